@@ -1,0 +1,145 @@
+"""Assessments and alerts as the world sees them. Source: the public contract, "Assessments" and "Alerts"."""
+
+from typing import Any
+
+import msgspec
+
+from schemas.report import Casualties
+from schemas.vocabulary import Act, AlertStatus, Certainty, Outcome, ReasonCode, Severity
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """One machine-readable reason: the code, the fact it rests on, and one sentence.
+
+    ``text`` is English in stored assessments; any other language is rendered from ``code`` and ``fact``.
+    """
+
+    code: ReasonCode
+    fact: dict[str, Any] = {}
+    text: str = ""
+
+
+class ResolvedParty(msgspec.Struct, frozen=True):
+    """The name as reported, the party it resolves to (null: nobody), and that party's coalitions, apart
+    (rules.md 22)."""
+
+    reported: str
+    party: str | None = None
+    coalitions: tuple[str, ...] = ()
+
+
+class ResolvedPlace(msgspec.Struct, frozen=True):
+    """Where it happened, as judged; null coordinates and area mean a place that could not be resolved."""
+
+    name: str | None = None
+    lat: float | None = None
+    lon: float | None = None
+    radius_km: float | None = None
+    area: str | None = None
+
+
+class Link(msgspec.Struct, frozen=True):
+    """Another report of what may be the same event (rules.md 18); score in 0..1."""
+
+    incident_id: str
+    score: float
+
+
+class FoundWindow(msgspec.Struct, frozen=True, rename={"start": "from", "end": "to"}):
+    """The stretch of a truce that a finding rests on; RFC 3339 UTC, ``to`` null when open."""
+
+    start: str
+    end: str | None
+    disputed: bool
+    area: str
+    announcements: tuple[str, ...]
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """What one truce says of one incident."""
+
+    truce: str
+    outcome: Outcome
+    certainty: Certainty | None
+    window: FoundWindow
+    reasons: tuple[Reason, ...]
+
+
+class Interval(msgspec.Struct, frozen=True, rename={"start": "from", "end": "to"}):
+    """Half-open ``[from, to)``, RFC 3339 UTC."""
+
+    start: str
+    end: str
+
+
+class SourceRef(msgspec.Struct, frozen=True):
+    name: str
+    grade: str | None = None
+
+
+class Assessment(msgspec.Struct, frozen=True):
+    """The judgement of one revision of one incident against one version of the registry."""
+
+    incident_id: str
+    revision: int
+    assessed_at: str
+    registry_version: int
+    verdict: Outcome
+    certainty: Certainty | None
+    severity: Severity
+    reasons: tuple[Reason, ...]
+    perpetrators: tuple[ResolvedParty, ...]
+    targets: tuple[ResolvedParty, ...]
+    place: ResolvedPlace
+    links: tuple[Link, ...]
+    findings: tuple[Finding, ...]
+    occurred: Interval
+    act: Act
+    casualties: Casualties
+    source: SourceRef
+    aggregate: bool = False
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One material change between two revisions of an alert."""
+
+    field: str
+    before: Any
+    after: Any
+
+
+class AlertLinks(msgspec.Struct, frozen=True, rename={"self_": "self"}):
+    self_: str
+    incident: str
+
+
+class Alert(msgspec.Struct, frozen=True):
+    """One revision of one alert, as notify received it from rules.
+
+    ``sent_at``, ``headline`` in the subscriber's language and ``links`` are the messenger's: here ``headline`` and
+    the reason texts are English, ``sent_at`` is when rules decided.
+    """
+
+    id: str
+    revision: int
+    status: AlertStatus
+    thread: str
+    incident_id: str
+    sent_at: str
+    changes: tuple[Change, ...]
+    headline: str
+    verdict: Outcome
+    certainty: Certainty | None
+    severity: Severity
+    act: Act
+    occurred: Interval
+    place: ResolvedPlace
+    perpetrators: tuple[ResolvedParty, ...]
+    targets: tuple[ResolvedParty, ...]
+    casualties: Casualties
+    truces: tuple[str, ...]
+    reasons: tuple[Reason, ...]
+    source: SourceRef
+    #: Areas that the place touches, for filters, groups and silences on an area.
+    areas: tuple[str, ...] = ()
+    links: AlertLinks | None = None

@@ -1,0 +1,40 @@
+"""Bytes <-> events. The one place that knows how a payload is written, and that reads older forms."""
+
+from typing import Any, TypeVar
+
+import msgspec
+
+from schemas.envelope import Event
+from schemas.topics import TOPICS, Topic
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+_encoder = msgspec.json.Encoder()
+_decoders: dict[str, msgspec.json.Decoder[Any]] = {
+    name: msgspec.json.Decoder(t.payload) for name, t in TOPICS.items()
+}
+
+
+class UnreadableEventError(ValueError):
+    """The bytes of an event do not have the form that its topic promises: never retried, sent to ``.dead``."""
+
+
+def encode(topic: Topic, payload: msgspec.Struct, *, key: str, id: str, time: str, source: str = "") -> Event:
+    """The event of a payload. ``id`` must be a function of the fact; ``time`` is RFC 3339 UTC."""
+    return Event(
+        topic=topic.name,
+        key=key,
+        id=id,
+        type=topic.type,
+        source=source or f"/trucewatch/{topic.owner}",
+        time=time,
+        data=_encoder.encode(payload),
+    )
+
+
+def decode(event: Event) -> Any:
+    """The payload of an event, of its topic's class. Raises UnreadableEventError."""
+    try:
+        return _decoders[event.topic].decode(event.data)
+    except (msgspec.DecodeError, KeyError) as error:
+        raise UnreadableEventError(f"{event.topic} event {event.id}: {error}") from error

@@ -1,0 +1,41 @@
+"""The whole flow in one table: topic, payload, key, owner, retention. Source: the contract, "Events on the log"."""
+
+from typing import Final, Literal
+
+import msgspec
+
+from schemas import events
+
+
+class Topic(msgspec.Struct, frozen=True):
+    """One topic. ``retention_h`` is in hours; a compacted topic keeps the last event of each key for ever."""
+
+    name: str
+    payload: type[msgspec.Struct]
+    type: str
+    key: str
+    owner: Literal["ingest", "rules", "notify", "every"]
+    compacted: bool = False
+    retention_h: int = 24 * 14
+
+
+INCIDENTS: Final = Topic(
+    "incidents", events.IncidentReported, "trucewatch.incident.reported", "incident_id", "ingest"
+)
+ASSESSMENTS: Final = Topic(
+    "assessments", events.IncidentAssessed, "trucewatch.incident.assessed", "incident_id", "rules"
+)
+REGISTRY: Final = Topic(
+    "registry", events.RegistryChanged, "trucewatch.registry.changed", "kind/id", "rules", compacted=True
+)
+ALERTS: Final = Topic("alerts", events.AlertDecided, "trucewatch.alert.decided", "alert_id", "rules")
+KEYS: Final = Topic("keys", events.KeyChanged, "trucewatch.key.changed", "key id", "ingest", compacted=True)
+AUDIT: Final = Topic("audit", events.OperatorActed, "trucewatch.operator.acted", "resource", "every")
+SERVICE_STATUS: Final = Topic(
+    "service-status", events.ServiceReported, "trucewatch.service.reported", "instance", "every", retention_h=24
+)
+
+TOPICS: Final[dict[str, Topic]] = {
+    t.name: t for t in (INCIDENTS, ASSESSMENTS, REGISTRY, ALERTS, KEYS, AUDIT, SERVICE_STATUS)
+}
+DEAD_SUFFIX: Final = ".dead"
