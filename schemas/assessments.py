@@ -113,6 +113,13 @@ class AlertLinks(msgspec.Struct, frozen=True, rename={"self_": "self"}):
     incident: str
 
 
+class AlertTexts(msgspec.Struct, frozen=True):
+    """The sentences of an alert in one language; ``reasons`` are parallel to the alert's reasons."""
+
+    headline: str = ""
+    reasons: tuple[str, ...] = ()
+
+
 class Alert(msgspec.Struct, frozen=True):
     """One revision of one alert, as notify received it from rules.
 
@@ -143,3 +150,9 @@ class Alert(msgspec.Struct, frozen=True):
     #: Areas that the place touches, for filters, groups and silences on an area.
     areas: tuple[str, ...] = ()
     links: AlertLinks | None = None
+    #: By language; where one is absent, the English ``headline`` and reason texts stand in.
+    texts: dict[str, AlertTexts] = {}
+    #: By language, then by id: display names of the parties, truces and areas that the alert mentions.
+    names: dict[str, dict[str, str]] = {}
+    #: IANA name of the registry's time zone, for times shown to people.
+    timezone: str = "UTC"
