@@ -10,9 +10,7 @@ from schemas.topics import TOPICS, Topic
 T = TypeVar("T", bound=msgspec.Struct)
 
 _encoder = msgspec.json.Encoder()
-_decoders: dict[str, msgspec.json.Decoder[Any]] = {
-    name: msgspec.json.Decoder(t.payload) for name, t in TOPICS.items()
-}
+_decoders: dict[str, msgspec.json.Decoder[Any]] = {name: msgspec.json.Decoder(t.payload) for name, t in TOPICS.items()}
 
 
 class UnreadableEventError(ValueError):

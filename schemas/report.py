@@ -38,7 +38,9 @@ class Occurrence(
 
     start: Moment | None = None
     end: Moment | None = None
-    date: Annotated[str, msgspec.Meta(pattern=r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$")] | None = None
+    date: (
+        Annotated[str, msgspec.Meta(max_length=10, pattern=r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$")] | None
+    ) = None
 
 
 class Location(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -62,7 +64,7 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     """Who says so, with the Admiralty grade (reliability A to F, credibility 1 to 6) and whom it quotes."""
 
     name: Name
-    grade: Annotated[str, msgspec.Meta(pattern=r"^[A-F][1-6]$")] | None = None
+    grade: Annotated[str, msgspec.Meta(pattern=r"^[A-F][1-6]$", max_length=2)] | None = None
     url: Annotated[str, msgspec.Meta(max_length=2_000)] | None = None
     quotes: Names = ()
 

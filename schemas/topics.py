@@ -19,9 +19,7 @@ class Topic(msgspec.Struct, frozen=True):
     retention_h: int = 24 * 14
 
 
-INCIDENTS: Final = Topic(
-    "incidents", events.IncidentReported, "trucewatch.incident.reported", "incident_id", "ingest"
-)
+INCIDENTS: Final = Topic("incidents", events.IncidentReported, "trucewatch.incident.reported", "incident_id", "ingest")
 ASSESSMENTS: Final = Topic(
     "assessments", events.IncidentAssessed, "trucewatch.incident.assessed", "incident_id", "rules"
 )
@@ -32,7 +30,12 @@ ALERTS: Final = Topic("alerts", events.AlertDecided, "trucewatch.alert.decided",
 KEYS: Final = Topic("keys", events.KeyChanged, "trucewatch.key.changed", "key id", "ingest", compacted=True)
 AUDIT: Final = Topic("audit", events.OperatorActed, "trucewatch.operator.acted", "resource", "every")
 SERVICE_STATUS: Final = Topic(
-    "service-status", events.ServiceReported, "trucewatch.service.reported", "instance", "every", retention_h=24
+    "service-status",
+    events.ServiceReported,
+    "trucewatch.service.reported",
+    "instance",
+    "every",
+    retention_h=24,
 )
 
 TOPICS: Final[dict[str, Topic]] = {

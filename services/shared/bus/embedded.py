@@ -1,0 +1,199 @@
+"""The embedded bus: the outbox table is the log. What commits is on it; a restart reads on where it stopped.
+
+One process, one SQLite file. Events that just committed are kept in a short memory, so that a consumer which keeps
+up never reads the table.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+from sqlalchemy import Connection, delete, func, select
+from sqlalchemy.dialects.sqlite import insert
+
+from schemas.envelope import Event
+from schemas.topics import Topic
+from services.shared.bus.port import Received
+from services.shared.db import outbox
+from services.shared.db.engine import Database, Numbered
+from services.shared.db.tables import outbox as log
+from services.shared.db.tables import positions
+
+#: Recent events kept per topic, in memory.
+RECENT: Final = 4096
+
+
+class _Recent:
+    """The newest events of one topic, without gaps from ``after`` on, and who waits for more."""
+
+    def __init__(self, after: int) -> None:
+        self.events: deque[tuple[int, Event]] = deque()
+        self.after = after
+        self.arrived = asyncio.Event()
+
+    def add(self, seq: int, event: Event) -> None:
+        self.events.append((seq, event))
+        if len(self.events) > RECENT:
+            self.after = self.events.popleft()[0]
+
+    def since(self, seq: int, limit: int) -> list[tuple[int, Event]]:
+        first = len(self.events)
+        for index in range(len(self.events) - 1, -1, -1):
+            if self.events[index][0] <= seq:
+                break
+            first = index
+        return [self.events[i] for i in range(first, min(first + limit, len(self.events)))]
+
+
+class EmbeddedBus:
+    """Bus over one :class:`Database`. Capability: one partition, one member per group."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._recent: dict[str, _Recent] = {}
+        database.on_commit(self._remember)
+
+    async def publish(self, events: Sequence[Event]) -> None:
+        batch = list(events)
+        await self._database.write(lambda connection: outbox.append(connection, batch))
+
+    async def consumer(self, topic: Topic, group: str) -> "EmbeddedConsumer":
+        def position(connection: Connection) -> int:
+            found = connection.execute(
+                select(positions.c.seq).where(positions.c.group == group, positions.c.topic == topic.name)
+            ).scalar()
+            return found or 0
+
+        return EmbeddedConsumer(self, self._database, topic.name, group, await self._database.read(position))
+
+    async def tail(self, topic: Topic, on_event: Callable[[Event], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+        reader = EmbeddedConsumer(self, self._database, topic.name, "", 0)
+        while batch := await reader.fetch(1000, 0):
+            for received in batch:
+                await on_event(received.event)
+
+        async def follow() -> None:
+            while True:
+                for received in await reader.fetch(1000, 60):
+                    await on_event(received.event)
+
+        task = asyncio.create_task(follow(), name=f"tail {topic.name}")
+
+        async def stop() -> None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+        return stop
+
+    async def healthy(self) -> bool:
+        await self._database.read(lambda connection: connection.execute(select(func.max(log.c.seq))).scalar())
+        return True
+
+    async def close(self) -> None:
+        """Nothing of its own to close: the database is its owner's."""
+
+    async def trim(self, before: str, keep: Sequence[str]) -> int:
+        """Forget events older than ``before`` (RFC 3339 UTC) that every group of their topic is done with.
+
+        Topics in ``keep`` (compacted ones) are left alone. Returns how many events were forgotten.
+        """
+
+        def work(connection: Connection) -> int:
+            done = (
+                select(func.min(positions.c.seq))
+                .where(positions.c.topic == log.c.topic)
+                .correlate(log)
+                .scalar_subquery()
+            )
+            statement = delete(log).where(log.c.time < before, log.c.topic.not_in(keep), log.c.seq <= done)
+            return connection.execute(statement).rowcount
+
+        return await self._database.write(work, durable=False)
+
+    def recent(self, topic: str) -> _Recent | None:
+        return self._recent.get(topic)
+
+    async def watch(self, topic: str) -> _Recent:
+        """The short memory of a topic; it starts where the table ends at the moment of the first call."""
+        if topic not in self._recent:
+            # The memory must exist before the end is read: what commits in between is then in both.
+            memory = self._recent[topic] = _Recent(after=2**62)
+            end = await self._database.read(lambda connection: connection.execute(select(func.max(log.c.seq))).scalar())
+            memory.after = end or 0
+        return self._recent[topic]
+
+    def _remember(self, events: Numbered) -> None:
+        for seq, event in events:
+            memory = self._recent.get(event.topic)
+            if memory is not None:
+                memory.add(seq, event)
+                memory.arrived.set()
+
+
+class EmbeddedConsumer:
+    """The one member of a group. ``position`` is the last ``seq`` handed out."""
+
+    def __init__(self, bus: EmbeddedBus, database: Database, topic: str, group: str, position: int) -> None:
+        self._bus = bus
+        self._database = database
+        self._topic = topic
+        self._group = group
+        self._position = position
+        self._committed = position
+
+    async def fetch(self, limit: int, wait_s: float) -> Sequence[Received]:
+        memory = await self._bus.watch(self._topic)
+        # Twice: what arrived while the table was being read is in the memory, and nothing can arrive between the
+        # second look, which does not wait, and the clearing.
+        batch = await self._available(memory, limit) or await self._available(memory, limit)
+        if not batch and wait_s > 0:
+            memory.arrived.clear()
+            try:
+                async with asyncio.timeout(wait_s):
+                    await memory.arrived.wait()
+            except TimeoutError:
+                return []
+            batch = await self._available(memory, limit)
+        if batch:
+            self._position = batch[-1].position
+        return batch
+
+    async def commit(self, batch: Sequence[Received]) -> None:
+        if not batch or not self._group:
+            return
+        seq = batch[-1].position
+        statement = insert(positions).values(group=self._group, topic=self._topic, seq=seq)
+        statement = statement.on_conflict_do_update(index_elements=["group", "topic"], set_={"seq": seq})
+        await self._database.write(lambda connection: connection.execute(statement), durable=False)
+        self._committed = seq
+
+    async def lag(self) -> int:
+        topic, committed = self._topic, self._committed
+
+        def count(connection: Connection) -> int:
+            statement = select(func.count()).select_from(log).where(log.c.topic == topic, log.c.seq > committed)
+            return connection.execute(statement).scalar_one()
+
+        return await self._database.read(count)
+
+    async def close(self) -> None:
+        """Nothing is held between calls."""
+
+    async def _available(self, memory: _Recent, limit: int) -> list[Received]:
+        if self._position >= memory.after:
+            return [Received(event, 0, seq) for seq, event in memory.since(self._position, limit)]
+        end = memory.after
+        batch = await self._database.read(lambda connection: self._stored(connection, limit))
+        if not batch:
+            self._position = max(self._position, end)
+        return batch
+
+    def _stored(self, connection: Connection, limit: int) -> list[Received]:
+        statement = (
+            select(log).where(log.c.topic == self._topic, log.c.seq > self._position).order_by(log.c.seq).limit(limit)
+        )
+        return [
+            Received(Event(r.topic, r.key, r.id, r.type, r.source, r.time, r.data, r.traceparent), 0, r.seq)
+            for r in connection.execute(statement)
+        ]

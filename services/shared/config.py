@@ -1,0 +1,66 @@
+"""Settings, read once from the environment by ``bootstrap``, never at import. Source: the contract, "Commands"."""
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+DEFAULT_MAIL_FROM = "Trucewatch <alerts@trucewatch.invalid>"
+
+
+class SettingsError(ValueError):
+    """A setting cannot be used; the message names the variable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every setting of a process. ``database_url`` is a SQLAlchemy URL; ``kafka`` None means the embedded bus."""
+
+    database_url: str
+    public_url: str
+    kafka: str | None = None
+    smtp_url: str | None = None
+    mail_from: str = DEFAULT_MAIL_FROM
+    admin_key: str | None = None
+    webhook_allow: tuple[Network, ...] = ()
+    host: str = "127.0.0.1"
+    port: int = 8000
+
+
+def embedded_url(data: Path) -> str:
+    """The database URL of the embedded form that keeps its state in ``data``."""
+    return f"sqlite:///{data.resolve() / 'trucewatch.db'}"
+
+
+def read_settings(environ: Mapping[str, str], *, database_url: str | None = None, host: str, port: int) -> Settings:
+    """Settings from ``TRUCEWATCH_…``. Raises SettingsError naming the variable that is missing or wrong."""
+    url = database_url or environ.get("TRUCEWATCH_DATABASE_URL")
+    if not url:
+        raise SettingsError("TRUCEWATCH_DATABASE_URL is not set")
+    return Settings(
+        database_url=normal_url(url),
+        public_url=environ.get("TRUCEWATCH_PUBLIC_URL", f"http://{host}:{port}").rstrip("/"),
+        kafka=environ.get("TRUCEWATCH_KAFKA") or None,
+        smtp_url=environ.get("TRUCEWATCH_SMTP_URL") or None,
+        mail_from=environ.get("TRUCEWATCH_MAIL_FROM") or DEFAULT_MAIL_FROM,
+        admin_key=environ.get("TRUCEWATCH_ADMIN_KEY") or None,
+        webhook_allow=_networks(environ.get("TRUCEWATCH_WEBHOOK_ALLOW", "")),
+        host=host,
+        port=port,
+    )
+
+
+def normal_url(url: str) -> str:
+    """``postgres://`` and ``postgresql://`` mean the psycopg driver, the only one that we ship."""
+    for prefix in ("postgres://", "postgresql://"):
+        if url.startswith(prefix):
+            return "postgresql+psycopg://" + url.removeprefix(prefix)
+    return url
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    try:
+        return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
+    except ValueError as error:
+        raise SettingsError(f"TRUCEWATCH_WEBHOOK_ALLOW: {error}") from error

@@ -1,0 +1,224 @@
+"""What every HTTP API of ours has in common: problems (RFC 9457), bodies, replies, lists, who asks.
+
+Wire models are msgspec structs, validated once, here. The OpenAPI file is generated from the same structs, which
+:func:`describe` attaches to each endpoint.
+"""
+
+import base64
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVar
+
+import msgspec
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from schemas.vocabulary import Role
+from services.shared.failures import RetryLaterError
+from services.shared.security import KeyRing, Principal
+
+T = TypeVar("T")
+
+MAX_BODY: Final = 1024 * 1024
+PAGE: Final = 100
+MAX_PAGE: Final = 1000
+PROBLEM_TYPE: Final = "application/problem+json"
+JSON_TYPE: Final = "application/json"
+
+_encode = msgspec.json.Encoder().encode
+
+
+class FieldError(msgspec.Struct, frozen=True):
+    """One offending field: a JSON pointer (RFC 6901) into the body, and what is wrong with it."""
+
+    pointer: str
+    detail: str
+    line: int | msgspec.UnsetType = msgspec.UNSET
+
+
+class Problem(Exception):  # noqa: N818 - the word of RFC 9457
+    """An answer that is an error, as RFC 9457 shapes it. ``errors`` names every offending field."""
+
+    def __init__(
+        self,
+        status: int,
+        title: str,
+        detail: str = "",
+        errors: Sequence[FieldError] = (),
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(f"{status} {title}: {detail}")
+        self.status, self.title, self.detail = status, title, detail
+        self.errors, self.headers = tuple(errors), headers or {}
+
+    def body(self) -> dict[str, Any]:
+        body: dict[str, Any] = {"type": "about:blank", "title": self.title, "status": self.status}
+        if self.detail:
+            body["detail"] = self.detail
+        if self.errors:
+            body["errors"] = self.errors
+        return body
+
+    def response(self) -> Response:
+        return Response(_encode(self.body()), self.status, self.headers, PROBLEM_TYPE)
+
+
+class Page(msgspec.Struct, frozen=True):
+    """One page of a list. ``next`` is the cursor to come back with as ``after``; null where there is no more."""
+
+    items: list[Any]
+    next: str | None
+    has_more: bool
+
+
+def reply(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """A JSON answer, encoded once and not validated again."""
+    return Response(_encode(value), status, headers, JSON_TYPE)
+
+
+async def read_body(request: Request, limit: int = MAX_BODY) -> bytes:
+    """The whole body. Raises Problem 413 as soon as it is longer than ``limit`` bytes, whatever it announced."""
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > limit:
+        raise too_large(limit)
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > limit:
+            raise too_large(limit)
+        parts.append(part)
+    return b"".join(parts)
+
+
+def too_large(limit: int) -> Problem:
+    return Problem(413, "Content too large", f"The body may be at most {limit} bytes.")
+
+
+def parse_json(body: bytes) -> Any:
+    """Raises Problem 400 for what is no JSON in UTF-8 (NaN and broken text included)."""
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Problem(400, "Not JSON", f"The body is no JSON in UTF-8: {error}") from error
+
+
+def parse(body: bytes, model: type[T]) -> T:
+    """``body`` as ``model``. Raises Problem 400 for no JSON, 422 with a pointer to every offending field."""
+    try:
+        return msgspec.json.decode(body, type=model)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        from services.shared.validation import find_errors
+
+        raw = parse_json(body)
+        raise Problem(422, "Not valid", errors=find_errors(raw, model)) from None
+
+
+def who(request: Request, *roles: Role) -> Principal:
+    """The principal of a request's key. Raises Problem 401 without a valid key, 403 where its role may not."""
+    return check(request.app.state.keys, request.headers.get("authorization"), roles)
+
+
+def check(keys: KeyRing, authorization: str | None, roles: Sequence[Role] = ()) -> Principal:
+    """Raises Problem 401 or 403. No roles: every key may."""
+    scheme, _, secret = (authorization or "").partition(" ")
+    principal = keys.find(secret.strip()) if scheme.lower() == "bearer" else None
+    if principal is None:
+        raise Problem(
+            401,
+            "Key needed",
+            "Send a valid key: Authorization: Bearer <key>.",
+            headers={"www-authenticate": "Bearer"},
+        )
+    if roles and principal.role not in roles and principal.role != "operator":
+        raise Problem(403, "Not allowed", f"This needs the role {' or '.join(roles)}.")
+    return principal
+
+
+def page_size(request: Request) -> int:
+    """``limit`` of a list request. Raises Problem 422 outside 1 to 1,000."""
+    text = request.query_params.get("limit")
+    if text is None:
+        return PAGE
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_PAGE):
+        raise Problem(422, "Not valid", errors=[FieldError("/limit", f"a whole number from 1 to {MAX_PAGE}")])
+    return int(text)
+
+
+def encode_cursor(*key: str | int) -> str:
+    """An opaque cursor of the last item's sort key."""
+    return base64.urlsafe_b64encode(json.dumps(key).encode()).decode().rstrip("=")
+
+
+def decode_cursor(request: Request, *types: type) -> tuple[Any, ...] | None:
+    """The sort key in ``after``, or None. Raises Problem 422 for a cursor that we did not make."""
+    text = request.query_params.get("after")
+    if not text:
+        return None
+    try:
+        key = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    except ValueError:
+        key = None
+    if not isinstance(key, list) or [type(part) for part in key] != list(types):
+        raise Problem(422, "Not valid", errors=[FieldError("/after", "not a cursor of this list")])
+    return tuple(key)
+
+
+def make_page(items: Sequence[T], limit: int, key: Callable[[T], tuple[str | int, ...]]) -> Page:
+    """A page from up to ``limit + 1`` items."""
+    kept = list(items[:limit])
+    more = len(items) > limit
+    return Page(kept, encode_cursor(*key(kept[-1])) if more else None, more)
+
+
+class Described(msgspec.Struct, frozen=True):
+    """What the OpenAPI file says of one operation beyond its path; :mod:`services.openapi` reads it.
+
+    ``body`` and the values of ``answers`` (by status) are structs, ``None`` (no body) or a media type as text for what
+    is no JSON. ``example`` is a request body, or where there is none an answer, that the tests check. ``query`` maps
+    each query parameter to its description. ``roles`` empty: every key; None: no key needed.
+    """
+
+    summary: str
+    body: Any = None
+    body_types: tuple[str, ...] = (JSON_TYPE,)
+    answers: dict[int, Any] = {}
+    example: Any = None
+    query: dict[str, str] = {}
+    roles: tuple[Role, ...] | None = ()
+
+
+def describe(summary: str, **rest: Any) -> Callable[[T], T]:
+    """Attach a :class:`Described` to an endpoint function (the outermost decorator but the route's)."""
+
+    def attach(endpoint: T) -> T:
+        endpoint.described = Described(summary, **rest)  # type: ignore[attr-defined]
+        return endpoint
+
+    return attach
+
+
+def install_problems(app: FastAPI) -> None:
+    """Every error that leaves ``app`` is a problem document; none is a page, and none tells of our insides."""
+
+    async def on_problem(_request: Request, error: Exception) -> Response:
+        assert isinstance(error, Problem)
+        return error.response()
+
+    async def on_http(_request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return Problem(error.status_code, error.detail, headers=dict(error.headers or {})).response()
+
+    async def on_invalid(_request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        errors = [FieldError("/" + "/".join(str(p) for p in e["loc"][1:]), e["msg"]) for e in error.errors()]
+        return Problem(422, "Not valid", errors=errors).response()
+
+    async def on_away(_request: Request, error: Exception) -> Response:
+        return Problem(503, "Not available now", str(error), headers={"retry-after": "5"}).response()
+
+    app.add_exception_handler(Problem, on_problem)
+    app.add_exception_handler(HTTPException, on_http)
+    app.add_exception_handler(RequestValidationError, on_invalid)
+    app.add_exception_handler(RetryLaterError, on_away)

@@ -1,0 +1,66 @@
+"""What every service of one process shares, and what each service hands back to be run."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.types import ASGIApp
+
+from schemas.envelope import Event
+from services.shared.bus.consume import Handle, Loop
+from services.shared.bus.dead import Graveyard
+from services.shared.bus.port import Bus
+from services.shared.clock import Clock
+from services.shared.config import Settings
+from services.shared.db.engine import Database
+from services.shared.security import KeyRing
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """The parts that ``bootstrap`` chose for this process: one selection point a backend."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    bus: Bus
+    keys: KeyRing
+    graveyard: Graveyard
+
+    async def loop(self, topic: Any, group: str, handle: Handle, limit: int = 200) -> Loop:
+        """A consuming loop of this process in ``group``, named after it."""
+
+        async def bury(event: Event, reason: str) -> None:
+            await self.graveyard.bury(group, event, reason)
+
+        return Loop(
+            name=group,
+            consumer=await self.bus.consumer(topic, group),
+            handle=handle,
+            bury=bury,
+            limit=limit,
+            sleep=self.clock.sleep,
+        )
+
+
+Run = Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One service, wired and not yet running.
+
+    ``loops`` consume; ``tasks`` run for as long as the process does; ``status`` answers at once, from memory;
+    ``wrap`` puts a hot path in front of the ASGI app; ``stop`` runs after the loops ended and before the database
+    closes.
+    """
+
+    name: str
+    router: APIRouter
+    loops: Sequence[Loop] = ()
+    tasks: Sequence[Run] = ()
+    stop: Sequence[Run] = ()
+    status: Callable[[], Mapping[str, Any]] = dict
+    wrap: Callable[[ASGIApp], ASGIApp] | None = None
+    state: Mapping[str, Any] = field(default_factory=dict)

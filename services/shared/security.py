@@ -1,0 +1,65 @@
+"""API keys and the three roles. Keys are stored hashed and shown once. Source: the contract, "Keys and roles"."""
+
+import hashlib
+from dataclasses import dataclass
+
+from schemas.events import KeyChanged
+from schemas.instants import parse_instant
+from schemas.vocabulary import Role
+from services.shared.clock import Clock, new_token
+
+PREFIX = "tw_"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who asks: the key's id, its name (which survives rotation) and its role."""
+
+    key_id: str
+    name: str
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    principal: Principal
+    expires_at: int | None
+
+
+def new_secret() -> str:
+    """A fresh API key, as it is shown once."""
+    return PREFIX + new_token(32)
+
+
+def hash_secret(secret: str) -> str:
+    """Hex SHA-256. Keys carry 256 bits of chance, so a slow hash would protect nothing more."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+class KeyRing:
+    """Every key that counts now, in memory; fed from the ``keys`` topic, so a change counts wherever it is read."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._by_hash: dict[str, _Held] = {}
+        self._hash_of: dict[str, str] = {}
+
+    def apply(self, change: KeyChanged) -> None:
+        """Take a key in, or out when it was revoked. Repetition and any order of other keys change nothing."""
+        old = self._hash_of.pop(change.id, None)
+        if old is not None:
+            self._by_hash.pop(old, None)
+        if change.revoked_at is None:
+            expires = None if change.expires_at is None else parse_instant(change.expires_at)
+            self._by_hash[change.hash] = _Held(Principal(change.id, change.name, change.role), expires)
+            self._hash_of[change.id] = change.hash
+
+    def find(self, secret: str) -> Principal | None:
+        """The principal of a key, or None when it is unknown, revoked or expired."""
+        held = self._by_hash.get(hash_secret(secret))
+        if held is None or (held.expires_at is not None and held.expires_at <= self._clock.now()):
+            return None
+        return held.principal
+
+    def __len__(self) -> int:
+        return len(self._by_hash)

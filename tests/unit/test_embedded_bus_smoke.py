@@ -1,0 +1,56 @@
+"""The database and the embedded bus, on a real SQLite file."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, text
+
+from schemas.envelope import Event
+from schemas.topics import INCIDENTS, Topic
+from services.shared.bus.embedded import EmbeddedBus
+from services.shared.db.engine import Database
+from services.shared.db.tables import metadata
+
+
+def event(n: int, topic: Topic = INCIDENTS) -> Event:
+    return Event(topic.name, f"k{n % 3}", f"id{n}", topic.type, "/t", "2016-05-08T00:00:00Z", b"{}")
+
+
+async def test_what_is_published_is_consumed_once_and_again_only_if_not_committed(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/a.db")
+    metadata.create_all(database.engine)
+    bus = EmbeddedBus(database)
+    consumer = await bus.consumer(INCIDENTS, "g")
+    await bus.publish([event(n) for n in range(5)])
+    first = await consumer.fetch(3, 1)
+    assert [r.event.id for r in first] == ["id0", "id1", "id2"]
+    await consumer.commit(first)
+    assert [r.event.id for r in await consumer.fetch(10, 1)] == ["id3", "id4"]
+    again = await bus.consumer(INCIDENTS, "g")
+    assert [r.event.id for r in await again.fetch(10, 1)] == ["id3", "id4"]
+    assert await again.lag() == 2
+    await database.close()
+
+
+async def test_a_failing_unit_harms_no_neighbour_of_its_group(tmp_path: Path) -> None:
+    import asyncio
+
+    database = Database(f"sqlite:///{tmp_path}/a.db")
+    metadata.create_all(database.engine)
+
+    def bad(connection: Connection) -> None:
+        connection.execute(text("INSERT INTO leases VALUES ('x', 'bad', 0)"))
+        raise ValueError("no")
+
+    def good(connection: Connection) -> int:
+        connection.execute(text("INSERT INTO leases VALUES ('y', 'good', 0)"))
+        return 1
+
+    results = await asyncio.gather(*(database.write(w) for w in (bad, good)), return_exceptions=True)
+    assert isinstance(results[0], ValueError)
+    assert results[1] == 1
+    rows = await database.read(lambda c: c.execute(text("SELECT name FROM leases")).scalars().all())
+    assert rows == ["y"]
+    with pytest.raises(ValueError, match="no"):
+        await database.write(bad)
+    await database.close()
