@@ -1,0 +1,142 @@
+"""What a written time means: local times of a zone, whole days, durations. Source: rules.md 13, 15.
+
+Zones are rules, not offsets. A bare date and ``24:00`` mean the first instant of that local day, even where midnight
+does not exist (Damascus, 25 March 2016); any other local time that does not exist, or exists twice, is refused.
+"""
+
+import re
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from typing import Final
+from zoneinfo import ZoneInfo, available_timezones
+
+from schemas.instants import HOUR, to_datetime, to_instant
+
+_WRITTEN: Final = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)"
+    r"(?:T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,6})\d*)?)?(Z|[+-]\d\d:\d\d)?)?",
+    re.ASCII | re.IGNORECASE,
+)
+_DURATION: Final = re.compile(r"P(?:(\d{1,6})D)?(?:T(\d{1,6})H)?", re.ASCII)
+_SEARCH_SPAN: Final = timedelta(days=3)
+
+
+@lru_cache(maxsize=1)
+def _zone_names() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+@lru_cache(maxsize=256)
+def find_zone(name: str) -> ZoneInfo:
+    """The IANA zone of that name. Raises ValueError where there is none."""
+    if name not in _zone_names():
+        raise ValueError(f"no time zone is named {name!r}")
+    return ZoneInfo(name)
+
+
+def first_instant(day: date, zone: ZoneInfo) -> int:
+    """When that local day begins; for a day that the zone skipped, when the next one does. Raises ValueError."""
+    midnight = datetime.combine(day, time.min, zone)
+    try:
+        if _exists(midnight):
+            return to_instant(midnight)
+        return _search_first(day, zone, to_instant(midnight))
+    except OverflowError as error:
+        raise ValueError(f"{day} is beyond what a calendar holds") from error
+
+
+def day_bounds(day: date, zone: ZoneInfo) -> tuple[int, int]:
+    """The half-open instants of a whole local day. Raises ValueError at the calendar's end."""
+    return first_instant(day, zone), first_instant(_add(day, 1), zone)
+
+
+def read_moment(text: str, zone: ZoneInfo) -> int:
+    """The instant that a written time means. Raises ValueError, saying why, where it means none or two."""
+    match = _WRITTEN.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is no date and no time (YYYY-MM-DD, or YYYY-MM-DDTHH:MM with or without an offset)")
+    year, month, day, hour, minute, second, fraction, offset = match.groups()
+    try:
+        written_day = date(int(year), int(month), int(day))
+        if hour is None:
+            return first_instant(written_day, zone)
+        if hour == "24":
+            return _end_of_day(written_day, (minute, second or "0", fraction or "0"), offset, zone)
+        clock = time(int(hour), int(minute), int(second or 0), int((fraction or "").ljust(6, "0")))
+        return _at(datetime.combine(written_day, clock), offset, zone)
+    except OverflowError as error:
+        raise ValueError(f"{text!r} is beyond what a calendar holds") from error
+
+
+def read_duration(text: str) -> tuple[int, int]:
+    """Local calendar days and exact hours of an ISO 8601 duration. Raises ValueError for any other, and for none."""
+    match = _DURATION.fullmatch(text)
+    if match is None or text.endswith(("P", "T")):
+        raise ValueError(f"{text!r} is no duration in days or hours (P1D, PT24H, P1DT12H)")
+    days, hours = (int(part or 0) for part in match.groups())
+    if not days and not hours:
+        raise ValueError("a duration must be longer than nothing")
+    return days, hours
+
+
+def add_duration(start: int, duration: str, zone: ZoneInfo) -> int:
+    """``start`` moved by local calendar days, then by exact hours. Raises ValueError as :func:`read_moment` does.
+
+    A day that ends at midnight ends where ``24:00`` does.
+    """
+    days, hours = read_duration(duration)
+    try:
+        return (_add_days(start, days, zone) if days else start) + hours * HOUR
+    except OverflowError as error:
+        raise ValueError(f"{duration} leads beyond what a calendar holds") from error
+
+
+def _add_days(start: int, days: int, zone: ZoneInfo) -> int:
+    wall = to_datetime(start).astimezone(zone).replace(tzinfo=None) + timedelta(days=days)
+    if wall.time() == time.min:
+        return first_instant(wall.date(), zone)
+    return _at(wall, None, zone)
+
+
+def _add(day: date, days: int) -> date:
+    try:
+        return day + timedelta(days=days)
+    except OverflowError as error:
+        raise ValueError("beyond what a calendar holds") from error
+
+
+def _end_of_day(day: date, rest: tuple[str, str, str], offset: str | None, zone: ZoneInfo) -> int:
+    if any(int(part) for part in rest):
+        raise ValueError("no time of day is later than 24:00")
+    following = _add(day, 1)
+    if offset is None:
+        return first_instant(following, zone)
+    return _at(datetime.combine(following, time.min), offset, zone)
+
+
+def _at(wall: datetime, offset: str | None, zone: ZoneInfo) -> int:
+    if offset is not None:
+        return to_instant(wall.replace(tzinfo=datetime.fromisoformat(f"2000-01-01T00:00{offset.upper()}").tzinfo))
+    first, second = wall.replace(tzinfo=zone), wall.replace(tzinfo=zone, fold=1)
+    if first.utcoffset() != second.utcoffset():
+        problem = "exists twice" if _exists(first) else "does not exist"
+        raise ValueError(f"{wall.isoformat()} {problem} in {zone.key}; write it with an offset")
+    return to_instant(first)
+
+
+def _exists(moment: datetime) -> bool:
+    back = moment.astimezone(UTC).astimezone(moment.tzinfo)
+    return back.replace(tzinfo=None, fold=0) == moment.replace(tzinfo=None, fold=0)
+
+
+def _search_first(day: date, zone: ZoneInfo, near: int) -> int:
+    """The first instant whose local date is ``day`` or later, by bisection around ``near``."""
+    span = _SEARCH_SPAN // timedelta(microseconds=1)
+    before, after = near - span, near + span
+    while after - before > 1:
+        middle = (before + after) // 2
+        if to_datetime(middle).astimezone(zone).date() < day:
+            before = middle
+        else:
+            after = middle
+    return after
