@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from schemas.codec import UnreadableEventError
@@ -42,7 +42,8 @@ class Loop:
     handled: int = 0
     buried: int = 0
     failing: str | None = None
-    stopping: bool = field(default=False)
+    stopping: bool = False
+    busy: bool = False
 
     async def run(self) -> None:
         """Until cancelled or stopped; what was fetched and not committed is handed out again next time."""
@@ -60,8 +61,12 @@ class Loop:
         """One batch through; returns how many events it held. Raises RetryLaterError from fetch and commit."""
         batch = await self.consumer.fetch(self.limit, wait_s)
         if batch:
-            await self._work_off(batch)
-            await self.consumer.commit(batch)
+            self.busy = True
+            try:
+                await self._work_off(batch)
+                await self.consumer.commit(batch)
+            finally:
+                self.busy = False
             self.handled += len(batch)
         return len(batch)
 

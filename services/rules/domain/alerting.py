@@ -1,0 +1,152 @@
+"""Whether an assessment raises, updates or cancels an alert. Source: the contract, "Alerts and subscriptions".
+
+Ids are functions of what they name: the same decision taken twice gives the same alert, revision and thread.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+
+from schemas.assessments import Alert, AlertTexts, Assessment, Change, Reason
+
+#: The fields whose change is material, in the order in which changes are told.
+MATERIAL: Final = (
+    "verdict", "certainty", "severity", "truces", "perpetrators", "targets", "place", "occurred", "act", "casualties",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class AlertState:
+    """The last alert of an incident. ``episode`` counts its alerts: a violation again after a cancellation is a new
+    alert in the same thread."""
+
+    episode: int
+    alert: Alert
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What an alert tells beyond the assessment: areas touched, sentences and names by language, local time."""
+
+    areas: tuple[str, ...] = ()
+    texts: dict[str, AlertTexts] = field(default_factory=dict)
+    names: dict[str, dict[str, str]] = field(default_factory=dict)
+    timezone: str = "UTC"
+
+
+Surround = Callable[[Assessment], Surroundings]
+
+
+def alert_id(incident_id: str, episode: int) -> str:
+    """The id of an incident's n-th alert; 24 hex digits behind ``alr_``, no dot."""
+    return "alr_" + hashlib.sha256(f"alert\n{incident_id}\n{episode}".encode()).hexdigest()[:24]
+
+
+def thread_id(incident_id: str) -> str:
+    """The thread that an incident's alerts open, where no link puts them into an older one (rules.md 18)."""
+    return "thr_" + hashlib.sha256(f"thread\n{incident_id}".encode()).hexdigest()[:24]
+
+
+def deserves_alert(assessment: Assessment) -> bool:
+    """A violation does, and what is undetermined; an aggregate never."""
+    if is_aggregate(assessment):
+        return False
+    return assessment.verdict in ("violation", "undetermined")
+
+
+def is_aggregate(assessment: Assessment) -> bool:
+    """Marked so, or found so by its length (rules.md 12)."""
+    return assessment.aggregate or any(r.code == "aggregate" for f in assessment.findings for r in f.reasons)
+
+
+def decide_alert(last: AlertState | None, assessment: Assessment, surround: Surround) -> AlertState | None:
+    """The alert revision that this assessment calls for, or None when nothing is to be told.
+
+    ``surround`` is asked only where an alert is to be told.
+    """
+    active = last is not None and last.alert.status != "cancelled"
+    if not deserves_alert(assessment):
+        if last is None or not active:
+            return None
+        return _next(last, assessment, surround(assessment), "cancelled")
+    if last is None or not active:
+        return _raised(last, assessment, surround(assessment))
+    if not changes_between(last.alert, _alert(last.alert, assessment, Surroundings())):
+        return None
+    return _next(last, assessment, surround(assessment), "updated")
+
+
+def changes_between(before: Alert, after: Alert) -> tuple[Change, ...]:
+    """The material changes, in the order of :data:`MATERIAL`."""
+    return tuple(
+        Change(name, getattr(before, name), getattr(after, name))
+        for name in MATERIAL
+        if getattr(before, name) != getattr(after, name)
+    )
+
+
+def _raised(last: AlertState | None, assessment: Assessment, around: Surroundings) -> AlertState:
+    episode = 1 if last is None else last.episode + 1
+    thread = thread_id(assessment.incident_id) if last is None else last.alert.thread
+    return AlertState(
+        episode, _build(alert_id(assessment.incident_id, episode), 1, "raised", thread, assessment, around)
+    )
+
+
+def _next(last: AlertState, assessment: Assessment, around: Surroundings, status: Any) -> AlertState:
+    old = last.alert
+    alert = _build(old.id, old.revision + 1, status, old.thread, assessment, around)
+    return AlertState(last.episode, msgspec.structs.replace(alert, changes=changes_between(old, alert)))
+
+
+def _alert(old: Alert, assessment: Assessment, around: Surroundings) -> Alert:
+    return _build(old.id, old.revision, old.status, old.thread, assessment, around)
+
+
+def _build(id: str, revision: int, status: Any, thread: str, assessment: Assessment, around: Surroundings) -> Alert:
+    return Alert(
+        id=id,
+        revision=revision,
+        status=status,
+        thread=thread,
+        incident_id=assessment.incident_id,
+        sent_at=assessment.assessed_at,
+        changes=(),
+        headline="",
+        verdict=assessment.verdict,
+        certainty=assessment.certainty,
+        severity=assessment.severity,
+        act=assessment.act,
+        occurred=assessment.occurred,
+        place=assessment.place,
+        perpetrators=assessment.perpetrators,
+        targets=assessment.targets,
+        casualties=assessment.casualties,
+        truces=truces_of(assessment),
+        reasons=reasons_of(assessment),
+        source=assessment.source,
+        areas=around.areas,
+        texts=around.texts,
+        names=around.names,
+        timezone=around.timezone,
+    )
+
+
+def truces_of(assessment: Assessment) -> tuple[str, ...]:
+    """The truces that are breached, or may be: none where the verdict is neither."""
+    if assessment.verdict not in ("violation", "undetermined"):
+        return ()
+    return tuple(f.truce for f in assessment.findings if f.outcome == assessment.verdict)
+
+
+def reasons_of(assessment: Assessment) -> tuple[Reason, ...]:
+    """The reasons behind the verdict: those at the top, then each of the deciding findings', said once."""
+    deciding = [r for f in assessment.findings if f.outcome == assessment.verdict for r in f.reasons]
+    unique: list[Reason] = []
+    for reason in (*assessment.reasons, *deciding):
+        if reason not in unique:
+            unique.append(reason)
+    return tuple(unique)

@@ -1,0 +1,186 @@
+"""What rules keeps: where each incident stands, and every assessment it was given."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import BigInteger, Column, Connection, Index, Integer, LargeBinary, Table, Text, insert, select, tuple_
+from sqlalchemy.dialects import postgresql, sqlite
+
+from schemas.assessments import Alert, Assessment
+from schemas.instants import parse_instant
+from services.rules.domain.alerting import AlertState
+from services.shared.db.tables import metadata
+
+#: One row an incident: the revision last judged, as it was reported, and its last alert.
+judged = Table(
+    "judged",
+    metadata,
+    Column("incident_id", Text, primary_key=True),
+    Column("partner", Text, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("occurred_from", BigInteger, nullable=False),
+    Column("occurred_to", BigInteger, nullable=False),
+    Column("truces", Text, nullable=False),
+    Column("event", LargeBinary, nullable=False),
+    Column("episode", Integer, nullable=False),
+    Column("alert", LargeBinary),
+    Index("ix_judged_occurred_from", "occurred_from", "incident_id"),
+)
+
+#: Every assessment, numbered within its incident; never changed.
+assessments = Table(
+    "assessments",
+    metadata,
+    Column("incident_id", Text, primary_key=True),
+    Column("sequence", Integer, primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+)
+
+_encode = msgspec.json.Encoder().encode
+_decode_alert = msgspec.json.Decoder(Alert).decode
+_decode_assessment = msgspec.json.Decoder(Assessment).decode
+
+_UPSERTS: Final = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+_KEPT: Final = tuple(c.name for c in judged.columns if c.name != "incident_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where an incident stands: what was judged last, how often, and its last alert."""
+
+    revision: int
+    sequence: int
+    alert: AlertState | None
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """One assessment to be kept, with the event that it judged (bytes as received) and the alert state after it."""
+
+    sequence: int
+    partner: str
+    assessment: Assessment
+    event: bytes
+    alert: AlertState | None
+
+
+def load_standings(connection: Connection, incident_ids: Sequence[str]) -> dict[str, Standing]:
+    """The standing of each incident that was judged before."""
+    statement = select(
+        judged.c.incident_id, judged.c.revision, judged.c.sequence, judged.c.episode, judged.c.alert
+    ).where(judged.c.incident_id.in_(incident_ids))
+    return {
+        row.incident_id: Standing(
+            row.revision, row.sequence, None if row.alert is None else AlertState(row.episode, _decode_alert(row.alert))
+        )
+        for row in connection.execute(statement)
+    }
+
+
+def save_judgements(connection: Connection, batch: Sequence[Judgement]) -> None:
+    """Keep assessments and standings. Raises IntegrityError when another process judged the same ones meanwhile.
+
+    Several judgements of one incident come in the order of their sequence; the last one stands.
+    """
+    if not batch:
+        return
+    connection.execute(
+        insert(assessments),
+        [
+            {"incident_id": j.assessment.incident_id, "sequence": j.sequence, "body": _encode(j.assessment)}
+            for j in batch
+        ],
+    )
+    rows = {j.assessment.incident_id: _standing_row(j) for j in batch}
+    statement = _UPSERTS[connection.dialect.name](judged)
+    statement = statement.on_conflict_do_update(
+        index_elements=["incident_id"], set_={name: statement.excluded[name] for name in _KEPT}
+    )
+    connection.execute(statement, list(rows.values()))
+
+
+def _standing_row(judgement: Judgement) -> dict[str, Any]:
+    assessment, alert = judgement.assessment, judgement.alert
+    return {
+        "incident_id": assessment.incident_id,
+        "partner": judgement.partner,
+        "revision": assessment.revision,
+        "sequence": judgement.sequence,
+        "verdict": assessment.verdict,
+        "occurred_from": parse_instant(assessment.occurred.start),
+        "occurred_to": parse_instant(assessment.occurred.end),
+        "truces": "".join(f",{f.truce}," for f in assessment.findings),
+        "event": judgement.event,
+        "episode": 0 if alert is None else alert.episode,
+        "alert": None if alert is None else _encode(alert.alert),
+    }
+
+
+def belongs_to(connection: Connection, incident_id: str, partner: str) -> bool:
+    """Whether the incident was judged and is this partner's."""
+    statement = select(judged.c.partner).where(judged.c.incident_id == incident_id)
+    return connection.execute(statement).scalar() == partner
+
+
+def load_history(
+    connection: Connection, incident_id: str, limit: int, before: int | None
+) -> list[tuple[int, Assessment]]:
+    """Assessments of one incident with their sequence, newest first, those before ``before`` if given."""
+    statement = select(assessments.c.sequence, assessments.c.body).where(assessments.c.incident_id == incident_id)
+    if before is not None:
+        statement = statement.where(assessments.c.sequence < before)
+    statement = statement.order_by(assessments.c.sequence.desc()).limit(limit)
+    return [(row.sequence, _decode_assessment(row.body)) for row in connection.execute(statement)]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Filters of the list of current assessments; instants; ``after`` is (occurred_from, incident_id)."""
+
+    verdict: str | None = None
+    truce: str | None = None
+    start: int | None = None
+    end: int | None = None
+    after: tuple[int, str] | None = None
+
+
+def load_current(connection: Connection, wanted: Wanted, limit: int) -> list[Assessment]:
+    """The current assessments that match, by the incident's start and id."""
+    join = (assessments.c.incident_id == judged.c.incident_id) & (assessments.c.sequence == judged.c.sequence)
+    statement = select(assessments.c.body).join(judged, join)
+    if wanted.verdict is not None:
+        statement = statement.where(judged.c.verdict == wanted.verdict)
+    if wanted.truce is not None:
+        statement = statement.where(judged.c.truces.contains(f",{wanted.truce},", autoescape=True))
+    if wanted.start is not None:
+        statement = statement.where(judged.c.occurred_to >= wanted.start)
+    if wanted.end is not None:
+        statement = statement.where(judged.c.occurred_from < wanted.end)
+    if wanted.after is not None:
+        statement = statement.where(tuple_(judged.c.occurred_from, judged.c.incident_id) > wanted.after)
+    statement = statement.order_by(judged.c.occurred_from, judged.c.incident_id).limit(limit)
+    return [_decode_assessment(body) for body in connection.execute(statement).scalars()]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A stored incident as it was last judged: the event's bytes and the verdict."""
+
+    incident_id: str
+    event: bytes
+    verdict: str
+
+
+def load_stored(connection: Connection, after: str, limit: int) -> Iterator[Stored]:
+    """Stored incidents in the order of their ids, those behind ``after``."""
+    statement = (
+        select(judged.c.incident_id, judged.c.event, judged.c.verdict)
+        .where(judged.c.incident_id > after)
+        .order_by(judged.c.incident_id)
+        .limit(limit)
+    )
+    return (Stored(*row) for row in connection.execute(statement))

@@ -1,0 +1,144 @@
+"""Rules as verbs: assess what was reported, answer what was assessed."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import msgspec
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from schemas.assessments import Assessment
+from schemas.codec import decode, encode
+from schemas.envelope import Event
+from schemas.events import AlertDecided, IncidentAssessed, IncidentReported
+from schemas.topics import ALERTS, ASSESSMENTS
+from services.rules import sql
+from services.rules.domain.alerting import AlertState, decide_alert
+from services.rules.domain.evaluate import Case, Judge
+from services.rules.domain.telling import surroundings_of
+from services.shared.clock import Clock
+from services.shared.db import outbox
+from services.shared.db.engine import Database
+from services.shared.failures import RetryLaterError
+
+
+@dataclass(slots=True)
+class Bench:
+    """Who judges now. Replaced as a whole, so no report is judged by half a change of the registry."""
+
+    judge: Judge
+
+
+Observe = Callable[[Sequence[Assessment], Sequence[AlertState]], None]
+
+
+def case_of(reported: IncidentReported) -> Case:
+    """The case that a reported revision makes."""
+    return Case(
+        incident_id=reported.incident_id,
+        revision=reported.revision,
+        report=reported.report,
+        retracted=reported.retracted,
+    )
+
+
+async def assess_incidents(
+    events: Sequence[Event], bench: Bench, database: Database, clock: Clock, observe: Observe
+) -> None:
+    """Judge each reported revision once, keep the assessments, and put out what follows from them.
+
+    Repetition changes nothing: a revision that was judged before is passed over. Raises UnreadableEventError for an
+    event that is none, RetryLaterError when another process judged the same incidents at this moment.
+    """
+    judge = bench.judge
+    reported = [decode(event) for event in events]
+    judgements = judge.assess([case_of(r) for r in reported], clock.now())
+    batch = list(zip(events, (r.partner for r in reported), judgements, strict=True))
+    try:
+        kept = await database.write(partial(_keep, judge, batch), durable=not database.is_log)
+    except IntegrityError as error:
+        raise RetryLaterError("these incidents are being judged elsewhere") from error
+    observe([j.assessment for j in kept], [j.alert for j in kept if j.alert is not None and _is_new(j)])
+
+
+def _is_new(judgement: sql.Judgement) -> bool:
+    assert judgement.alert is not None
+    return judgement.alert.alert.sent_at == judgement.assessment.assessed_at
+
+
+def _keep(judge: Judge, batch: Sequence[tuple[Event, str, Assessment]], connection: Connection) -> list[sql.Judgement]:
+    standings = sql.load_standings(connection, [a.incident_id for *_, a in batch])
+    kept: list[sql.Judgement] = []
+    published: list[Event] = []
+    for event, partner, assessment in batch:
+        standing = standings.get(assessment.incident_id)
+        if standing is not None and standing.revision >= assessment.revision:
+            continue
+        judgement, told = judge_next(judge, standing, assessment, partner, event.data)
+        standings[assessment.incident_id] = sql.Standing(assessment.revision, judgement.sequence, judgement.alert)
+        kept.append(judgement)
+        published.extend(told)
+    sql.save_judgements(connection, kept)
+    outbox.append(connection, published)
+    return kept
+
+
+def judge_next(
+    judge: Judge, standing: sql.Standing | None, assessment: Assessment, partner: str, event: bytes
+) -> tuple[sql.Judgement, list[Event]]:
+    """What is to be kept of one more assessment of an incident, and the events that tell of it."""
+    sequence = 1 if standing is None else standing.sequence + 1
+    last = None if standing is None else standing.alert
+    decided = decide_alert(last, assessment, partial(surroundings_of, judge))
+    judgement = sql.Judgement(sequence, partner, assessment, event, decided or last)
+    told = [_assessed(sequence, assessment)]
+    if decided is not None:
+        told.append(_alerted(decided))
+    return judgement, told
+
+
+def _assessed(sequence: int, assessment: Assessment) -> Event:
+    return encode(
+        ASSESSMENTS,
+        IncidentAssessed(sequence, assessment),
+        key=assessment.incident_id,
+        id=f"{assessment.incident_id}-{sequence}",
+        time=assessment.assessed_at,
+    )
+
+
+def _alerted(decided: AlertState) -> Event:
+    alert = decided.alert
+    return encode(ALERTS, AlertDecided(alert), key=alert.id, id=f"{alert.id}-{alert.revision}", time=alert.sent_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Flip:
+    """An incident whose verdict another registry would change."""
+
+    incident_id: str
+    before: str
+    after: str
+
+
+async def find_flips(judge: Judge, database: Database, clock: Clock, limit: int) -> tuple[list[Flip], int]:
+    """The first ``limit`` incidents whose verdict ``judge`` would change, and how many there are in all.
+
+    Reads in slices, so that neither memory nor the event loop is held by the size of the history.
+    """
+    flips: list[Flip] = []
+    count, after = 0, ""
+    while stored := await database.read(lambda c, a=after: list(sql.load_stored(c, a, 200))):  # type: ignore[misc]
+        after = stored[-1].incident_id
+        cases = [case_of(_reported(s.event)) for s in stored]
+        for was, now in zip(stored, judge.assess(cases, clock.now()), strict=True):
+            if was.verdict != now.verdict:
+                count += 1
+                if len(flips) < limit:
+                    flips.append(Flip(was.incident_id, was.verdict, now.verdict))
+    return flips, count
+
+
+def _reported(data: bytes) -> IncidentReported:
+    return msgspec.json.decode(data, type=IncidentReported)

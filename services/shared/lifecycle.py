@@ -1,0 +1,118 @@
+"""How a process starts, runs until it is told to stop, and stops: losing nothing, within five seconds."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Final
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from services.shared.bus.consume import Loop
+from services.shared.runtime import Service
+
+log = logging.getLogger(__name__)
+
+#: Open requests and streams get this long to end; then they are cut.
+GRACE_S: Final = 2
+#: What is being handled gets this long to be finished; it is handed out again after a restart otherwise.
+LOOP_GRACE_S: Final = 2.0
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 takes any free one. Raises OSError when the address is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((host, port))
+    return listener
+
+
+async def run(
+    app: ASGIApp,
+    listener: socket.socket,
+    services: Sequence[Service],
+    *,
+    on_ready: Callable[[], Awaitable[None] | None] | None = None,
+    stop: asyncio.Event | None = None,
+) -> None:
+    """Serve ``app`` and run the services' loops and tasks until ``stop`` is set, SIGTERM or SIGINT.
+
+    Raises what a task raised that ended before its time: a process that is half dead had better die.
+    """
+    stop = stop or asyncio.Event()
+    with _signals(stop):
+        server = _Server(
+            uvicorn.Config(
+                app, loop="none", http="httptools", lifespan="off", access_log=False, log_config=None,
+                timeout_graceful_shutdown=GRACE_S, server_header=False, backlog=2048,
+            )
+        )  # fmt: skip
+        loops = [loop for service in services for loop in service.loops]
+        tasks = [asyncio.create_task(loop.run(), name=loop.name) for loop in loops]
+        tasks += [asyncio.ensure_future(task()) for service in services for task in service.tasks]
+        serving = asyncio.create_task(server.serve(sockets=[listener]), name="http")
+        stopping = asyncio.create_task(stop.wait(), name="stop")
+        try:
+            await _until_started(server, serving)
+            if on_ready is not None and (pending := on_ready()) is not None:
+                await pending
+            await asyncio.wait({stopping, serving, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            server.should_exit = True
+            await asyncio.gather(serving, return_exceptions=True)
+            await _end(loops, tasks)
+            for service in services:
+                for ending in service.stop:
+                    await ending()
+            stopping.cancel()
+        for task in (serving, *tasks):
+            if not task.cancelled() and (error := task.exception()) is not None:
+                raise error
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: the process has its own."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _until_started(server: uvicorn.Server, serving: asyncio.Task[None]) -> None:
+    while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn offers no event
+        await asyncio.sleep(0.005)
+
+
+async def _end(loops: Sequence[Loop], tasks: Sequence[asyncio.Future[None]]) -> None:
+    """Let each loop finish the batch it is at; cancel what is only waiting."""
+    for loop in loops:
+        loop.stopping = True
+    if tasks:
+        await asyncio.wait(tasks[: len(loops)] or tasks, timeout=0.05)
+    busy = [task for loop, task in zip(loops, tasks, strict=False) if loop.busy and not task.done()]
+    if busy:
+        await asyncio.wait(busy, timeout=LOOP_GRACE_S)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    for loop in loops:
+        await loop.consumer.close()
+
+
+@contextlib.contextmanager
+def _signals(stop: asyncio.Event) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    caught = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+            loop.add_signal_handler(number, stop.set)
+            caught.append(number)
+    try:
+        yield
+    finally:
+        for number in caught:
+            loop.remove_signal_handler(number)
