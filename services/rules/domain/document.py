@@ -8,8 +8,8 @@ from msgspec import UNSET
 from schemas import registry as published
 from schemas.registry import Document
 from schemas.vocabulary import Language
+from services.rules.domain.areas import compile_areas
 from services.rules.domain.faults import Fault, InvalidRegistryError
-from services.rules.domain.geometry import compile_areas
 from services.rules.domain.model import (
     Alias,
     Area,

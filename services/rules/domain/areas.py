@@ -1,0 +1,92 @@
+"""Areas as shapes: polygons in WGS 84, and unions of them (rules.md 17)."""
+
+from typing import Any, Final, TypeAlias
+
+import msgspec
+import shapely
+from msgspec import UNSET
+from shapely import MultiPolygon, Polygon
+
+from schemas.registry import Feature, Names
+from services.rules.domain.model import Area
+from services.rules.domain.reading import Reading
+
+Shape: TypeAlias = Polygon | MultiPolygon
+_POLYGONAL: Final = (Polygon, MultiPolygon)
+
+
+def compile_areas(features: tuple[Feature, ...], reading: Reading, known: dict[str, Area]) -> dict[str, Area]:
+    """Every area with its shape, unions united. Faults go to ``reading``; an area without a shape is left out.
+
+    ``known`` holds the areas that are compiled already and have not changed.
+    """
+    pointer = "/areas/features"
+    reading.unique([feature.id for feature in features], pointer)
+    drawn = [(n, f) for n, f in enumerate(features) if f.union is UNSET and f.id not in known]
+    shapes = {id: area.geometry for id, area in known.items()}
+    shapes |= _read_shapes(drawn, pointer, reading)
+    by_id = {feature.id: feature for feature in features}
+    for n, feature in enumerate(features):
+        if feature.union is not UNSET and feature.id not in known:
+            united = _unite(feature, by_id, shapes, f"{pointer}/{n}", reading)
+            if united is not None:
+                shapes[feature.id] = united
+    names = {f.id: _names(f, f"{pointer}/{n}/properties", reading) for n, f in enumerate(features) if f.id not in known}
+    return {f.id: known.get(f.id) or Area(f.id, names[f.id], shapes[f.id]) for f in features if f.id in shapes}
+
+
+def _names(feature: Feature, pointer: str, reading: Reading) -> Any:
+    if "name" not in feature.properties:
+        reading.fault(f"{pointer}/name", "is required: names by language")
+        return {}
+    try:
+        return msgspec.convert(feature.properties["name"], Names)
+    except msgspec.ValidationError as error:
+        reading.fault(f"{pointer}/name", f"must hold names by language: {error}")
+        return {}
+
+
+def _read_shapes(features: list[tuple[int, Feature]], pointer: str, reading: Reading) -> dict[str, Shape]:
+    """All shapes in one call each to GEOS; what is no valid polygon is a fault."""
+    texts = [bytes(feature.geometry).decode() for _, feature in features]
+    shapes = shapely.force_2d(shapely.from_geojson(texts, on_invalid="ignore"))
+    valid = shapely.is_valid(shapes)
+    bounds = shapely.bounds(shapes)
+    found: dict[str, Shape] = {}
+    for (n, feature), shape, is_valid, box in zip(features, shapes, valid, bounds, strict=True):
+        problem = _problem(feature, shape, bool(is_valid), tuple(box))
+        if problem is None:
+            found[feature.id] = shape
+        else:
+            reading.fault(f"{pointer}/{n}/geometry", problem)
+    return found
+
+
+def _problem(feature: Feature, shape: Any, is_valid: bool, box: tuple[float, ...]) -> str | None:
+    if bytes(feature.geometry) == b"null":
+        return "is required where there is no union"
+    if not isinstance(shape, _POLYGONAL) or shape.is_empty:
+        return "is no Polygon or MultiPolygon whose rings are closed and have four positions or more"
+    if not is_valid:
+        return f"crosses or touches itself: {shapely.is_valid_reason(shape)}"
+    west, south, east, north = box
+    if west < -180 or east > 180 or south < -90 or north > 90:
+        return "lies beyond the longitudes -180 to 180 or the latitudes -90 to 90"
+    return None
+
+
+def _unite(
+    feature: Feature, by_id: dict[str, Feature], shapes: dict[str, Shape], pointer: str, reading: Reading
+) -> Shape | None:
+    assert feature.union is not UNSET
+    if bytes(feature.geometry) != b"null":
+        reading.fault(f"{pointer}/geometry", "must be null beside a union")
+    if not feature.union:
+        reading.fault(f"{pointer}/union", "must name an area")
+    for n, part in enumerate(feature.union):
+        reading.area(part, f"{pointer}/union/{n}")
+        if part in by_id and by_id[part].union is not UNSET:
+            reading.fault(f"{pointer}/union/{n}", f"{part!r} is a union itself: unions are not nested")
+    parts = [shapes[id] for id in feature.union if id in shapes]
+    united = shapely.union_all(parts) if parts else None
+    return united if isinstance(united, _POLYGONAL) else None
