@@ -1,0 +1,124 @@
+"""What an answer means: delivered, try again, slow down, gone, or never. Pure; the sending is elsewhere.
+
+Source: the contract ("Webhooks follow Standard Webhooks", "Attempts"), Standard Webhooks 1.0.0, RFC 5321 for
+mail.
+"""
+
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Final, Literal
+
+from schemas.instants import SECOND, to_instant
+
+Channel = Literal["webhook", "email"]
+#: Why no answer came. ``refused``: the guard forbade the target.
+Failure = Literal["refused", "unresolved", "connect", "tls", "timeout", "disconnected", "protocol"]
+#: What to do next. ``rejected``: this message will never be taken, another one may be.
+Meaning = Literal["delivered", "retry", "slow_down", "gone", "rejected"]
+
+#: How much of an answer is kept for the log of attempts.
+EXCERPT_BYTES: Final = 1_024
+#: Nobody may hold a message longer than this by asking for patience, seconds.
+MAX_RETRY_AFTER_S: Final = 24 * 3_600
+#: Seconds before each attempt, counted from the failure before; after the last one fails, the delivery has
+#: failed.
+RETRY_DELAYS_S: Final = (0, 5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
+#: A delay is lengthened by up to this part of itself, so that retries of many messages spread out.
+JITTER: Final = 0.2
+
+_OVERLOADED: Final = frozenset({429, 502, 503, 504})
+_MAILBOX_GONE: Final = frozenset({550, 551, 553})
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one attempt brought. Either ``status`` (HTTP status, SMTP reply code) or ``failure`` is set.
+
+    ``latency`` in microseconds, from the moment the attempt had its connection slot. ``excerpt`` is the first
+    kilobyte of the body or the reply text. ``retry_after`` in seconds, as asked for by the other side,
+    already bounded.
+    """
+
+    channel: Channel
+    latency: int
+    status: int | None = None
+    failure: Failure | None = None
+    detail: str = ""
+    excerpt: bytes = b""
+    retry_after: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What an answer means and why, in words. ``wait_s`` is the pause that the other side asked for, at
+    least.
+    """
+
+    meaning: Meaning
+    reason: str
+    wait_s: int = 0
+
+
+def judge_answer(answer: Answer) -> Judgement:
+    """What to do after this answer. The same answer always means the same."""
+    if answer.status is None:
+        return Judgement("retry", f"no answer: {answer.failure}: {answer.detail}".rstrip(": "))
+    if answer.channel == "email":
+        return _judge_reply(answer.status, answer)
+    return _judge_status(answer.status, answer.retry_after or 0)
+
+
+def _judge_status(status: int, asked: int) -> Judgement:
+    if 200 <= status < 300:
+        return Judgement("delivered", f"answered {status}")
+    if status == 410:
+        return Judgement("gone", "answered 410: the endpoint wants no more messages")
+    if status in _OVERLOADED or asked:
+        return Judgement("slow_down", f"answered {status}, asks to wait {asked} s", asked)
+    if 300 <= status < 400:
+        return Judgement("retry", f"answered {status}: redirects are not followed")
+    return Judgement("retry", f"answered {status}")
+
+
+def _judge_reply(code: int, answer: Answer) -> Judgement:
+    text = answer.detail or answer.excerpt[:200].decode("utf-8", "replace")
+    if 200 <= code < 300:
+        return Judgement("delivered", f"accepted: {code}")
+    if code in _MAILBOX_GONE and _enhanced(answer.excerpt).startswith("5.1."):
+        return Judgement("gone", f"no such mailbox: {code} {text}")
+    if code >= 500:
+        return Judgement("rejected", f"refused for good: {code} {text}")
+    return Judgement("slow_down" if code == 421 else "retry", f"put off: {code} {text}")
+
+
+def _enhanced(reply: bytes) -> str:
+    """The enhanced status code (RFC 3463) that a reply text begins with, or nothing."""
+    first = reply.split(None, 1)[0].decode("ascii", "replace") if reply.split() else ""
+    return first if first.count(".") == 2 else ""
+
+
+def next_delay(attempts: int, judgement: Judgement, chance: float) -> float | None:
+    """Seconds until the next attempt after ``attempts`` have failed, or None when none is left.
+
+    ``chance`` in [0, 1) spreads the retries. A pause that the other side asked for is never cut short.
+    """
+    if judgement.meaning in ("delivered", "gone", "rejected") or attempts >= len(RETRY_DELAYS_S):
+        return None
+    planned = RETRY_DELAYS_S[attempts]
+    return max(planned, judgement.wait_s) * (1 + JITTER * chance)
+
+
+def parse_retry_after(value: str | None, now: int) -> int | None:
+    """Seconds asked for by a ``Retry-After`` header: a number, or an HTTP date seen from ``now`` (an
+    instant).
+
+    None when absent or unreadable; bounded to a day; the past is 0.
+    """
+    text = (value or "").strip()
+    if text.isascii() and text.isdigit():
+        return min(int(text[:9]), MAX_RETRY_AFTER_S)
+    try:
+        moment = to_instant(parsedate_to_datetime(text))
+    except ValueError:
+        return None
+    return min(max(-(-(moment - now) // SECOND), 0), MAX_RETRY_AFTER_S)
