@@ -28,13 +28,19 @@ def _errors(value: Any, kind: inspect.Type, pointer: str) -> Iterator[FieldError
     if isinstance(kind, inspect.Metadata):
         kind = kind.type
     if isinstance(kind, inspect.UnionType):
+        if wrong := _wrong_tag(value, kind):
+            yield FieldError(pointer_to(pointer, wrong[0]), f"must be one of: {', '.join(wrong[1])}")
+            return
         kind = _branch(value, kind)
     if isinstance(kind, inspect.StructType) and isinstance(value, dict):
         yield from _struct_errors(value, kind, pointer)
     elif isinstance(kind, inspect.ListType | inspect.VarTupleType) and isinstance(value, list):
         yield from _list_errors(value, kind, pointer)
     elif isinstance(kind, inspect.DictType) and isinstance(value, dict):
+        if kind.min_length is not None and len(value) < kind.min_length:
+            yield FieldError(pointer, f"must hold at least {kind.min_length} items")
         for key, item in value.items():
+            yield from _leaf_errors(key, kind.key_type, pointer_to(pointer, key))
             yield from _errors(item, kind.value_type, pointer_to(pointer, key))
     else:
         yield from _leaf_errors(value, kind, pointer)
@@ -64,7 +70,7 @@ def _list_errors(value: list[Any], kind: inspect.ListType | inspect.VarTupleType
 
 
 def _leaf_errors(value: Any, kind: inspect.Type, pointer: str) -> Iterator[FieldError]:
-    if isinstance(kind, inspect.LiteralType) and not (isinstance(value, str) and value in kind.values):
+    if isinstance(kind, inspect.LiteralType) and not any(type(value) is type(v) and value == v for v in kind.values):
         shown = ", ".join(str(v) for v in kind.values)
         yield FieldError(pointer, f"must be one of: {shown}")
         return
@@ -77,6 +83,14 @@ def _leaf_errors(value: Any, kind: inspect.Type, pointer: str) -> Iterator[Field
 def _plain(message: str) -> str:
     """msgspec's message without its own path, which the pointer says already."""
     return message.split(" - at `")[0]
+
+
+def _wrong_tag(value: Any, kind: inspect.UnionType) -> tuple[str, list[str]] | None:
+    """The field that tells the members of a union apart, with their tags, where the value has none of these."""
+    tagged = [t for t in kind.types if isinstance(t, inspect.StructType) and t.tag_field is not None]
+    if not isinstance(value, dict) or not tagged or any(value.get(str(t.tag_field)) == t.tag for t in tagged):
+        return None
+    return str(tagged[0].tag_field), [str(t.tag) for t in tagged]
 
 
 def _branch(value: Any, kind: inspect.UnionType) -> inspect.Type:

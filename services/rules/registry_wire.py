@@ -1,0 +1,153 @@
+"""The registry document as JSON bytes, read once at the edge; where it is refused, everything that is wrong with it.
+
+The quick look decodes straight into the published structs. The slow second look is taken only at what was refused: it
+reads what is well-formed, checks that too, and so tells all faults at once.
+"""
+
+from typing import Any, Final
+
+import msgspec
+
+from schemas import registry as published
+from schemas.registry import KINDS, Document, Feature, FeatureCollection, Geometry, Kind, Resource
+from services.rules.domain.document import Elsewhere, check_document
+from services.rules.domain.faults import Fault, InvalidRegistryError
+from services.rules.registry_text import UnreadableTextError, read_json
+from services.shared.validation import find_errors
+
+_document: Final = msgspec.json.Decoder(Document)
+_resources: Final[dict[str, msgspec.json.Decoder[Any]]] = {k: msgspec.json.Decoder(t) for k, t in KINDS.items()}
+_announcement: Final = msgspec.json.Decoder(published.Announcement)
+_geometry: Final = msgspec.json.Decoder(Geometry)
+_encode: Final = msgspec.json.Encoder().encode
+_LISTS: Final[tuple[Kind, ...]] = ("parties", "presence", "places", "truces")
+
+
+def read_document(data: bytes) -> Document:
+    """Raises UnreadableTextError for what is no JSON, InvalidRegistryError with every fault."""
+    try:
+        document = _document.decode(data)
+        return msgspec.structs.replace(document, areas=FeatureCollection(features=_canonical(document.areas.features)))
+    except msgspec.ValidationError as error:
+        raise InvalidRegistryError(_all_faults(read_json(data)) or [Fault("", str(error))]) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        read_json(data)
+        raise UnreadableTextError("no JSON in UTF-8") from None
+
+
+def read_resource(kind: Kind, data: bytes) -> Resource:
+    """One resource. Raises UnreadableTextError, or InvalidRegistryError with pointers into this resource."""
+    try:
+        resource: Resource = _resources[kind].decode(data)
+        return _canonical((resource,))[0] if isinstance(resource, Feature) else resource
+    except msgspec.ValidationError as error:
+        raise InvalidRegistryError(_item_faults(read_json(data), kind, "") or [Fault("", str(error))]) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        read_json(data)
+        raise UnreadableTextError("no JSON in UTF-8") from None
+
+
+def read_announcement(data: bytes) -> published.Announcement:
+    """One announcement. Raises as :func:`read_resource` does."""
+    value = read_json(data)
+    faults = [Fault(error.pointer, error.detail) for error in find_errors(value, published.Announcement)]
+    if faults:
+        raise InvalidRegistryError(faults)
+    return _announcement.decode(data)
+
+
+def read_stored(kind: Kind, data: bytes) -> Resource:
+    """A resource that we wrote ourselves."""
+    resource: Resource = _resources[kind].decode(data)
+    if isinstance(resource, Feature):
+        return msgspec.structs.replace(resource, geometry=resource.geometry.copy())
+    return resource
+
+
+def write(value: Any) -> bytes:
+    """A document, resource or announcement as JSON."""
+    return _encode(value)
+
+
+def _canonical(features: tuple[Feature, ...]) -> tuple[Feature, ...]:
+    """Geometries written one way, so that equal ones are equal bytes; foreign members of them are not kept."""
+    return tuple(
+        msgspec.structs.replace(f, geometry=msgspec.Raw(_encode(_geometry.decode(f.geometry)))) for f in features
+    )
+
+
+# --- the slow second look
+
+
+def _all_faults(value: Any) -> list[Fault]:
+    """What is malformed, and what is wrong in the parts that are not."""
+    if not isinstance(value, dict):
+        return [Fault("", "must be a mapping: version, timezone, parties, areas, truces")]
+    lists = {kind: value.get(kind, []) for kind in _LISTS}
+    areas = value.get("areas", {"type": "FeatureCollection", "features": []})
+    features = areas.get("features", []) if isinstance(areas, dict) else []
+    frame = {**value, **{kind: [] if isinstance(items, list) else items for kind, items in lists.items()}}
+    if isinstance(areas, dict) and isinstance(features, list):
+        frame["areas"] = {**areas, "features": []}
+    faults = [Fault(error.pointer, error.detail) for error in find_errors(frame, Document)]
+    sorted_out = {
+        **{kind: _sort_out(items, kind, f"/{kind}") for kind, items in lists.items()},
+        "areas": _sort_out(features, "areas", "/areas/features"),
+    }
+    for part in sorted_out.values():
+        faults += part.faults
+    return faults + _meaning_faults(value, sorted_out)
+
+
+class _Sorted(msgspec.Struct):
+    """The well-formed items of one list with where they stood, the ids of the others, and what ails these."""
+
+    good: list[tuple[int, Any]]
+    bad_ids: set[str]
+    faults: list[Fault]
+
+
+def _sort_out(items: Any, kind: Kind, pointer: str) -> _Sorted:
+    result = _Sorted([], set(), [])
+    for n, item in enumerate(items if isinstance(items, list) else []):
+        faults = _item_faults(item, kind, f"{pointer}/{n}")
+        result.faults += faults
+        if not faults:
+            result.good.append((n, read_resource(kind, _encode(item))))
+        elif isinstance(item, dict) and isinstance(item.get("id"), str):
+            result.bad_ids.add(item["id"])
+    return result
+
+
+def _item_faults(item: Any, kind: Kind, pointer: str) -> list[Fault]:
+    errors = find_errors(item, KINDS[kind], pointer)
+    if kind == "areas" and isinstance(item, dict) and item.get("geometry") is not None:
+        errors += find_errors(item["geometry"], Geometry, f"{pointer}/geometry")
+    return [Fault(error.pointer, error.detail) for error in errors]
+
+
+def _meaning_faults(value: dict[str, Any], parts: dict[Kind, _Sorted]) -> list[Fault]:
+    good = {kind: tuple(item for _, item in part.good) for kind, part in parts.items()}
+    timezone = value.get("timezone")
+    document = Document(
+        version=1,
+        timezone=timezone if isinstance(timezone, str) else "UTC",
+        parties=good["parties"],
+        presence=good["presence"],
+        areas=FeatureCollection(features=good["areas"]),
+        places=good["places"],
+        truces=good["truces"],
+    )
+    elsewhere = Elsewhere(frozenset(parts["parties"].bad_ids), frozenset(parts["areas"].bad_ids))
+    _, faults = check_document(document, elsewhere=elsewhere)
+    return [Fault(_where_it_stood(fault.pointer, parts), fault.detail) for fault in faults]
+
+
+def _where_it_stood(pointer: str, parts: dict[Kind, _Sorted]) -> str:
+    """A pointer into the well-formed parts as a pointer into the whole."""
+    for kind, part in parts.items():
+        head = "/areas/features/" if kind == "areas" else f"/{kind}/"
+        if pointer.startswith(head):
+            n, slash, rest = pointer.removeprefix(head).partition("/")
+            return f"{head}{part.good[int(n)][0]}{slash}{rest}"
+    return pointer
