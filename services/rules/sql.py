@@ -2,16 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from sqlalchemy import BigInteger, Column, Connection, Index, Integer, LargeBinary, Table, Text, insert, select, tuple_
-from sqlalchemy.dialects import postgresql, sqlite
 
 from schemas.assessments import Alert, Assessment
 from schemas.instants import parse_instant
 from services.rules.domain.alerting import AlertState
 from services.shared.db.tables import metadata
+from services.shared.db.upsert import upsert
 
 #: One row an incident: the revision last judged, as it was reported, and its last alert.
 judged = Table(
@@ -43,9 +43,6 @@ assessments = Table(
 _encode = msgspec.json.Encoder().encode
 _decode_alert = msgspec.json.Decoder(Alert).decode
 _decode_assessment = msgspec.json.Decoder(Assessment).decode
-
-_UPSERTS: Final = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
-_KEPT: Final = tuple(c.name for c in judged.columns if c.name != "incident_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +93,7 @@ def save_judgements(connection: Connection, batch: Sequence[Judgement]) -> None:
         ],
     )
     rows = {j.assessment.incident_id: _standing_row(j) for j in batch}
-    statement = _UPSERTS[connection.dialect.name](judged)
-    statement = statement.on_conflict_do_update(
-        index_elements=["incident_id"], set_={name: statement.excluded[name] for name in _KEPT}
-    )
-    connection.execute(statement, list(rows.values()))
+    connection.execute(upsert(connection, judged), list(rows.values()))
 
 
 def _standing_row(judgement: Judgement) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from sqlalchemy import Connection, delete, func, select
-from sqlalchemy.dialects.sqlite import insert
 
 from schemas.envelope import Event
 from schemas.topics import Topic
@@ -19,6 +18,7 @@ from services.shared.db import outbox
 from services.shared.db.engine import Database, Numbered
 from services.shared.db.tables import outbox as log
 from services.shared.db.tables import positions
+from services.shared.db.upsert import upsert
 
 #: Recent events kept per topic, in memory.
 RECENT: Final = 4096
@@ -163,9 +163,8 @@ class EmbeddedConsumer:
         if not batch or not self._group:
             return
         seq = batch[-1].position
-        statement = insert(positions).values(group=self._group, topic=self._topic, seq=seq)
-        statement = statement.on_conflict_do_update(index_elements=["group", "topic"], set_={"seq": seq})
-        await self._database.write(lambda connection: connection.execute(statement), durable=False)
+        row = {"group": self._group, "topic": self._topic, "seq": seq}
+        await self._database.write(lambda c: c.execute(upsert(c, positions), [row]), durable=False)
         self._committed = seq
 
     async def lag(self) -> int:

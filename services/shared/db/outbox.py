@@ -18,7 +18,7 @@ def append(connection: Connection, events: Sequence[Event]) -> None:
     rows = [
         {
             "topic": e.topic, "key": e.key, "id": e.id, "type": e.type, "source": e.source, "time": e.time,
-            "data": e.data, "traceparent": e.traceparent,
+            "data": e.data, "traceparent": e.traceparent, "reason": e.reason,
         }
         for e in events
     ]  # fmt: skip

@@ -28,6 +28,7 @@ outbox = Table(
     Column("time", Text, nullable=False),
     Column("data", LargeBinary, nullable=False),
     Column("traceparent", Text),
+    Column("reason", Text),
     Index("ix_outbox_topic_seq", "topic", "seq"),
     sqlite_autoincrement=True,
 )

@@ -1,0 +1,163 @@
+"""The log on Apache Kafka. The only thing about Kafka that others name is :class:`KafkaBus`."""
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from aiokafka.producer.message_accumulator import BatchBuilder
+
+from schemas.envelope import Event
+from schemas.topics import Topic
+from services.shared.bus.kafka_reader import CLOSE_S, KafkaReader, follow
+from services.shared.bus.kafka_records import headers_of, partition_of
+from services.shared.bus.kafka_topics import create_topics
+from services.shared.failures import NeverRetryError, RetryLaterError
+
+log = logging.getLogger(__name__)
+
+#: Nobody waits longer than this for the broker to take a batch; it may have landed all the same.
+PUBLISH_S: Final = 4.0
+HEALTH_S: Final = 1.0
+BATCH_BYTES: Final = 256 * 1024
+
+Sleep = Callable[[float], Awaitable[None]]
+
+
+class KafkaBus:
+    """Bus over a Kafka cluster. Capability: many partitions, many members per group.
+
+    Nothing is opened before it is needed, so a service can start, and say that it is not ready, while Kafka is away.
+    """
+
+    def __init__(self, bootstrap: str, *, sleep: Sleep = asyncio.sleep) -> None:
+        self._bootstrap = bootstrap
+        self._sleep = sleep
+        self._opening = asyncio.Lock()
+        self._producer: AIOKafkaProducer | None = None
+
+    async def start(self) -> None:
+        """Make the topics that are missing. Raises RetryLaterError; safe to repeat."""
+        await create_topics(self._bootstrap)
+
+    async def publish(self, events: Sequence[Event]) -> None:
+        """See :class:`Bus`. Returns once every in-sync replica has every event. Raises NeverRetryError for an event
+        that is larger than the log takes."""
+        try:
+            async with asyncio.timeout(PUBLISH_S):
+                await self._send(await self._opened(), events)
+        except MessageSizeTooLargeError as error:
+            await self._drop_producer()
+            raise NeverRetryError(f"kafka: an event is too large: {error!r}") from error
+        except (KafkaError, TimeoutError, OSError) as error:
+            # Its sequence numbers may have a hole now, which the broker would refuse for ever: start a fresh one.
+            await self._drop_producer()
+            raise RetryLaterError(f"kafka: publishing: {error!r}") from error
+
+    async def consumer(self, topic: Topic, group: str) -> KafkaReader:
+        """See :class:`Bus`. The group is joined by the first fetch."""
+        return KafkaReader(self._bootstrap, topic, group)
+
+    async def tail(self, topic: Topic, on_event: Callable[[Event], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+        """See :class:`Bus`. Raises RetryLaterError when the log as it stands cannot be read to its end."""
+        reader = KafkaReader(self._bootstrap, topic, None)
+        try:
+            ends = await reader.ends()
+            while not await reader.reached(ends):
+                for received in await reader.fetch(1000, 0.2):
+                    await on_event(received.event)
+        except BaseException:
+            await reader.close()
+            raise
+        task = asyncio.create_task(follow(reader, on_event, self._sleep), name=f"tail {topic.name}")
+
+        async def stop() -> None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await reader.close()
+
+        return stop
+
+    async def healthy(self) -> bool:
+        try:
+            async with asyncio.timeout(HEALTH_S):
+                producer = await self._opened()
+                await producer.client.fetch_all_metadata()
+        except (KafkaError, TimeoutError, OSError):
+            return False
+        return True
+
+    async def close(self) -> None:
+        await self._drop_producer()
+
+    async def _opened(self) -> AIOKafkaProducer:
+        async with self._opening:
+            if self._producer is None:
+                # No lingering: whoever publishes brings a batch, and waits for it.
+                producer = AIOKafkaProducer(
+                    bootstrap_servers=self._bootstrap,
+                    enable_idempotence=True,
+                    acks="all",
+                    linger_ms=0,
+                    max_batch_size=BATCH_BYTES,
+                    request_timeout_ms=int(PUBLISH_S * 1000),
+                    retry_backoff_ms=50,
+                    metadata_max_age_ms=30_000,
+                )
+                try:
+                    await producer.start()
+                except BaseException:
+                    await _put_away(producer)
+                    raise
+                self._producer = producer
+            return self._producer
+
+    async def _send(self, producer: AIOKafkaProducer, events: Sequence[Event]) -> None:
+        waiting: list[asyncio.Future[Any]] = []
+        try:
+            for (topic, partition), batches in (await _batched(producer, events)).items():
+                for batch in batches:
+                    waiting.append(await producer.send_batch(batch, topic, partition=partition))
+        finally:
+            # Also when sending broke off: an outcome that nobody looks at would be a warning at the end.
+            outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+
+    async def _drop_producer(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await _put_away(producer)
+
+
+async def _batched(producer: AIOKafkaProducer, events: Sequence[Event]) -> dict[tuple[str, int], list[BatchBuilder]]:
+    batches: dict[tuple[str, int], list[BatchBuilder]] = defaultdict(list)
+    counts = {topic: len(await producer.partitions_for(topic)) for topic in {event.topic for event in events}}
+    for event in events:
+        place = (event.topic, partition_of(event.key, counts[event.topic]))
+        pending = batches[place]
+        if not pending or not _put(pending[-1], event):
+            pending.append(producer.create_batch())
+            _put(pending[-1], event)
+    return batches
+
+
+def _put(batch: BatchBuilder, event: Event) -> bool:
+    """False when the batch is full; a first event always fits."""
+    added = batch.append(timestamp=None, key=event.key.encode(), value=event.data, headers=headers_of(event))
+    return added is not None
+
+
+async def _put_away(producer: AIOKafkaProducer) -> None:
+    """Stop a producer. What it still holds has been reported as failed, so it must not be sent later."""
+    producer._message_accumulator.fail_all(KafkaError("the producer was put away"))
+    try:
+        async with asyncio.timeout(CLOSE_S):
+            await producer.stop()
+    except (KafkaError, TimeoutError, OSError) as error:
+        log.info("a producer was left without goodbye: %r", error)
+        await producer.client.close()

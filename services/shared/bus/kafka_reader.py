@@ -1,0 +1,224 @@
+"""Reading from Kafka: a group member, or a reader on its own, that notices when it is stuck and starts over.
+
+aiokafka says nothing when the broker is away or when its fetcher has lost its way after a broker came back: it returns
+no records. So whoever reads nothing for a while asks where the log ends, and compares.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, RebalanceInProgressError
+
+from schemas.topics import Topic
+from services.shared.bus.kafka_records import event_of
+from services.shared.bus.port import Received
+from services.shared.failures import RetryLaterError
+
+log = logging.getLogger(__name__)
+
+#: Bounds on what aiokafka does without one, in seconds.
+OPEN_S: Final = 20.0
+ASK_S: Final = 4.0
+CLOSE_S: Final = 3.0
+#: Silence after which a reader asks where the log ends; standing still twice while behind means stuck.
+SILENCE_S: Final = 5.0
+
+#: A member that does not come back for its next batch within this time is left out, and another takes its partitions.
+MAX_PAUSE_MS: Final = 60_000
+
+Offsets = dict[TopicPartition, int]
+
+
+class KafkaReader:
+    """One reader of one topic. With ``group``, one member of it; without, it reads every partition from the start."""
+
+    def __init__(self, bootstrap: str, topic: Topic, group: str | None, *, silence_s: float = SILENCE_S) -> None:
+        self._bootstrap = bootstrap
+        self._topic = topic.name
+        self._group = group
+        self._silence_s = silence_s
+        self._inner: AIOKafkaConsumer | None = None
+        self._next: Offsets = {}
+        self._committed: Offsets = {}
+        self._stood_at: Offsets | None = None
+        self._quiet_since = 0.0
+        self.restarts = 0
+
+    async def fetch(self, limit: int, wait_s: float) -> Sequence[Received]:
+        """See :class:`Consumer`. Raises RetryLaterError also after a restart of a stuck reader, for its owner to know."""
+        inner = await self._opened()
+        try:
+            found = await inner.getmany(timeout_ms=int(wait_s * 1000), max_records=limit)
+        except KafkaError as error:
+            await self._abandon()
+            raise RetryLaterError(f"kafka: reading {self._topic}: {error!r}") from error
+        if found:
+            return self._received(found)
+        if asyncio.get_running_loop().time() - self._quiet_since >= self._silence_s:
+            await self._look_around(inner)
+        return []
+
+    async def commit(self, batch: Sequence[Received]) -> None:
+        """See :class:`Consumer`. Raises RetryLaterError when the broker does not answer in time."""
+        inner = self._inner
+        if not batch or inner is None:
+            return
+        mine = inner.assignment()
+        last = {TopicPartition(self._topic, r.partition): r.position + 1 for r in batch}
+        offsets = {tp: offset for tp, offset in last.items() if tp in mine}
+        try:
+            await self._asked(inner.commit(offsets))
+        except (CommitFailedError, IllegalStateError, RebalanceInProgressError) as error:
+            # Another member has these partitions now and will repeat the batch, which is harmless.
+            log.info("%s: the group moved on before the commit: %r", self._topic, error)
+            return
+        self._committed.update(offsets)
+
+    async def lag(self) -> int:
+        """See :class:`Consumer`. Raises RetryLaterError."""
+        inner = await self._opened()
+        mine = inner.assignment()
+        ends = await self._asked(inner.end_offsets(mine))
+        done = {tp: await self._done_with(inner, tp) for tp in mine}
+        return sum(max(0, ends[tp] - done[tp]) for tp in mine)
+
+    async def close(self) -> None:
+        """Leave the group, if Kafka lets us in time."""
+        await self._abandon()
+
+    async def ends(self) -> Offsets:
+        """Where each partition ends now, and with it the position to reach. For a reader without a group."""
+        inner = await self._opened()
+        return dict(await self._asked(inner.end_offsets(inner.assignment())))
+
+    async def reached(self, ends: Offsets) -> bool:
+        """Whether everything before ``ends`` has been handed out."""
+        inner = await self._opened()
+        positions = {tp: await self._asked(inner.position(tp)) for tp in ends}
+        return all(positions[tp] >= end for tp, end in ends.items())
+
+    def _received(self, found: dict[TopicPartition, list[Any]]) -> list[Received]:
+        self._quiet_since, self._stood_at = asyncio.get_running_loop().time(), None
+        for tp, records in found.items():
+            self._next[tp] = records[-1].offset + 1
+        return [Received(event_of(r), tp.partition, r.offset) for tp, records in found.items() for r in records]
+
+    async def _done_with(self, inner: AIOKafkaConsumer, tp: TopicPartition) -> int:
+        if tp not in self._committed:
+            committed = await self._asked(inner.committed(tp))
+            if committed is None:
+                committed = (await self._asked(inner.beginning_offsets([tp])))[tp]
+            self._committed[tp] = committed
+        return self._committed[tp]
+
+    async def _look_around(self, inner: AIOKafkaConsumer) -> None:
+        """Raises RetryLaterError when the broker is away, or when this reader stood still while behind."""
+        self._quiet_since = asyncio.get_running_loop().time()
+        mine = inner.assignment()
+        ends = await self._asked(inner.end_offsets(mine))
+        positions = {tp: await self._asked(inner.position(tp)) for tp in mine}
+        behind = any(positions[tp] < ends[tp] for tp in mine)
+        if not behind or self._stood_at != positions:
+            self._stood_at = positions if behind else None
+            return
+        self.restarts += 1
+        log.warning("%s: stuck at %s of %s, starting over", self._topic, positions, ends)
+        await self._abandon()
+        raise RetryLaterError(f"kafka: the reader of {self._topic} was stuck and starts over")
+
+    async def _opened(self) -> AIOKafkaConsumer:
+        if self._inner is None:
+            inner = self._made()
+            try:
+                async with asyncio.timeout(OPEN_S):
+                    await inner.start()
+                    if self._group is None:
+                        await self._assign_all(inner)
+            except (KafkaError, TimeoutError, OSError) as error:
+                await _put_away(inner)
+                raise RetryLaterError(f"kafka: {self._topic} cannot be opened: {error!r}") from error
+            except BaseException:
+                await _put_away(inner)
+                raise
+            self._inner, self._stood_at = inner, None
+            self._quiet_since = asyncio.get_running_loop().time()
+        return self._inner
+
+    def _made(self) -> AIOKafkaConsumer:
+        topics = [self._topic] if self._group is not None else []
+        listener = {} if self._group is None else {"group_id": self._group}
+        return AIOKafkaConsumer(
+            *topics,
+            bootstrap_servers=self._bootstrap,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+            max_poll_interval_ms=MAX_PAUSE_MS,
+            max_partition_fetch_bytes=4 * 1024 * 1024,
+            fetch_max_wait_ms=500,
+            retry_backoff_ms=100,
+            metadata_max_age_ms=30_000,
+            **listener,
+        )
+
+    async def _assign_all(self, inner: AIOKafkaConsumer) -> None:
+        partitions = await inner._client._wait_on_metadata(self._topic)
+        mine = [TopicPartition(self._topic, partition) for partition in partitions]
+        inner.assign(mine)
+        for tp in mine:
+            if tp in self._next:
+                inner.seek(tp, self._next[tp])
+            else:
+                await inner.seek_to_beginning(tp)
+
+    async def _asked(self, question: Awaitable[Any]) -> Any:
+        try:
+            async with asyncio.timeout(ASK_S):
+                return await question
+        except (CommitFailedError, IllegalStateError, RebalanceInProgressError):
+            raise
+        except (KafkaError, TimeoutError) as error:
+            raise RetryLaterError(f"kafka: no answer about {self._topic}: {error!r}") from error
+
+    async def _abandon(self) -> None:
+        inner, self._inner = self._inner, None
+        self._committed.clear()
+        if inner is not None:
+            await _put_away(inner)
+
+
+async def _put_away(inner: AIOKafkaConsumer) -> None:
+    """Stop a consumer, whatever state it is in. Without a broker its polite farewell would wait for ever."""
+    try:
+        async with asyncio.timeout(CLOSE_S):
+            await inner.stop()
+    except (KafkaError, TimeoutError, OSError) as error:
+        log.info("a consumer was left without goodbye: %r", error)
+        await inner._client.close()
+
+
+async def follow(
+    reader: KafkaReader, on_event: Callable[[Any], Awaitable[None]], pause: Callable[[float], Awaitable[None]]
+) -> None:
+    """Hand on everything that comes, for ever. What ``on_event`` cannot take yet is offered again."""
+    while True:
+        try:
+            for received in await reader.fetch(1000, 1.0):
+                await _offered(received, on_event, pause)
+        except RetryLaterError as error:
+            log.info("following waits: %s", error)
+            await pause(0.5)
+
+
+async def _offered(
+    received: Received, on_event: Callable[[Any], Awaitable[None]], pause: Callable[[float], Awaitable[None]]
+) -> None:
+    while True:
+        try:
+            return await on_event(received.event)
+        except RetryLaterError as error:
+            log.info("an event of %s is offered again: %s", received.event.topic, error)
+            await pause(0.5)

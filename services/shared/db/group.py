@@ -1,0 +1,91 @@
+"""Items that wait together are written together: one unit of work, one commit, for everybody who asked meanwhile."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final, Generic, TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from services.shared.db.engine import Database
+from services.shared.failures import RetryLaterError
+
+I = TypeVar("I")  # noqa: E741 - an item
+O = TypeVar("O")  # noqa: E741 - its outcome
+
+Flush = Callable[[Connection, Sequence[I]], Sequence[O]]
+
+#: How often a flush is tried that loses the race for a key against another process.
+MAX_RACES: Final = 8
+
+
+class GroupWriter(Generic[I, O]):
+    """Feeds ``flush``, which writes items in order in one transaction and returns one outcome each, in order.
+
+    ``flush`` must touch nothing but its connection, since it may be run again. While one flush is under way, whoever
+    asks waits for the next, which takes all that wait, up to about ``limit`` items.
+    """
+
+    def __init__(self, database: Database, flush: Flush[I, O], limit: int = 256) -> None:
+        self._database = database
+        self._flush = flush
+        self._limit = limit
+        self._waiting: deque[tuple[Sequence[I], asyncio.Future[Sequence[O]]]] = deque()
+        self._flushing: asyncio.Task[None] | None = None
+
+    async def write(self, items: Sequence[I]) -> Sequence[O]:
+        """The outcomes of ``items`` once they are durable. All of ``items`` are in one transaction.
+
+        Raises what ``flush`` raises for these items alone, RetryLaterError when the database is away.
+        """
+        future: asyncio.Future[Sequence[O]] = asyncio.get_running_loop().create_future()
+        self._waiting.append((items, future))
+        if self._flushing is None:
+            self._flushing = asyncio.create_task(self._work_off(), name="group writer")
+        return await future
+
+    async def _work_off(self) -> None:
+        try:
+            while self._waiting:
+                await self._write_group(self._take())
+        finally:
+            self._flushing = None
+
+    def _take(self) -> list[tuple[Sequence[I], asyncio.Future[Sequence[O]]]]:
+        group, size = [], 0
+        while self._waiting and (not group or size + len(self._waiting[0][0]) <= self._limit):
+            group.append(self._waiting.popleft())
+            size += len(group[-1][0])
+        return group
+
+    async def _write_group(self, group: list[tuple[Sequence[I], asyncio.Future[Sequence[O]]]]) -> None:
+        try:
+            outcomes = await self._race([item for items, _ in group for item in items])
+        except Exception as error:  # noqa: BLE001 - handed to whoever asked, never swallowed
+            if len(group) == 1 or isinstance(error, RetryLaterError):
+                _refuse(group, error)
+            else:
+                for one in group:
+                    await self._write_group([one])
+            return
+        start = 0
+        for items, future in group:
+            if not future.done():
+                future.set_result(outcomes[start : start + len(items)])
+            start += len(items)
+
+    async def _race(self, items: list[I]) -> Sequence[O]:
+        for _ in range(MAX_RACES):
+            try:
+                return await self._database.write(lambda connection: self._flush(connection, items))
+            except IntegrityError as error:
+                # Another process was first with one of the keys: the next try sees what it wrote.
+                lost = error
+        raise RetryLaterError(f"the same keys are being written elsewhere: {lost}")
+
+
+def _refuse(group: list[tuple[Sequence[I], asyncio.Future[Sequence[O]]]], error: Exception) -> None:
+    for _, future in group:
+        if not future.done():
+            future.set_exception(error)

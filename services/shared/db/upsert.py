@@ -1,0 +1,40 @@
+"""Insert or update, in the words of the database at hand. The only statement that SQLAlchemy spells per dialect."""
+
+from collections.abc import Sequence
+from functools import cache
+
+from sqlalchemy import ColumnElement, Connection, Table
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.dml import Insert
+
+
+def upsert(connection: Connection, table: Table, where: ColumnElement[bool] | None = None) -> Insert:
+    """An insert that replaces every other column of a row whose primary key is there already.
+
+    With ``where`` it replaces only rows for which that holds; the others are left alone.
+    """
+    if where is None:
+        return _plain(connection.dialect.name, table)
+    return _build(connection.dialect.name, table, where)
+
+
+def insert_new(connection: Connection, table: Table) -> Insert:
+    """An insert that leaves alone every row whose key is there already."""
+    if connection.dialect.name == "sqlite":
+        return sqlite.insert(table).on_conflict_do_nothing()
+    return postgresql.insert(table).on_conflict_do_nothing()
+
+
+@cache
+def _plain(dialect: str, table: Table) -> Insert:
+    return _build(dialect, table, None)
+
+
+def _build(dialect: str, table: Table, where: ColumnElement[bool] | None) -> Insert:
+    key: Sequence[str] = [c.name for c in table.primary_key.columns]
+    others = [c.name for c in table.columns if c.name not in key]
+    if dialect == "sqlite":
+        lite = sqlite.insert(table)
+        return lite.on_conflict_do_update(index_elements=key, set_={n: lite.excluded[n] for n in others}, where=where)
+    post = postgresql.insert(table)
+    return post.on_conflict_do_update(index_elements=key, set_={n: post.excluded[n] for n in others}, where=where)
