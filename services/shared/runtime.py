@@ -14,6 +14,7 @@ from services.shared.bus.port import Bus
 from services.shared.clock import Clock
 from services.shared.config import Settings
 from services.shared.db.engine import Database
+from services.shared.observability import Metrics, make_metrics
 from services.shared.security import KeyRing
 
 
@@ -27,6 +28,7 @@ class Runtime:
     bus: Bus
     keys: KeyRing
     graveyard: Graveyard
+    metrics: Metrics = field(default_factory=make_metrics)
 
     async def loop(self, topic: Any, group: str, handle: Handle, limit: int = 200) -> Loop:
         """A consuming loop of this process in ``group``, named after it."""

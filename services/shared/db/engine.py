@@ -11,6 +11,8 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, create_engine, event
@@ -47,7 +49,8 @@ class Database:
     log (``durable=False``) need not wait for the disk; every other database syncs every commit.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, observe_commit: Callable[[float], object] = lambda _: None) -> None:
+        self._observe_commit = observe_commit
         self.dialect = make_url(url).get_backend_name()
         self.is_log = self.dialect == "sqlite"
         self._writer_engine = _engine(url, writer=True)
@@ -138,8 +141,11 @@ class Database:
             if self.is_log:
                 self._set_sync(connection, any(unit.durable for unit in group))
             connection.info.pop("events", None)
-            with connection.begin():
+            with connection.begin() as transaction:
                 results = [unit.work(connection) for unit in group]
+                begin = perf_counter()
+                transaction.commit()
+            self._observe_commit(perf_counter() - begin)
             return results, connection.info.pop("events", [])
 
     def _set_sync(self, connection: Connection, durable: bool) -> None:
@@ -159,8 +165,6 @@ class Database:
                 unit.future.set_result(result)
 
     def _checkpoint(self) -> None:
-        from pathlib import Path
-
         wal = Path(f"{self._path}-wal")
         while not self._stop_checkpoints.wait(0.5):
             size = wal.stat().st_size if wal.exists() else 0
