@@ -1,0 +1,71 @@
+"""Which alerts go into one message, and when it is due: groups, digests, daily summaries."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Final
+
+from schemas.assessments import Alert
+from schemas.instants import to_datetime
+from schemas.local_time import find_zone
+from services.notify.domain.durations import parse_duration
+from services.notify.domain.quiet import local_instant
+from services.notify.domain.subscription import Draft, Gathered, GroupBy
+
+NONE: Final = "-"
+
+
+def is_gathered(draft: Draft) -> bool:
+    """Whether alerts wait for one another rather than each going out at once."""
+    return draft.mode != "immediate" or bool(draft.group_by)
+
+
+def read_group(group_by: tuple[GroupBy, ...], alert: Alert) -> dict[str, str]:
+    """The name and value of each field that alerts are grouped by; several values are one, joined in order."""
+    found = {
+        "truce": alert.truces,
+        "thread": (alert.thread,),
+        "area": (alert.place.area,) if alert.place.area else alert.areas,
+        "perpetrator": tuple(p.party or p.reported for p in alert.perpetrators),
+    }
+    return {name: _joined(found[name]) for name in group_by}
+
+
+def _joined(values: Iterable[str]) -> str:
+    return ",".join(sorted(set(values))) or NONE
+
+
+def due_at(draft: Draft, now: int, last_sent: int | None) -> int:
+    """When the message that gathers an alert of ``now`` is due.
+
+    Groups: ``group_wait`` after the first alert, and not within ``group_interval`` of the message before. Digests: at
+    the next end of a period counted from the epoch, UTC; daily: at the next such local time.
+    """
+    if draft.mode != "immediate":
+        return next_boundary(draft.mode, now)
+    wait, interval = parse_duration(draft.group_wait), parse_duration(draft.group_interval)
+    return now + wait if last_sent is None else max(now + wait, last_sent + interval)
+
+
+def next_boundary(mode: Gathered, now: int) -> int:
+    """The first end of a period after ``now``."""
+    if mode.digest is not None:
+        period = parse_duration(mode.digest)
+        return (now // period + 1) * period
+    assert mode.daily is not None
+    zone = mode.timezone or "UTC"
+    day = to_datetime(now).astimezone(find_zone(zone)).date()
+    candidates = (local_instant(day + timedelta(days=n), mode.daily, zone) for n in range(3))
+    return next(instant for instant in candidates if instant > now)
+
+
+def period_start(draft: Draft, first: int, due: int) -> int:
+    """Where the period of a gathered message begins; ``first`` is when the first of its alerts came."""
+    if draft.mode == "immediate":
+        return first
+    if draft.mode.digest is not None:
+        return min(due - parse_duration(draft.mode.digest), first)
+    before = due - 1
+    start = before
+    while next_boundary(draft.mode, start) >= due:
+        start -= 3_600_000_000
+    return min(next_boundary(draft.mode, start), first)

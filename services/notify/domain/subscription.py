@@ -1,0 +1,205 @@
+"""What a monitor asks for: which alerts, where to, in which form. Source: the contract, "Alerts and subscriptions"."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Final, Literal
+
+from msgspec import Meta, Struct
+
+from schemas.instants import DAY, HOUR, SECOND
+from schemas.local_time import find_zone
+from schemas.report import MAX_LIST, Name
+from schemas.vocabulary import Act, ActGroup, Certainty, Language, Severity
+from services.notify.domain.durations import parse_duration
+from services.notify.domain.lifecycle import EndpointState
+
+Values = Annotated[tuple[Name, ...], Meta(max_length=MAX_LIST)]
+ClockTime = Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$", max_length=5)]
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+GroupBy = Literal["truce", "thread", "area", "perpetrator"]
+
+_EMAIL: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@[A-Za-z0-9.-]{1,253}")
+MAX_EMAIL: Final = 254
+
+
+class Filter(Struct, frozen=True, forbid_unknown_fields=True):
+    """Fields are joined by and, the values of one by or; empty means all.
+
+    ``bbox`` is west, south, east, north in degrees; west beyond east crosses the antimeridian. ``min_certainty``
+    applies to violations.
+    """
+
+    truces: Values = ()
+    areas: Values = ()
+    parties: Values = ()
+    acts: Annotated[tuple[Act | ActGroup, ...], Meta(max_length=MAX_LIST)] = ()
+    bbox: Annotated[tuple[float, ...], Meta(min_length=4, max_length=4)] | None = None
+    min_severity: Severity = "Minor"
+    min_certainty: Certainty = "Unlikely"
+    verdicts: Annotated[tuple[Literal["violation", "undetermined"], ...], Meta(max_length=2)] = ("violation",)
+
+
+class Webhook(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="webhook"):
+    url: Annotated[str, Meta(min_length=1, max_length=2000)]
+
+
+class Email(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="email"):
+    to: Annotated[str, Meta(min_length=3, max_length=MAX_EMAIL)]
+
+
+class Gathered(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A digest each period (``digest``, a duration), or daily at a local time (``daily`` in ``timezone``)."""
+
+    digest: str | None = None
+    daily: ClockTime | None = None
+    timezone: Name | None = None
+
+
+class QuietHours(Struct, frozen=True, forbid_unknown_fields=True, rename={"start": "from", "end": "to"}):
+    """Local times of day between which messages are held; an end at or before the start is the next day's.
+
+    ``days`` are those on which a quiet stretch begins; empty means every day. ``except_min_severity``: an alert as
+    grave as that, or graver, is sent all the same.
+    """
+
+    start: ClockTime
+    end: ClockTime
+    timezone: Name
+    days: Annotated[tuple[Day, ...], Meta(max_length=7)] = ()
+    except_min_severity: Severity | None = None
+
+
+class Draft(Struct, frozen=True, forbid_unknown_fields=True):
+    """A subscription as its owner writes it."""
+
+    channel: Webhook | Email
+    name: Annotated[str, Meta(max_length=300)] = ""
+    filter: Filter = Filter()
+    contact: Annotated[str, Meta(max_length=MAX_EMAIL)] | None = None
+    mode: Literal["immediate"] | Gathered = "immediate"
+    quiet_hours: QuietHours | None = None
+    group_by: Annotated[tuple[GroupBy, ...], Meta(max_length=4)] = ()
+    group_wait: str = "PT30S"
+    group_interval: str = "PT5M"
+    heartbeat: str | None = None
+    language: Language = "en"
+    format: Literal["json", "cap"] = "json"
+    verified: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A subscription and the state of its endpoint. Instants in microseconds UTC.
+
+    ``owner`` is the name of the key that made it. ``version`` rises with every change of any subscription.
+    ``secrets`` are ``whsec_…``, newest first, each with the instant at which it ceases to sign (None: never).
+    ``nonce`` is what proves the channel: the challenge of a webhook, the hash of an email's confirmation token.
+    """
+
+    id: str
+    owner: str
+    draft: Draft
+    state: EndpointState
+    created_at: int
+    version: int = 0
+    proved_at: int | None = None
+    secrets: tuple[tuple[str, int | None], ...] = ()
+    nonce: str | None = None
+    nonce_until: int | None = None
+    failing_since: int | None = None
+    reason: str = ""
+
+    @property
+    def target(self) -> str:
+        """The URL or the address."""
+        channel = self.draft.channel
+        return channel.url if isinstance(channel, Webhook) else channel.to
+
+
+def signing_secrets(subscription: Subscription, now: int) -> tuple[str, ...]:
+    """The secrets that sign at ``now``, newest first: two of them while a rotation overlaps."""
+    return tuple(secret for secret, until in subscription.secrets if until is None or now < until)
+
+
+def rotate_secrets(subscription: Subscription, fresh: str, overlap_until: int) -> tuple[tuple[str, int | None], ...]:
+    """``fresh`` first, and the one that it replaces until ``overlap_until``; older ones end at once."""
+    return ((fresh, None), *((secret, overlap_until) for secret, until in subscription.secrets if until is None))
+
+
+#: Shortest and longest of each duration, microseconds.
+_SPANS: Final[dict[str, tuple[int, int]]] = {
+    "digest": (SECOND, 7 * DAY),
+    "heartbeat": (SECOND, 31 * DAY),
+    "group_wait": (0, HOUR),
+    "group_interval": (0, DAY),
+}
+
+
+def find_faults(draft: Draft) -> list[tuple[str, str]]:
+    """What the types cannot say, as (JSON pointer, detail) pairs; webhook addresses are the guard's to judge."""
+    return [*_channel_faults(draft), *_time_faults(draft), *_filter_faults(draft.filter)]
+
+
+def _channel_faults(draft: Draft) -> Iterator[tuple[str, str]]:
+    if isinstance(draft.channel, Email) and not is_address(draft.channel.to):
+        yield "/channel/to", "not an email address"
+    if draft.contact is not None and not is_address(draft.contact):
+        yield "/contact", "not an email address"
+    if draft.format == "cap" and (draft.mode != "immediate" or draft.group_by):
+        yield "/format", "cap goes with immediate, ungrouped messages: a CAP document holds one alert"
+
+
+def is_address(text: str) -> bool:
+    """Whether ``text`` is an email address of the usual kind, in ASCII, unquoted."""
+    return len(text) <= MAX_EMAIL and _EMAIL.fullmatch(text) is not None
+
+
+def _time_faults(draft: Draft) -> Iterator[tuple[str, str]]:
+    if isinstance(draft.mode, Gathered):
+        yield from _mode_faults(draft.mode)
+    if draft.heartbeat is not None:
+        yield from _span_faults("/heartbeat", "heartbeat", draft.heartbeat)
+    yield from _span_faults("/group_wait", "group_wait", draft.group_wait)
+    yield from _span_faults("/group_interval", "group_interval", draft.group_interval)
+    if draft.quiet_hours is not None:
+        yield from _zone_faults("/quiet_hours/timezone", draft.quiet_hours.timezone)
+        if draft.quiet_hours.start == draft.quiet_hours.end:
+            yield "/quiet_hours/to", "must differ from the start"
+
+
+def _mode_faults(mode: Gathered) -> Iterator[tuple[str, str]]:
+    if (mode.digest is None) == (mode.daily is None):
+        yield "/mode", 'either "immediate", {"digest": duration} or {"daily": "HH:MM", "timezone": name}'
+    if mode.digest is not None:
+        yield from _span_faults("/mode/digest", "digest", mode.digest)
+    if mode.daily is not None and mode.timezone is None:
+        yield "/mode/timezone", "is required"
+    if mode.timezone is not None:
+        yield from _zone_faults("/mode/timezone", mode.timezone)
+
+
+def _span_faults(pointer: str, kind: str, text: str) -> Iterator[tuple[str, str]]:
+    shortest, longest = _SPANS[kind]
+    try:
+        if not shortest <= parse_duration(text) <= longest:
+            yield pointer, f"must last from {shortest // SECOND} to {longest // SECOND} seconds"
+    except ValueError as error:
+        yield pointer, str(error)
+
+
+def _zone_faults(pointer: str, name: str) -> Iterator[tuple[str, str]]:
+    try:
+        find_zone(name)
+    except ValueError as error:
+        yield pointer, str(error)
+
+
+def _filter_faults(wanted: Filter) -> Iterator[tuple[str, str]]:
+    if wanted.bbox is None:
+        return
+    west, south, east, north = wanted.bbox
+    if not (-180 <= west <= 180 and -180 <= east <= 180):
+        yield "/filter/bbox", "longitudes lie from -180 to 180"
+    if not -90 <= south <= north <= 90:
+        yield "/filter/bbox", "latitudes lie from -90 to 90, south before north"
