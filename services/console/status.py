@@ -1,0 +1,170 @@
+"""What ``/status`` says, composed from what each service says of itself. Source: the contract, "Operators".
+
+Pure: the parts come in as plain mappings, so that it does not matter whether they were asked in this process or read
+from the ``service-status`` topic.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+
+import msgspec
+
+State = Literal["ok", "degraded", "down"]
+SERVICES: Final = ("ingest", "rules", "notify")
+
+#: A report without an assessment for this long needs a person, seconds.
+LATE_S: Final = 60.0
+#: From this share of failed attempts on, delivery as a whole is in question.
+FAILING: Final = 0.5
+#: How many truces the status names at most, those that end soonest first.
+MOST_TRUCES: Final = 100
+
+
+class Component(msgspec.Struct, frozen=True, omit_defaults=True):
+    """``lag`` is in events on the log not yet worked off; ``detail`` says why where the state is not ok."""
+
+    state: State
+    lag: int | msgspec.UnsetType = msgspec.UNSET
+    detail: str = ""
+
+
+class Components(msgspec.Struct, frozen=True):
+    ingest: Component
+    rules: Component
+    notify: Component
+    bus: Component
+    database: Component
+
+
+class Deliveries(msgspec.Struct, frozen=True):
+    """``failure_rate`` is the share, 0 to 1, of recent attempts that failed; null where there was no attempt."""
+
+    backlog: int = 0
+    failure_rate: float | None = None
+    disabled_endpoints: int = 0
+
+
+class TruceNow(msgspec.Struct, frozen=True, rename={"start": "from", "end": "to"}):
+    """One truce in force: the stretch that holds now, RFC 3339 UTC, ``to`` null when open."""
+
+    id: str
+    name: dict[str, str]
+    start: str
+    end: str | None
+    disputed: bool = False
+    timezone: str = "UTC"
+
+
+class Truces(msgspec.Struct, frozen=True):
+    """``ending_next`` are those of ``in_force`` that have an end, the soonest first."""
+
+    in_force: tuple[TruceNow, ...] = ()
+    ending_next: tuple[TruceNow, ...] = ()
+
+
+class Status(msgspec.Struct, frozen=True):
+    """The whole answer. ``last_heartbeat`` is RFC 3339 UTC; null where no subscription asks for heartbeats."""
+
+    status: State
+    version: str
+    components: Components
+    oldest_unassessed_s: float | None
+    deliveries: Deliveries
+    dead_letters: int
+    truces: Truces
+    last_heartbeat: str | None
+
+
+class Said(msgspec.Struct, frozen=True):
+    """What a service says of itself. Every field is optional: each service knows its own part, and what it adds
+    beyond these is not ours to show."""
+
+    state: State = "ok"
+    detail: str = ""
+    lag: int | None = None
+    oldest_unassessed_s: float | None = None
+    deliveries: Deliveries = Deliveries()
+    truces: Truces = Truces()
+    last_heartbeat: str | None = None
+
+
+def compose_status(
+    parts: Mapping[str, Mapping[str, Any]],
+    *,
+    version: str,
+    bus: bool,
+    database: bool,
+    dead_letters: int,
+) -> Status:
+    """The status from ``parts`` by service name; a service that is silent is down.
+
+    ``down``: alerts cannot flow, since a component is down. ``degraded``: they flow, and something needs a person
+    (:func:`explain` says what). Raises msgspec.ValidationError for a part that says what cannot be.
+    """
+    said = {name: msgspec.convert(dict(parts[name]), Said) for name in SERVICES if name in parts}
+    components = Components(
+        **{name: _component(said.get(name)) for name in SERVICES},
+        bus=_answering(bus, "the log does not answer"),
+        database=_answering(database, "the database does not answer"),
+    )
+    rules, notify = said.get("rules", Said()), said.get("notify", Said())
+    status = Status(
+        status="ok",
+        version=version,
+        components=components,
+        oldest_unassessed_s=_oldest(said),
+        deliveries=notify.deliveries,
+        dead_letters=dead_letters,
+        truces=Truces(rules.truces.in_force[:MOST_TRUCES], rules.truces.ending_next[:MOST_TRUCES]),
+        last_heartbeat=notify.last_heartbeat,
+    )
+    return msgspec.structs.replace(status, status=_overall(status))
+
+
+def by_name(components: Components) -> list[tuple[str, Component]]:
+    """The components in the order in which a report passes them."""
+    return [(name, getattr(components, name)) for name in components.__struct_fields__]
+
+
+def explain(status: Status) -> list[str]:
+    """What needs a person, in words, the gravest first; empty when all is well."""
+    reasons = [
+        f"{name} is {component.state}" + (f": {component.detail}" if component.detail else "")
+        for wanted in ("down", "degraded")
+        for name, component in by_name(status.components)
+        if component.state == wanted
+    ]
+    return reasons + _worries(status)
+
+
+def _worries(status: Status) -> list[str]:
+    worries = []
+    if status.oldest_unassessed_s is not None and status.oldest_unassessed_s > LATE_S:
+        worries.append(f"a report has waited {status.oldest_unassessed_s:.0f} s for its assessment")
+    if status.deliveries.failure_rate is not None and status.deliveries.failure_rate >= FAILING:
+        worries.append(f"{status.deliveries.failure_rate:.0%} of recent deliveries failed")
+    if status.dead_letters:
+        worries.append(f"{status.dead_letters} dead {'letter' if status.dead_letters == 1 else 'letters'} to look at")
+    return worries
+
+
+def _overall(status: Status) -> State:
+    states = [component.state for _, component in by_name(status.components)]
+    if "down" in states:
+        return "down"
+    return "degraded" if "degraded" in states or _worries(status) else "ok"
+
+
+def _oldest(said: Mapping[str, Said]) -> float | None:
+    """Whoever knows a report without assessment knows one; the oldest counts."""
+    return max((s.oldest_unassessed_s for s in said.values() if s.oldest_unassessed_s is not None), default=None)
+
+
+def _component(said: Said | None) -> Component:
+    if said is None:
+        return Component("down", detail="silent")
+    return Component(said.state, msgspec.UNSET if said.lag is None else said.lag, said.detail)
+
+
+def _answering(answers: bool, otherwise: str) -> Component:
+    return Component("ok") if answers else Component("down", detail=otherwise)

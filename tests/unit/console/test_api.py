@@ -1,0 +1,112 @@
+"""``/status`` for machines and for people."""
+
+import msgspec
+import pytest
+from fastapi import FastAPI
+from httpx import ASGITransport, AsyncClient, Response
+
+from services.console.api import EXAMPLE, status_router, wants_page
+from services.console.page import show_percent, show_span, show_thousands
+from services.console.status import Status
+from tests.fakes import DrivenClock
+from tests.unit.console.test_status import compose
+
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
+
+
+async def get(path: str, accept: str = "*/*", status: Status | None = None) -> Response:
+    async def supply() -> Status:
+        return status or compose()
+
+    app = FastAPI()
+    app.include_router(status_router(supply, DrivenClock()))
+    async with AsyncClient(transport=ASGITransport(app), base_url="http://test") as client:
+        return await client.get(path, headers={"accept": accept})
+
+
+@pytest.mark.parametrize(
+    ("accept", "page"),
+    [
+        ("", False),
+        ("*/*", False),
+        ("application/json", False),
+        (BROWSER, True),
+        ("text/html;q=0.4, application/json", False),
+        ("text/html;q=bad", False),
+        ("TEXT/HTML", True),
+    ],
+)
+def test_a_browser_names_html(accept: str, page: bool) -> None:
+    assert wants_page(accept) is page
+
+
+async def test_machines_get_json() -> None:
+    answer = await get("/status")
+    assert answer.headers["content-type"] == "application/json"
+    assert msgspec.convert(answer.json(), Status) == compose()
+
+
+async def test_the_published_example_is_a_status() -> None:
+    msgspec.convert(EXAMPLE, Status)
+
+
+@pytest.mark.parametrize("path", ["/status", "/"])
+async def test_people_get_a_page(path: str) -> None:
+    answer = await get(path, BROWSER)
+    assert answer.headers["content-type"].startswith("text/html")
+    assert "All is well" in answer.text
+    assert "Aleppo calm" in answer.text
+
+
+async def test_the_end_of_a_truce_is_shown_in_local_time_and_in_utc() -> None:
+    page = (await get("/", BROWSER)).text
+    assert "10 May 2016, 00:01" in page
+    assert "Asia/Damascus" in page
+    assert "9 May 2016, 21:01 UTC" in page
+    assert "1 d 9 h" in page
+
+
+async def test_what_needs_a_person_is_on_the_page() -> None:
+    page = (await get("/", BROWSER, compose(dead_letters=3))).text
+    assert "Something needs a person" in page
+    assert "3 dead letters to look at" in page
+
+
+async def test_names_are_text_and_never_markup() -> None:
+    evil = {"id": "x", "name": {"en": "<script>alert(1)</script>"}, "from": "2016-05-01T00:00:00Z", "to": None}
+    page = (await get("/", BROWSER, compose({"rules": {"truces": {"in_force": [evil]}}}))).text
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert" in page
+
+
+async def test_the_policy_allows_nothing_inline_but_the_one_style_sheet() -> None:
+    policy = (await get("/", BROWSER)).headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "style-src 'sha256-" in policy
+
+
+@pytest.mark.parametrize(("name", "kind"), [("live.js", "text/javascript"), ("icon.svg", "image/svg+xml")])
+async def test_the_files_of_the_page(name: str, kind: str) -> None:
+    answer = await get(f"/console/{name}")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith(kind)
+
+
+async def test_no_other_file_is_served() -> None:
+    assert (await get("/console/style.css")).status_code == 404
+
+
+def test_lengths_of_time() -> None:
+    assert [show_span(s) for s in (0.24, 45, 600, 7_500, 200_000)] == [
+        "0.2 s",
+        "45 s",
+        "10 min",
+        "2 h 5 min",
+        "2 d 7 h",
+    ]
+
+
+def test_shares_and_numbers() -> None:
+    assert [show_percent(s) for s in (None, 0.0, 0.004, 0.5)] == ["–", "0%", "0.4%", "50%"]
+    assert show_thousands(1234567) == "1\u202f234\u202f567"
