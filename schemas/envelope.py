@@ -12,7 +12,8 @@ class Event(msgspec.Struct, frozen=True):
     """One event as it lies in the outbox and on the log.
 
     ``id`` is unique within ``source`` and a function of what happened, so that a repetition is recognised;
-    ``key`` decides the partition, hence the order; ``time`` is RFC 3339 UTC; ``data`` is JSON.
+    ``key`` decides the partition, hence the order; ``time`` is RFC 3339 UTC; ``data`` is JSON. ``reason`` is why a
+    consumer gave the event up, on ``.dead`` topics only.
     """
 
     topic: str
@@ -23,3 +24,4 @@ class Event(msgspec.Struct, frozen=True):
     time: str
     data: bytes
     traceparent: str | None = None
+    reason: str | None = None

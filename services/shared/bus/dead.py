@@ -41,7 +41,7 @@ class Graveyard:
         """Keep the event with its reason, and put it on the topic's ``.dead``. Repetition changes nothing."""
         now = self.clock.now()
         letter = hashlib.sha256(f"{consumer}\n{event.topic}\n{event.source}\n{event.id}".encode()).hexdigest()[:24]
-        dead = msgspec.structs.replace(event, topic=event.topic + DEAD_SUFFIX, traceparent=event.traceparent)
+        dead = msgspec.structs.replace(event, topic=event.topic + DEAD_SUFFIX, reason=reason)
 
         def work(connection: Connection) -> None:
             found = connection.execute(select(dead_letters.c.id).where(dead_letters.c.id == letter)).scalar()

@@ -193,6 +193,6 @@ class EmbeddedConsumer:
             select(log).where(log.c.topic == self._topic, log.c.seq > self._position).order_by(log.c.seq).limit(limit)
         )
         return [
-            Received(Event(r.topic, r.key, r.id, r.type, r.source, r.time, r.data, r.traceparent), 0, r.seq)
+            Received(Event(r.topic, r.key, r.id, r.type, r.source, r.time, r.data, r.traceparent, r.reason), 0, r.seq)
             for r in connection.execute(statement)
         ]

@@ -14,7 +14,7 @@ from schemas.envelope import Event
 from schemas.topics import Topic
 from services.shared.bus.kafka_reader import CLOSE_S, KafkaReader, follow
 from services.shared.bus.kafka_records import headers_of, partition_of
-from services.shared.bus.kafka_topics import create_topics
+from services.shared.bus.kafka_topics import create_topics, new_topics
 from services.shared.failures import NeverRetryError, RetryLaterError
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ class KafkaBus:
 
     async def start(self) -> None:
         """Make the topics that are missing. Raises RetryLaterError; safe to repeat."""
-        await create_topics(self._bootstrap)
+        await create_topics(self._bootstrap, new_topics())
 
     async def publish(self, events: Sequence[Event]) -> None:
         """See :class:`Bus`. Returns once every in-sync replica has every event. Raises NeverRetryError for an event

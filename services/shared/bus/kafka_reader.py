@@ -48,7 +48,7 @@ class KafkaReader:
         self.restarts = 0
 
     async def fetch(self, limit: int, wait_s: float) -> Sequence[Received]:
-        """See :class:`Consumer`. Raises RetryLaterError also after a restart of a stuck reader, for its owner to know."""
+        """See :class:`Consumer`. A stuck reader starts over and raises RetryLaterError, for its owner to know."""
         inner = await self._opened()
         try:
             found = await inner.getmany(timeout_ms=int(wait_s * 1000), max_records=limit)

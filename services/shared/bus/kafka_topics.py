@@ -1,6 +1,7 @@
 """The topics as Kafka keeps them: how many partitions, how long. Source of names and retention: ``schemas.topics``."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -15,42 +16,38 @@ PARTITIONS: Final = 12
 #: A whole area of the registry is one event.
 LARGEST_EVENT: Final = 16 * 1024 * 1024
 CREATE_S: Final = 15.0
-#: As many replicas as the cluster gives a topic by default.
-CLUSTER_DEFAULT: Final = -1
 
 
 def new_topics() -> list[NewTopic]:
     """Every topic with its settings, and the ``.dead`` one beside each."""
-    own = [_new(topic, topic.name, _kept(topic)) for topic in TOPICS.values()]
-    dead = [_new(topic, topic.name + DEAD_SUFFIX, _expiring(topic)) for topic in TOPICS.values()]
+    own = [new_topic(t.name, PARTITIONS if t.name in SHARED else 1, _kept(t)) for t in TOPICS.values()]
+    dead = [new_topic(t.name + DEAD_SUFFIX, 1, _expiring(t)) for t in TOPICS.values()]
     return own + dead
 
 
-def _new(topic: Topic, name: str, settings: dict[str, str]) -> NewTopic:
-    partitions = PARTITIONS if topic.name in SHARED and name == topic.name else 1
-    return NewTopic(name, partitions, CLUSTER_DEFAULT, topic_configs=settings)
+def new_topic(name: str, partitions: int, settings: dict[str, str]) -> NewTopic:
+    """A topic with as many replicas as the cluster gives by default."""
+    sized = {"max.message.bytes": str(LARGEST_EVENT), **settings}
+    # aiokafka lets "as the cluster says" (-1) pass only beside a replica assignment, even an empty one.
+    return NewTopic(name, partitions, -1, replica_assignments={}, topic_configs=sized)
 
 
 def _kept(topic: Topic) -> dict[str, str]:
-    return {**_sizes(), "cleanup.policy": "compact"} if topic.compacted else _expiring(topic)
+    return {"cleanup.policy": "compact"} if topic.compacted else _expiring(topic)
 
 
 def _expiring(topic: Topic) -> dict[str, str]:
-    return {**_sizes(), "cleanup.policy": "delete", "retention.ms": str(topic.retention_h * 3_600_000)}
+    return {"cleanup.policy": "delete", "retention.ms": str(topic.retention_h * 3_600_000)}
 
 
-def _sizes() -> dict[str, str]:
-    return {"max.message.bytes": str(LARGEST_EVENT)}
-
-
-async def create_topics(bootstrap: str) -> None:
+async def create_topics(bootstrap: str, topics: Sequence[NewTopic]) -> None:
     """Make what is missing. A topic that exists keeps the settings that its operator gave it. Raises
     RetryLaterError."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     try:
         async with asyncio.timeout(CREATE_S):
             await admin.start()
-            answer = await admin.create_topics(new_topics())
+            answer = await admin.create_topics(list(topics))
         for name, code, *_ in answer.topic_errors:
             _check(name, for_code(code))
     except (KafkaError, TimeoutError, OSError) as error:

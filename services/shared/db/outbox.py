@@ -1,13 +1,17 @@
 """The outbox: what a transaction decided and what it will publish commit together."""
 
 from collections.abc import Sequence
+from typing import Final
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, func, insert, select, text
 
 from schemas.envelope import Event
 from services.shared.db.tables import outbox, positions
 
+#: The channel on which PostgreSQL tells the relay that rows committed.
+CHANNEL: Final = "outbox"
 _INSERT = insert(outbox)
+_NOTIFY = text(f"NOTIFY {CHANNEL}")
 
 
 def append(connection: Connection, events: Sequence[Event]) -> None:
@@ -30,6 +34,8 @@ def append(connection: Connection, events: Sequence[Event]) -> None:
     else:
         connection.info.setdefault("events", []).extend((0, e) for e in events)
     connection.execute(_INSERT, rows)
+    if seq is None:
+        connection.execute(_NOTIFY)
 
 
 def _next_seq(connection: Connection) -> int:

@@ -1,0 +1,115 @@
+"""The relay: what committed to the outbox goes to the log, in order, and then leaves the outbox.
+
+A crash between the two sends it again under the same id: consumers take that as the repetition that it is.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Final, Protocol, TypeVar
+
+from schemas.envelope import Event
+from schemas.topics import DEAD_SUFFIX
+from services.shared.failures import NeverRetryError, RetryLaterError
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+BATCH: Final = 2000
+#: Between attempts to become the one relay, and between looks at a quiet outbox; notices wake it sooner.
+IDLE_S: Final = 1.0
+FIRST_PAUSE_S: Final = 0.1
+LONGEST_PAUSE_S: Final = 2.0
+
+
+class Outgoing(Protocol):
+    """The outbox as seen by its one relay; blocking. Every method raises RetryLaterError when the database is away."""
+
+    def lead(self) -> bool: ...
+
+    def take(self, limit: int) -> list[tuple[int, Event]]: ...
+
+    def forget(self, numbers: Sequence[int]) -> None: ...
+
+    def wait(self, seconds: float) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Publisher(Protocol):
+    async def publish(self, events: Sequence[Event]) -> None: ...
+
+
+@dataclass(slots=True)
+class Relay:
+    """One candidate; of all that share a database, one leads. ``bury`` keeps an event that the log can never take."""
+
+    outgoing: Outgoing
+    log_: Publisher
+    bury: Callable[[Event, str], Awaitable[None]]
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    leading: bool = False
+    published: int = 0
+    failing: str | None = None
+    _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="relay"))
+
+    async def run(self) -> None:
+        """Until cancelled; then the right to relay is given back."""
+        pause = FIRST_PAUSE_S
+        try:
+            while True:
+                try:
+                    await self._step()
+                    pause, self.failing = FIRST_PAUSE_S, None
+                except RetryLaterError as error:
+                    self._note(error)
+                    await self.sleep(pause)
+                    pause = min(pause * 2, LONGEST_PAUSE_S)
+        finally:
+            self._thread.submit(self.outgoing.close)
+            self._thread.shutdown(wait=False)
+
+    async def _step(self) -> None:
+        if not self.leading:
+            self.leading = await self._blocking(self.outgoing.lead)
+            if not self.leading:
+                await self.sleep(IDLE_S)
+                return
+        rows = await self._blocking(lambda: self.outgoing.take(BATCH))
+        if not rows:
+            await self._blocking(lambda: self.outgoing.wait(IDLE_S))
+            return
+        await self._put_out([event for _, event in rows])
+        await self._blocking(lambda: self.outgoing.forget([number for number, _ in rows]))
+        self.published += len(rows)
+
+    async def _put_out(self, events: Sequence[Event]) -> None:
+        try:
+            await self.log_.publish(events)
+        except NeverRetryError:
+            for event in events:
+                await self._put_out_alone(event)
+
+    async def _put_out_alone(self, event: Event) -> None:
+        try:
+            await self.log_.publish([event])
+        except NeverRetryError as error:
+            log.error("event %s cannot be put on %s: %s", event.id, event.topic, error)
+            # A dead letter that does not fit on its topic is still in the table of dead letters.
+            if not event.topic.endswith(DEAD_SUFFIX):
+                await self.bury(event, str(error))
+
+    async def _blocking(self, call: Callable[[], T]) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, call)
+        except RetryLaterError:
+            self.leading = False
+            raise
+
+    def _note(self, error: RetryLaterError) -> None:
+        if self.failing is None:
+            log.warning("relay: waiting: %s", error)
+        self.failing = str(error)

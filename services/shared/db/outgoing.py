@@ -1,0 +1,82 @@
+"""The rows of the outbox on their way out, on PostgreSQL: one process at a time takes them, in order.
+
+The right to take them is an advisory lock of the session: when the process dies, its connection ends and the next one
+has it at once. Blocking; one thread at a time.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from sqlalchemy.engine import make_url
+
+from schemas.envelope import Event
+from services.shared.db.outbox import CHANNEL
+from services.shared.failures import RetryLaterError
+
+#: "truce" in ASCII: any number does that nobody else in this database locks.
+LOCK: Final = 0x7472756365
+_TAKE: Final = (
+    "SELECT seq, topic, key, id, type, source, time, data, traceparent, reason FROM outbox ORDER BY seq LIMIT %s"
+)
+#: A peer that is gone without a word is noticed within about 10 s.
+_KEEPALIVE: Final = "connect_timeout=5 keepalives_idle=5 keepalives_interval=2 keepalives_count=3"
+
+
+class Outgoing:
+    """The outbox as its relay sees it. Every method raises RetryLaterError when the database is away, and may then be
+    called again: the right to take has to be won again."""
+
+    def __init__(self, url: str) -> None:
+        uri = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+        self._conninfo = make_conninfo(uri, **conninfo_to_dict(_KEEPALIVE))
+        self._connection: psycopg.Connection[Any] | None = None
+
+    def lead(self) -> bool:
+        """Win the right to take, or learn that another process has it."""
+        return bool(self._ask("SELECT pg_try_advisory_lock(%s)", (LOCK,))[0][0])
+
+    def take(self, limit: int) -> list[tuple[int, Event]]:
+        """The oldest rows in order, with their numbers. They stay until they are forgotten."""
+        return [(row[0], Event(*row[1:])) for row in self._ask(_TAKE, (limit,))]
+
+    def forget(self, numbers: Sequence[int]) -> None:
+        """Delete these rows, and only these: one with a smaller number may not have committed yet."""
+        self._ask("DELETE FROM outbox WHERE seq = ANY(%s)", (list(numbers),))
+
+    def wait(self, seconds: float) -> None:
+        """Return when rows have committed since the last call, or when the time is over."""
+        connection = self._opened()
+        try:
+            for _ in connection.notifies(timeout=seconds, stop_after=1):
+                pass
+        except psycopg.Error as error:
+            raise self._lost(error) from error
+
+    def close(self) -> None:
+        """Give the right back."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _ask(self, query: str, values: tuple[object, ...]) -> list[Any]:
+        try:
+            with self._opened().cursor(binary=True) as cursor:
+                cursor.execute(query.encode(), values)
+                return cursor.fetchall() if cursor.description is not None else []
+        except psycopg.Error as error:
+            raise self._lost(error) from error
+
+    def _opened(self) -> psycopg.Connection[Any]:
+        if self._connection is None:
+            try:
+                self._connection = psycopg.connect(self._conninfo, autocommit=True)
+                self._connection.execute(f"LISTEN {CHANNEL}".encode())
+            except psycopg.Error as error:
+                raise self._lost(error) from error
+        return self._connection
+
+    def _lost(self, error: psycopg.Error) -> RetryLaterError:
+        self.close()
+        return RetryLaterError(f"outbox: {error}")
