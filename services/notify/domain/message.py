@@ -1,0 +1,229 @@
+"""The JSON bodies of webhooks: what is signed and sent, and always under 20 kB. Source: the contract, "Webhooks".
+
+A body over the limit is shortened by the first of these steps that suffices, each on top of those before it; the
+alert's own address in ``links.self`` always gives the whole:
+
+1. the facts of reasons are left out, their sentences stay;
+2. reasons are left out, from the last one, all but three;
+3. changes keep their fields and lose ``before`` and ``after``;
+4. sides are cut to five parties, truces and changes to twenty, sentences to 300 bytes, names to 150, ids to 60.
+
+``data.omitted``, there only then, counts the facts, reasons, changes, parties and truces that are missing.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import repeat
+from typing import Any, Final
+
+import msgspec
+
+from schemas.assessments import Alert
+from schemas.instants import format_instant
+from schemas.vocabulary import AlertStatus, Language
+from services.notify.domain.wording import headline, reason_texts
+
+#: The contract says "under 20 kB"; kB is 1,000 bytes.
+MAX_BODY: Final = 19_999
+MAX_DATA: Final = MAX_BODY - 100
+KEPT_REASONS: Final = 3
+KEPT_PARTIES: Final = 5
+KEPT_COALITIONS: Final = 3
+KEPT_TRUCES: Final = 20
+KEPT_ID: Final = 60
+KEPT_NAME: Final = 150
+KEPT_SENTENCE: Final = 300
+#: The alerts of a digest may each take the body's whole, a fifth, a tenth, a twentieth of it.
+_SHARES: Final = (1, 5, 10, 20)
+
+Data = dict[str, Any]
+_encode = msgspec.json.Encoder().encode
+
+
+def alert_data(alert: Alert, *, status: AlertStatus, language: Language, sent_at: int, public_url: str) -> Data:
+    """The public form of an alert, in one language. ``status`` follows the message, ``revision`` stays true.
+
+    ``sent_at`` is an instant; ``public_url`` has no slash at its end.
+    """
+    texts = reason_texts(alert, language)
+    complete = len(texts) == len(alert.reasons)
+    return {
+        "id": alert.id,
+        "revision": alert.revision,
+        "status": status,
+        "thread": alert.thread,
+        "incident_id": alert.incident_id,
+        "sent_at": format_instant(sent_at),
+        "changes": [] if status == "raised" else [msgspec.to_builtins(c) for c in alert.changes],
+        "headline": headline(alert, language),
+        "verdict": alert.verdict,
+        "certainty": alert.certainty,
+        "severity": alert.severity,
+        "act": alert.act,
+        "occurred": msgspec.to_builtins(alert.occurred),
+        "place": msgspec.to_builtins(alert.place),
+        "perpetrators": msgspec.to_builtins(alert.perpetrators),
+        "targets": msgspec.to_builtins(alert.targets),
+        "casualties": {"killed": alert.casualties.killed, "injured": alert.casualties.injured},
+        "truces": list(alert.truces),
+        "reasons": [
+            {"code": r.code, "fact": r.fact, "text": texts[i] if complete else r.text}
+            for i, r in enumerate(alert.reasons)
+        ],
+        "source": msgspec.to_builtins(alert.source),
+        "links": links(alert, public_url),
+    }
+
+
+def links(alert: Alert, public_url: str) -> dict[str, str]:
+    return {
+        "self": f"{public_url}/v1/alerts/{alert.id}",
+        "incident": f"{public_url}/v1/incidents/{alert.incident_id}",
+    }
+
+
+def alert_body(
+    alert: Alert,
+    *,
+    status: AlertStatus,
+    language: Language,
+    sent_at: int,
+    public_url: str,
+) -> bytes:
+    """The body of ``alert.raised``, ``alert.updated`` or ``alert.cancelled``; the same values give the same bytes."""
+    data = alert_data(alert, status=status, language=language, sent_at=sent_at, public_url=public_url)
+    return body(f"alert.{status}", sent_at, fit(data, MAX_DATA))
+
+
+def digest_body(
+    alerts: Sequence[Data],
+    *,
+    start: int,
+    end: int,
+    group: Mapping[str, str] | None,
+    sent_at: int,
+) -> bytes:
+    """The body of a ``digest`` of ``[start, end)``: alerts in the order given, as many as fit, the rest counted.
+
+    ``alerts`` are from :func:`alert_data`; where they do not fit as they are, each is shortened to the same share of
+    the body. ``group`` names what they have in common.
+    """
+    head: Data = {
+        "from": format_instant(start),
+        "to": format_instant(end),
+        "group": dict(group) if group else None,
+    }
+    shown: list[Data] = []
+    for share in _SHARES:
+        shown = [fit(data, MAX_DATA // share) for data in alerts]
+        payload = body("digest", sent_at, head | {"alerts": shown, "omitted": 0})
+        if len(payload) <= MAX_BODY:
+            return payload
+    while len(payload) > MAX_BODY:
+        shown = shown[:-1]
+        payload = body("digest", sent_at, head | {"alerts": shown, "omitted": len(alerts) - len(shown)})
+    return payload
+
+
+def heartbeat_body(
+    *,
+    sequence: int,
+    start: int,
+    end: int,
+    reports: int,
+    violations: int,
+    delivered: int,
+    last_alert: int | None,
+    sent_at: int,
+) -> bytes:
+    """The body of a ``heartbeat``: counts of ``[start, end)``; ``last_alert`` is when the last one went out."""
+    data = {
+        "sequence": sequence,
+        "from": format_instant(start),
+        "to": format_instant(end),
+        "reports": reports,
+        "violations": violations,
+        "delivered": delivered,
+        "last_alert": None if last_alert is None else format_instant(last_alert),
+    }
+    return body("heartbeat", sent_at, data)
+
+
+def challenge_body(subscription_id: str, challenge: str, *, sent_at: int) -> bytes:
+    """The body of a ``challenge``, which a 2xx answer proves by echoing it."""
+    return body("challenge", sent_at, {"subscription_id": subscription_id, "challenge": challenge})
+
+
+def test_body(subscription_id: str, name: str, *, sent_at: int) -> bytes:
+    """The body of a ``test``."""
+    return body("test", sent_at, {"subscription_id": subscription_id, "name": name})
+
+
+def body(kind: str, sent_at: int, data: Data) -> bytes:
+    """The envelope of every webhook."""
+    return _encode({"type": kind, "timestamp": format_instant(sent_at), "data": data})
+
+
+def echoes(challenge: str, answer: bytes) -> bool:
+    """Whether the start of an answer holds the challenge: as JSON, as a JSON string, or bare."""
+    text = answer.decode("utf-8", "replace").strip()
+    try:
+        value = msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        value = text
+    return challenge in ((value.get("challenge"),) if isinstance(value, dict) else (value, text))
+
+
+def fit(data: Data, limit: int) -> Data:
+    """The data shortened, by the rule of this module, until its JSON has at most ``limit`` bytes, if that is enough."""
+    if len(_encode(data)) <= limit:
+        return data
+    short, omitted = dict(data), dict[str, int]()
+    spare_reasons = max(len(data["reasons"]) - KEPT_REASONS, 0)
+    for step in (_drop_facts, *repeat(_drop_reason, spare_reasons), _drop_values, _cut_lists):
+        step(short, omitted)
+        short["omitted"] = omitted
+        if len(_encode(short)) <= limit:
+            break
+    return short
+
+
+def _drop_facts(data: Data, omitted: dict[str, int]) -> None:
+    omitted["facts"] = sum(1 for reason in data["reasons"] if reason["fact"])
+    data["reasons"] = [reason | {"fact": {}} for reason in data["reasons"]]
+
+
+def _drop_reason(data: Data, omitted: dict[str, int]) -> None:
+    data["reasons"] = data["reasons"][:-1]
+    omitted["reasons"] = omitted.get("reasons", 0) + 1
+
+
+def _drop_values(data: Data, omitted: dict[str, int]) -> None:
+    omitted["changes"] = len(data["changes"])
+    data["changes"] = [change | {"before": None, "after": None} for change in data["changes"]]
+
+
+def _cut_lists(data: Data, omitted: dict[str, int]) -> None:
+    for side in ("perpetrators", "targets"):
+        omitted[side] = max(len(data[side]) - KEPT_PARTIES, 0)
+        data[side] = [_cut_party(party) for party in data[side][:KEPT_PARTIES]]
+    omitted["truces"] = max(len(data["truces"]) - KEPT_TRUCES, 0)
+    data["truces"] = [_cut(truce, KEPT_ID) for truce in data["truces"][:KEPT_TRUCES]]
+    data["changes"] = data["changes"][:KEPT_TRUCES]
+    data["reasons"] = [reason | {"text": _cut(reason["text"], KEPT_SENTENCE)} for reason in data["reasons"]]
+    data["headline"] = _cut(data["headline"], KEPT_SENTENCE)
+    for name in ("place", "source"):
+        data[name] = {k: _cut(v, KEPT_NAME) if isinstance(v, str) else v for k, v in data[name].items()}
+
+
+def _cut_party(party: Data) -> Data:
+    return {
+        "reported": _cut(party["reported"], KEPT_NAME),
+        "party": party["party"] and _cut(party["party"], KEPT_ID),
+        "coalitions": [_cut(coalition, KEPT_ID) for coalition in party["coalitions"][:KEPT_COALITIONS]],
+    }
+
+
+def _cut(text: str, size: int) -> str:
+    """The text, or as much of it as fits ``size`` bytes of UTF-8 with an ellipsis."""
+    raw = text.encode()
+    return text if len(raw) <= size else raw[: size - 3].decode("utf-8", "ignore") + "…"

@@ -1,0 +1,95 @@
+"""The words of messages in one language: phrases, plural forms, dates. The phrases are data, in ``words/*.toml``."""
+
+import tomllib
+from datetime import datetime
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from babel import Locale
+from babel.dates import format_datetime
+
+from schemas.instants import to_datetime
+from schemas.vocabulary import LANGUAGES, Language
+
+_DAY: Final = "d MMMM y"
+_MOMENT: Final = "d MMMM y, HH:mm"
+#: Characters that reorder or hide the text after them; a report must not decide how the rest of a message reads.
+_BIDI_CONTROLS: Final = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200B, 0xFEFF])
+
+
+class Words:
+    """Everything that can be said in one language. ``direction`` is ``ltr`` or ``rtl``."""
+
+    def __init__(self, language: Language, phrases: dict[str, str]) -> None:
+        self.language = language
+        self.locale = Locale.parse(language)
+        self.direction = self.locale.text_direction
+        self._phrases = phrases
+
+    def say(self, key: str, /, **values: object) -> str:
+        """The phrase of a dotted key, filled in. Raises KeyError for a key or a value that is missing."""
+        return self._phrases[key].format(**values)
+
+    def name(self, kind: str, value: str) -> str:
+        """What a word of the vocabulary is called; a word not in the catalogue stands for itself."""
+        return self._phrases.get(f"{kind}.{value}", value)
+
+    def count(self, kind: str, n: int) -> str:
+        """A number with its noun, in the plural form that the language wants."""
+        form = self.locale.plural_form(n)
+        phrase = self._phrases.get(f"{kind}.{form}", self._phrases[f"{kind}.other"])
+        return phrase.format(n=n)
+
+    def join(self, parts: list[str]) -> str:
+        return self._phrases["comma"].join(parts)
+
+    def day(self, instant: int, zone: ZoneInfo) -> str:
+        """The date of an instant, as the zone's calendar has it."""
+        return format_datetime(to_datetime(instant).astimezone(zone), _DAY, locale=self.locale)
+
+    def moment(self, instant: int, zone: ZoneInfo) -> str:
+        """Date and time of day to the minute."""
+        return format_datetime(to_datetime(instant).astimezone(zone), _MOMENT, locale=self.locale)
+
+    @property
+    def keys(self) -> frozenset[str]:
+        return frozenset(self._phrases)
+
+
+@cache
+def words(language: Language) -> Words:
+    """The words of a language, read once. Raises KeyError for a language that has none."""
+    if language not in LANGUAGES:
+        raise KeyError(language)
+    source = files("services.notify.domain").joinpath("words", f"{language}.toml")
+    return Words(language, _flat("", tomllib.loads(source.read_text("utf-8"))))
+
+
+def _flat(prefix: str, table: dict[str, Any]) -> dict[str, str]:
+    flat: dict[str, str] = {}
+    for key, value in table.items():
+        flat |= _flat(f"{prefix}{key}.", value) if isinstance(value, dict) else {prefix + key: value}
+    return flat
+
+
+def zone_label(instant: int, zone: ZoneInfo) -> str:
+    """A zone as people can read it, with its offset at that instant: ``Asia/Damascus, UTC+03:00``."""
+    if zone.key == "UTC":
+        return "UTC"
+    offset = to_datetime(instant).astimezone(zone).strftime("%z")
+    return f"{zone.key}, UTC{offset[:3]}:{offset[3:]}"
+
+
+def begins_a_day(moment: datetime) -> bool:
+    """Whether an aware local time is the first instant of its day, which need not be midnight."""
+    instant = moment.astimezone(ZoneInfo("UTC"))
+    before = datetime.fromtimestamp(instant.timestamp() - 1, ZoneInfo("UTC")).astimezone(moment.tzinfo)
+    return before.date() < moment.date() and before.hour == 23 and moment.minute == 0 and moment.second == 0
+
+
+def clean(text: str) -> str:
+    """One line of text from a report: no control characters, none that reorder what follows, single spaces."""
+    visible = "".join(c if c.isprintable() or c.isspace() else " " for c in text.translate(_BIDI_CONTROLS))
+    return " ".join(visible.split())
