@@ -1,0 +1,158 @@
+"""How much of a reported place lies in an area. Source: rules.md 16.
+
+At least 99.9 % of the place inside: inside. At most 0.1 %: outside. Between: partly. Shares are exact 0.0 and 1.0
+where the place surely lies outside or inside, so that the usual case is recognised by ``==``.
+"""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final, Protocol
+
+import shapely
+
+from services.rules.domain.geometry import Disc, Geometry, measure, outline, polygons_of
+
+INSIDE: Final = 0.999
+OUTSIDE: Final = 0.001
+#: A share below this is what rounding leaves where two borders run together.
+_ROUNDING: Final = 1e-9
+#: What stands for "partly" where nothing can be measured.
+UNMEASURED: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """A place given as a named area; ``area`` is its number on the ground."""
+
+    area: int
+
+
+@dataclass(frozen=True, slots=True)
+class Nowhere:
+    """A place that could not be resolved: partly inside every area."""
+
+
+Shape = Disc | Zone | Nowhere
+
+#: Ground as a union of intersections of areas, by their numbers.
+Region = frozenset[frozenset[int]]
+
+
+class Footprint(Protocol):
+    """A place as it lies on the ground. Areas go by their numbers; ``hits`` are those that could hold any of it."""
+
+    @property
+    def hits(self) -> Collection[int]: ...
+
+    def share(self, area: int) -> float:
+        """The part of the place that lies in the area, 0.0 to 1.0."""
+
+    def share_of(self, region: Region) -> float:
+        """The part of the place that lies in a union of intersections."""
+
+
+class NowhereFootprint:
+    """Partly inside whatever there is."""
+
+    def __init__(self, areas: int) -> None:
+        self.hits: Collection[int] = range(areas)
+
+    def share(self, area: int) -> float:
+        return UNMEASURED
+
+    def share_of(self, region: Region) -> float:
+        return UNMEASURED if region else 0.0
+
+
+class ShapeFootprint:
+    """A disc or an area: shares are measured when first asked for, and kept.
+
+    ``hits`` are the areas whose boxes meet the place's; ``shares`` holds what is already known. ``between``, where
+    given, measures in this footprint's stead: shares between areas are kept for longer than one batch.
+    """
+
+    def __init__(
+        self,
+        hits: Collection[int],
+        area_shape: Callable[[int], Geometry],
+        draw: Callable[[], Geometry],
+        between: Callable[[int], float] | None = None,
+    ) -> None:
+        self.hits: Collection[int] = hits
+        self._area_shape, self._draw = area_shape, draw
+        self.shares: dict[int, float] = {}
+        self._pieces: dict[int, Geometry] = {}
+        self._regions: dict[Region, float] = {}
+        self._measure_share = between or self._share_by_shape
+
+    def share(self, area: int) -> float:
+        known = self.shares.get(area)
+        if known is not None:
+            return known
+        share = self._measure_share(area) if area in self.hits else 0.0
+        self.shares[area] = share
+        return share
+
+    def share_of(self, region: Region) -> float:
+        left = self._simplified(region)
+        if not left:
+            return 0.0
+        if frozenset() in left:
+            return 1.0
+        if len(left) == 1:
+            (only,) = left
+            if len(only) == 1:
+                return self.share(next(iter(only)))
+        if left not in self._regions:
+            self._regions[left] = self._share_in(self._cut(left))
+        return self._regions[left]
+
+    def _simplified(self, region: Region) -> Region:
+        """Without groups that hold none of the place, and in each without areas that hold all of it."""
+        return frozenset(
+            frozenset(area for area in group if self.share(area) < 1.0)
+            for group in region
+            if all(self.share(area) > 0.0 for area in group)
+        )
+
+    def _cut(self, region: Region) -> Geometry:
+        return shapely.union_all([shapely.intersection_all([self._piece(a) for a in group]) for group in region])
+
+    def _share_by_shape(self, area: int) -> float:
+        return share_between(self._outline, self._area_shape(area), lambda: self._piece(area), self._ground)
+
+    def _share_in(self, part: Geometry) -> float:
+        return _rounded(measure(polygons_of(part)) / self._ground)
+
+    def _piece(self, area: int) -> Geometry:
+        if area not in self._pieces:
+            self._pieces[area] = polygons_of(shapely.intersection(self._outline, self._area_shape(area)))
+        return self._pieces[area]
+
+    @cached_property
+    def _outline(self) -> Geometry:
+        return self._draw()
+
+    @cached_property
+    def _ground(self) -> float:
+        return measure(self._outline)
+
+
+def share_between(place: Geometry, area: Geometry, piece: Callable[[], Geometry], ground: float) -> float:
+    """The part of ``place`` in ``area``; the intersection is cut only where their edges truly cross."""
+    if not shapely.intersects(area, place):
+        return 0.0
+    if shapely.covers(area, place):
+        return 1.0
+    return _rounded(measure(piece()) / ground)
+
+
+def _rounded(share: float) -> float:
+    if share < _ROUNDING:
+        return 0.0
+    return 1.0 if share > 1.0 - _ROUNDING else share
+
+
+def draw_disc(disc: Disc) -> Callable[[], Geometry]:
+    return lambda: outline(disc)

@@ -1,0 +1,183 @@
+"""Finding by ground and time which areas, and which truces, can have a say. Made for batches.
+
+Boxes first, then time, then geometry on what is left: with ten thousand truces the geometry is what costs.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Final
+
+import numpy as np
+import shapely
+from shapely import STRtree
+
+from services.rules.domain.footprint import (
+    Footprint,
+    Nowhere,
+    NowhereFootprint,
+    Shape,
+    ShapeFootprint,
+    Zone,
+    draw_disc,
+    share_between,
+)
+from services.rules.domain.geometry import Disc, Geometry, clearance, measure, polygons_of
+from services.rules.domain.model import Area, Truce
+from services.rules.domain.time import FOREVER, NEAR, Span
+
+_KEPT_SHARES: Final = 65_536
+
+Numbers = np.ndarray[Any, np.dtype[Any]]
+
+
+class Ground:
+    """The areas of one registry, numbered in its order, with an index on their boxes."""
+
+    def __init__(self, areas: Mapping[str, Area]) -> None:
+        self.ids = tuple(areas)
+        self.number = {id: number for number, id in enumerate(self.ids)}
+        self._shapes = np.fromiter((area.geometry for area in areas.values()), dtype=object, count=len(areas))
+        shapely.prepare(self._shapes)
+        self._bounds = shapely.bounds(self._shapes).reshape(-1, 4)
+        self._tree = STRtree(shapely.box(*self._bounds.T) if len(areas) else [])
+        self._edges: Numbers = np.full(len(areas), None, dtype=object)
+        self._share_of_zone = lru_cache(maxsize=_KEPT_SHARES)(self._share_between_areas)
+        self._measured = lru_cache(maxsize=_KEPT_SHARES)(lambda area: measure(self._shapes[area]))
+
+    def shape(self, area: int) -> Geometry:
+        return self._shapes[area]
+
+    def holding(self, lons: Numbers, lats: Numbers) -> tuple[Numbers, Numbers]:
+        """Which areas hold which points, as pairs (point, area) of two parallel arrays; edges count as held."""
+        points, areas = self._tree.query(shapely.points(lons, lats))
+        held = shapely.intersects_xy(self._shapes[areas], lons[points], lats[points])
+        return points[held], areas[held]
+
+    def footprints(self, shapes: Sequence[Shape]) -> list[Footprint]:
+        """One for each shape; equal shapes share one."""
+        unique = list(dict.fromkeys(shapes))
+        hits = self._hits(unique)
+        made = {shape: self._footprint(shape, hits[n]) for n, shape in enumerate(unique)}
+        return [made[shape] for shape in shapes]
+
+    def settle(self, shapes: Sequence[Shape], footprints: Sequence[Footprint], at: Numbers, areas: Numbers) -> None:
+        """Measures the pairs (footprints[at], areas) at once where no edge is near; the rest is left for later."""
+        plain = [n for n, shape in enumerate(shapes) if isinstance(shape, Disc) and shape.is_plain]
+        row = np.full(len(shapes), -1)
+        row[plain] = np.arange(len(plain))
+        pick = row[at] >= 0
+        if not pick.any():
+            return
+        at, areas = at[pick], areas[pick]
+        discs = [d for n in plain if isinstance(d := shapes[n], Disc)]
+        lon, lat, clear = np.array([(d.lon, d.lat, clearance(d)) for d in discs]).T[:, row[at]]
+        held = shapely.intersects_xy(self._shapes[areas], lon, lat)
+        near = shapely.dwithin(self._edges_of(areas), shapely.points(lon, lat), clear)
+        for n, area, inside in zip(at[~near].tolist(), areas[~near].tolist(), held[~near].tolist(), strict=True):
+            footprint = footprints[n]
+            if isinstance(footprint, ShapeFootprint):
+                footprint.shares[area] = 1.0 if inside else 0.0
+
+    def touch(self, one: Disc | Zone, zone: Zone) -> bool:
+        """Whether a place and an area share any point."""
+        area = self._shapes[zone.area]
+        if isinstance(one, Zone):
+            return bool(shapely.intersects(area, self._shapes[one.area]))
+        return bool(shapely.intersects_xy(area, one.lon, one.lat)) or bool(shapely.intersects(area, draw_disc(one)()))
+
+    def _edges_of(self, areas: Numbers) -> Numbers:
+        for area in {area for area in areas.tolist() if self._edges[area] is None}:
+            edge = shapely.boundary(self._shapes[area])
+            shapely.prepare(edge)
+            self._edges[area] = edge
+        return self._edges[areas]
+
+    def _footprint(self, shape: Shape, hits: frozenset[int]) -> Footprint:
+        if isinstance(shape, Nowhere):
+            return NowhereFootprint(len(self.ids))
+        if isinstance(shape, Zone):
+            zone = shape.area
+            return ShapeFootprint(
+                hits, self.shape, lambda: self.shape(zone), between=lambda area: self._share_of_zone(zone, area)
+            )
+        return ShapeFootprint(hits, self.shape, draw_disc(shape))
+
+    def _hits(self, shapes: Sequence[Shape]) -> list[frozenset[int]]:
+        owners, boxes = [], []
+        for n, shape in enumerate(shapes):
+            for box in self._boxes(shape):
+                owners.append(n)
+                boxes.append(box)
+        found: list[list[int]] = [[] for _ in shapes]
+        if boxes:
+            queries, areas = self._tree.query(shapely.box(*np.array(boxes).T))
+            for query, area in zip(queries.tolist(), areas.tolist(), strict=True):
+                found[owners[query]].append(area)
+        return [frozenset(areas) for areas in found]
+
+    def _boxes(self, shape: Shape) -> list[tuple[float, float, float, float]]:
+        if isinstance(shape, Nowhere):
+            return []
+        if isinstance(shape, Zone):
+            return [tuple(self._bounds[shape.area])]
+        lon, lat = shape.reach
+        box = (shape.lon - lon, shape.lat - lat, shape.lon + lon, shape.lat + lat)
+        if shape.is_plain:
+            return [box]
+        return [(box[0] + turn, box[1], box[2] + turn, box[3]) for turn in (-360.0, 0.0, 360.0)]
+
+    def _share_between_areas(self, zone: int, area: int) -> float:
+        place, other = self._shapes[zone], self._shapes[area]
+        if shapely.covers(place, other):
+            return min(1.0, float(self._measured(area) / self._measured(zone)))
+        return share_between(
+            place, other, lambda: polygons_of(shapely.intersection(place, other)), self._measured(zone)
+        )
+
+
+class Calendar:
+    """The accounts of all truces by area and time."""
+
+    def __init__(self, ground: Ground, truces: Sequence[Truce]) -> None:
+        accounts = sorted(
+            (ground.number[account.area], number, account.start, FOREVER if account.end is None else account.end)
+            for number, truce in enumerate(truces)
+            for window in truce.windows
+            for account in window.accounts
+            if account.end is None or account.start < account.end
+        )
+        table = np.array(accounts, dtype=np.int64).reshape(-1, 4)
+        self._area, self._truce, self._start, self._end = np.ascontiguousarray(table.T)
+        self._first = np.searchsorted(self._area, np.arange(len(ground.ids) + 1))
+        self._ground = ground
+
+    def near(self, shapes: Sequence[Shape], footprints: Sequence[Footprint], spans: Sequence[Span]) -> list[list[int]]:
+        """For each incident the truces that could apply, by number, ascending: some window, within 72 hours of it,
+        in an area that holds any part of its place (rules.md, "The verdict")."""
+        incidents, accounts = self._pairs(footprints)
+        start = np.array([span.start for span in spans], dtype=np.int64)
+        end = np.array([span.end for span in spans], dtype=np.int64)
+        close = (self._start[accounts] <= end[incidents] + NEAR) & (self._end[accounts] > start[incidents] - NEAR)
+        incidents, accounts = incidents[close], accounts[close]
+        areas, truces = self._area[accounts], self._truce[accounts]
+        pairs = np.unique(incidents * len(self._first) + areas)
+        self._ground.settle(shapes, footprints, pairs // len(self._first), pairs % len(self._first))
+        found: list[set[int]] = [set() for _ in spans]
+        for n, area, truce in zip(incidents.tolist(), areas.tolist(), truces.tolist(), strict=True):
+            if truce not in found[n] and footprints[n].share(area) > 0.0:
+                found[n].add(truce)
+        return [sorted(truces) for truces in found]
+
+    def touches_any(self, footprint: Footprint) -> bool:
+        """Whether a window of any truce, at any time, touches the place."""
+        return any(self._first[area] < self._first[area + 1] and footprint.share(area) > 0.0 for area in footprint.hits)
+
+    def _pairs(self, footprints: Sequence[Footprint]) -> tuple[Numbers, Numbers]:
+        """Every (incident, account) whose boxes meet, as two parallel arrays."""
+        owner = np.repeat(np.arange(len(footprints)), [len(footprint.hits) for footprint in footprints])
+        area = np.fromiter((area for footprint in footprints for area in footprint.hits), np.int64, count=len(owner))
+        first = self._first[area]
+        counts = self._first[area + 1] - first
+        before = np.cumsum(counts) - counts
+        accounts = np.repeat(first - before, counts) + np.arange(counts.sum())
+        return np.repeat(owner, counts), accounts

@@ -1,0 +1,137 @@
+"""Names of parties and places: normalising, and finding whole names. Source: rules.md 16, 20."""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final, Generic, TypeVar
+
+from services.rules.domain.model import ALWAYS, Party, Period
+
+T = TypeVar("T")
+
+_TATWEEL: Final = "\u0640"
+_ARABIC_MARKS: Final = frozenset(
+    chr(code)
+    for first, last in (
+        (0x610, 0x61A), (0x64B, 0x652), (0x656, 0x65F), (0x670, 0x670), (0x6D6, 0x6DC), (0x6DF, 0x6E8), (0x6EA, 0x6ED),
+        (0x8D3, 0x8FF),
+    )
+    for code in range(first, last + 1)
+)  # fmt: skip
+#: Letters told apart in writing but not in names; strokes are diacritics that Unicode does not decompose.
+_FOLDED: Final = str.maketrans(
+    {"أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ى": "ي", "ة": "ه", "ø": "o", "ł": "l", "đ": "d", "ħ": "h", "ŧ": "t"}
+)
+_APOSTROPHES: Final = frozenset("'’‘‛`´′ʹʻʼʽʾʿˈ＇")
+_HYPHEN: Final = "[-\u2010-\u2015\u2212\ufe63\uff0d]"
+_ASSIMILATED: Final = re.compile(rf"(?<!\w)(?:(?:an|ar|as|ash|at|ad|az){_HYPHEN}+)+(?=\w)")
+_ARTICLES: Final = frozenset({"the", "al", "el"})
+_ARABIC_ARTICLE: Final = "ال"
+
+
+@lru_cache(maxsize=16_384)
+def normalise(name: str) -> str:
+    """The form in which names are compared; normalising it again changes nothing. Empty where nothing is left.
+
+    >>> normalise("Hay’at Taḥrīr ash-Shām")
+    'hayat tahrir sham'
+    """
+    bare = _without_marks(name).translate(_FOLDED)
+    # An apostrophe may hide an article's edge ("'ash-Sham"), so they go before and not only after.
+    bare = "".join(letter for letter in bare if letter not in _APOSTROPHES)
+    spaced = "".join(map(_spaced, _ASSIMILATED.sub("", bare)))
+    words = (_without_arabic_article(word) for word in spaced.split())
+    return " ".join(word for word in words if word not in _ARTICLES)
+
+
+def _without_marks(name: str) -> str:
+    """Lower case, without Latin diacritics, Arabic vowel signs and tatweel; all else composed."""
+    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", name).casefold())
+    kept: list[str] = []
+    latin = False
+    for letter in folded:
+        if not unicodedata.combining(letter):
+            latin = "LATIN" in unicodedata.name(letter, "")
+        elif latin:
+            continue
+        if letter != _TATWEEL and letter not in _ARABIC_MARKS:
+            kept.append(letter)
+    return unicodedata.normalize("NFC", "".join(kept))
+
+
+def _spaced(letter: str) -> str:
+    """Letters, digits and their marks stay; invisible characters go; anything else parts words."""
+    category = unicodedata.category(letter)
+    if category[0] in "LNM":
+        return letter
+    return "" if category == "Cf" else " "
+
+
+def _without_arabic_article(word: str) -> str:
+    while word.startswith(_ARABIC_ARTICLE) and sum(map(str.isalpha, word[len(_ARABIC_ARTICLE) :])) >= 2:
+        word = word[len(_ARABIC_ARTICLE) :]
+    return word
+
+
+@dataclass(frozen=True, slots=True)
+class NameIndex(Generic[T]):
+    """Whole normalised names, each with what it may stand for."""
+
+    entries: dict[str, tuple[T, ...]]
+
+    @staticmethod
+    def of(named: Iterable[tuple[str, T]]) -> "NameIndex[T]":
+        """Names that normalise to nothing stand for nothing; the same thing twice under one name counts once."""
+        entries: dict[str, dict[T, None]] = {}
+        for name, thing in named:
+            if key := normalise(name):
+                entries.setdefault(key, {})[thing] = None
+        return NameIndex({key: tuple(things) for key, things in entries.items()})
+
+    def find(self, name: str) -> tuple[T, ...]:
+        """Everything of that name, in the registry's order."""
+        return self.entries.get(normalise(name), ())
+
+
+@dataclass(frozen=True, slots=True)
+class PartyName:
+    """A party under one of its names, which was in use during ``period``."""
+
+    party: str
+    period: Period = ALWAYS
+
+
+def index_parties(parties: Iterable[Party]) -> NameIndex[PartyName]:
+    """Every name and alias of every party, in every language."""
+    return NameIndex.of(
+        (name, PartyName(party.id, period))
+        for party in parties
+        for name, period in (
+            *((name, ALWAYS) for name in party.names.values()),
+            *((alias.name, alias.period) for alias in party.aliases),
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The party that a reported name means (None: nobody, or no single one), and whether the name was then in use."""
+
+    party: str | None
+    in_period: bool = True
+
+
+def find_party(reported: str, at: int, ids: Iterable[str], index: NameIndex[PartyName]) -> Match:
+    """An id, exactly; else a whole name. Where two parties share a name, the one that bore it at ``at``."""
+    if reported in ids:
+        return Match(reported)
+    found = index.find(reported)
+    then = {name.party for name in found if name.period.holds(at)}
+    if len(then) == 1:
+        return Match(then.pop())
+    ever = {name.party for name in found}
+    if len(ever) == 1 and not then:
+        return Match(ever.pop(), in_period=False)
+    return Match(None)

@@ -1,0 +1,157 @@
+"""Who is who at a moment: names resolved, coalitions followed, duties and exclusions read. Source: rules.md 1 to 8."""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from services.rules.domain.model import Duty, Party, PartyRef, Period, Registry
+from services.rules.domain.names import find_party, index_parties
+
+_CIVILIANS = "civilians"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A reported name and whom it means at the incident's start; ``party`` is None where that is nobody known.
+
+    ``lineage`` is the party with every coalition that it is in, through coalitions too; ``cannot`` their acts together.
+    """
+
+    reported: str
+    party: str | None = None
+    coalitions: tuple[str, ...] = ()
+    lineage: frozenset[str] = frozenset()
+    umbrella: bool = False
+    civilian: bool = False
+    cannot: frozenset[str] = frozenset()
+    in_period: bool = True
+
+    @property
+    def is_clear(self) -> bool:
+        """Named, known, and no umbrella. A name that resolves to nobody is judged like an umbrella (rules.md 20)."""
+        return self.party is not None and not self.umbrella
+
+    def is_in(self, parties: frozenset[str]) -> bool:
+        """Whether it, or a coalition that it is in, is one of them."""
+        return not self.lineage.isdisjoint(parties)
+
+
+class Roll:
+    """The parties of one registry as they stand at any moment."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._parties = registry.parties
+        self._names = index_parties(registry.parties.values())
+        self._turns = sorted(_turns(registry.parties.values()))
+        self._actor = lru_cache(maxsize=16_384)(self._find)
+        self._lineage = lru_cache(maxsize=16_384)(self._follow)
+
+    def actor(self, reported: str, at: int) -> Actor:
+        return self._actor(reported, self._epoch(at))
+
+    def lineage(self, party: str, at: int) -> tuple[str, ...]:
+        """The party and its coalitions, nearest first."""
+        return self._lineage(party, self._epoch(at))
+
+    def cannot(self, party: str, at: int) -> frozenset[str]:
+        """Acts beyond its means, its coalitions' among them."""
+        return frozenset().union(*(self._parties[id].cannot for id in self.lineage(party, at)))
+
+    def _epoch(self, at: int) -> int:
+        """Some moment between the same two changes of membership or name: within them nobody's standing differs."""
+        turn = bisect_right(self._turns, at)
+        return self._turns[turn - 1] if turn else (self._turns[0] - 1 if self._turns else 0)
+
+    def _find(self, reported: str, at: int) -> Actor:
+        match = find_party(reported, at, self._parties, self._names)
+        if match.party is None:
+            return Actor(reported)
+        lineage = self.lineage(match.party, at)
+        return Actor(
+            reported,
+            match.party,
+            coalitions=lineage[1:],
+            lineage=frozenset(lineage),
+            umbrella=self._parties[match.party].umbrella,
+            civilian=any(self._parties[id].kind == _CIVILIANS for id in lineage),
+            cannot=self.cannot(match.party, at),
+            in_period=match.in_period,
+        )
+
+    def _follow(self, party: str, at: int) -> tuple[str, ...]:
+        found = {party: None}
+        queue = [party]
+        for one in queue:
+            for ref in self._parties[one].member_of:
+                if ref.party not in found and ref.period.holds(at):
+                    found[ref.party] = None
+                    queue.append(ref.party)
+        return tuple(found)
+
+
+def _turns(parties: Iterable[Party]) -> set[int]:
+    periods = [ref.period for party in parties for ref in party.member_of]
+    periods += [alias.period for party in parties for alias in party.aliases]
+    return {moment for period in periods for moment in (period.start, period.end) if moment is not None}
+
+
+class Refs:
+    """The parties that a list names at a moment; the usual list has no dates and is read once."""
+
+    __slots__ = ("_always", "_refs")
+
+    def __init__(self, refs: Sequence[PartyRef]) -> None:
+        self._refs = tuple(refs)
+        timeless = all(ref.period == Period() for ref in refs)
+        self._always = frozenset(ref.party for ref in refs) if timeless else None
+
+    def at(self, moment: int) -> frozenset[str]:
+        if self._always is not None:
+            return self._always
+        return frozenset(ref.party for ref in self._refs if ref.period.holds(moment))
+
+
+class Obligation:
+    """One duty, ready to be asked. ``any`` is everyone, the unknown and the unbound included."""
+
+    __slots__ = ("_bound", "_toward")
+
+    def __init__(self, duty: Duty) -> None:
+        self._bound = None if duty.bound is None else Refs(duty.bound)
+        self._toward = None if duty.toward is None else Refs(duty.toward)
+
+    def binds(self, actor: Actor, at: int) -> bool:
+        return self._bound is None or actor.party is None or actor.is_in(self._bound.at(at))
+
+    def protects(self, actor: Actor, at: int) -> bool:
+        """Civilians are protected in every duty, named or not."""
+        return self._toward is None or actor.party is None or actor.civilian or actor.is_in(self._toward.at(at))
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """Who, on either side, suffices for a violation; a side that nobody names is empty and suffices."""
+
+    perpetrators: tuple[Actor, ...]
+    targets: tuple[Actor, ...]
+
+
+def pair(
+    duties: Iterable[Obligation], perpetrators: Sequence[Actor], targets: Sequence[Actor], at: int
+) -> Pairing | None:
+    """Everyone whom some duty binds toward one whom it protects; None where no duty does.
+
+    Neither side may hold an excluded party: it pairs with nobody. An empty side is bound, or protected, by each duty.
+    """
+    doers: dict[Actor, None] = {}
+    sufferers: dict[Actor, None] = {}
+    met = False
+    for duty in duties:
+        bound = [actor for actor in perpetrators if duty.binds(actor, at)]
+        protected = [actor for actor in targets if duty.protects(actor, at)]
+        if (bound or not perpetrators) and (protected or not targets):
+            met = True
+            doers.update(dict.fromkeys(bound))
+            sufferers.update(dict.fromkeys(protected))
+    return Pairing(tuple(doers), tuple(sufferers)) if met else None

@@ -1,0 +1,97 @@
+"""Where a report says it was: the point if given, then the area, then the place name. Source: rules.md 16."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import combinations
+
+from schemas.assessments import ResolvedPlace
+from schemas.report import DEFAULT_RADIUS_KM, Location
+from services.rules.domain.footprint import Nowhere, Shape, Zone
+from services.rules.domain.geometry import Disc, discs_touch
+from services.rules.domain.index import Ground
+from services.rules.domain.model import Area, Registry
+from services.rules.domain.names import NameIndex
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """``disagreeing`` names what was given (``point``, ``area``, ``place``) where the shapes do not all touch;
+    ``candidates`` are the ids that an ambiguous name may mean."""
+
+    shape: Shape
+    place: ResolvedPlace
+    disagreeing: tuple[str, ...] = ()
+    candidates: tuple[str, ...] = ()
+
+
+class Gazetteer:
+    """Resolves locations by one registry."""
+
+    def __init__(self, registry: Registry, ground: Ground) -> None:
+        self._places, self._ground = registry.places, ground
+        self._area_names = NameIndex.of(_area_names(registry.areas.values()))
+        self._place_names = NameIndex.of(
+            (name, place.id) for place in registry.places.values() for name in (place.name, *place.aliases)
+        )
+        self.locate = lru_cache(maxsize=8_192)(self._locate)
+
+    def _locate(self, location: Location) -> Located:
+        named, candidates = self._by_name(location.place)
+        given: dict[str, Disc | Zone | None] = {
+            "point": _point(location), "area": self._zone(location.area), "place": named,
+        }  # fmt: skip
+        resolved = {kind: shape for kind, shape in given.items() if shape is not None}
+        if not resolved:
+            name = location.place if location.place is not None else location.area
+            return Located(Nowhere(), ResolvedPlace(name=name), candidates=candidates)
+        shape = next(iter(resolved.values()))
+        disagree = any(not self._touch(one, other) for one, other in combinations(resolved.values(), 2))
+        return Located(shape, self._told(shape, location.place), tuple(resolved) if disagree else ())
+
+    def _by_name(self, name: str | None) -> tuple[Disc | Zone | None, tuple[str, ...]]:
+        """The one area, or else the one entry of the gazetteer, of that name; where there are several, their ids."""
+        if name is None:
+            return None, ()
+        areas = self._area_names.find(name)
+        if areas:
+            return (self._zone(areas[0]), ()) if len(areas) == 1 else (None, areas)
+        places = self._place_names.find(name)
+        if len(places) != 1:
+            return None, places
+        place = self._places[places[0]]
+        return Disc(place.lat, place.lon, place.radius_km), ()
+
+    def _zone(self, area: str | None) -> Zone | None:
+        number = None if area is None else self._ground.number.get(area)
+        return None if number is None else Zone(number)
+
+    def _told(self, shape: Disc | Zone, name: str | None) -> ResolvedPlace:
+        if isinstance(shape, Zone):
+            return ResolvedPlace(name=name, area=self._ground.ids[shape.area])
+        return ResolvedPlace(name=name, lat=shape.lat, lon=shape.lon, radius_km=shape.radius_km)
+
+    def _touch(self, one: Disc | Zone, other: Disc | Zone) -> bool:
+        if isinstance(other, Zone):
+            return self._ground.touch(one, other)
+        if isinstance(one, Zone):
+            return self._ground.touch(other, one)
+        return discs_touch(one, other)
+
+
+def shape_of(place: ResolvedPlace, ground: Ground) -> Shape:
+    """The shape that an assessment's place stands for in this registry."""
+    if place.lat is not None and place.lon is not None and place.radius_km is not None:
+        return Disc(place.lat, place.lon, place.radius_km)
+    number = None if place.area is None else ground.number.get(place.area)
+    return Nowhere() if number is None else Zone(number)
+
+
+def _point(location: Location) -> Disc | None:
+    if location.lat is None or location.lon is None:
+        return None
+    return Disc(location.lat, location.lon, location.radius_km or DEFAULT_RADIUS_KM)
+
+
+def _area_names(areas: Iterable[Area]) -> Iterable[tuple[str, str]]:
+    return ((name, area.id) for area in areas for name in area.names.values())
