@@ -134,9 +134,8 @@ def pointer_of(document: Document, key: Key) -> str:
     return f"/{kind}/{[one.id for one in getattr(document, kind)].index(id)}"
 
 
-def rebase(faults: Iterable[Fault], document: Document, key: Key) -> list[Fault]:
-    """Faults of a document as faults of a request for one resource: pointers into it, all others named in words."""
-    head = pointer_of(document, key)
+def rebase(faults: Iterable[Fault], document: Document, head: str) -> list[Fault]:
+    """Faults of a document as faults of the part at ``head``; those that lie elsewhere are named in words."""
     return [
         Fault(fault.pointer.removeprefix(head), fault.detail)
         if fault.pointer == head or fault.pointer.startswith(f"{head}/")
