@@ -1,7 +1,6 @@
 """The log on Apache Kafka. The only thing about Kafka that others name is :class:`KafkaBus`."""
 
 import asyncio
-import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
@@ -12,12 +11,11 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 
 from schemas.envelope import Event
 from schemas.topics import Topic
-from services.shared.bus.kafka_reader import CLOSE_S, KafkaReader, follow
+from services.shared.bus.kafka_endings import end_producer
+from services.shared.bus.kafka_reader import KafkaReader, follow
 from services.shared.bus.kafka_records import headers_of, partition_of
 from services.shared.bus.kafka_topics import create_topics, new_topics
 from services.shared.failures import NeverRetryError, RetryLaterError
-
-log = logging.getLogger(__name__)
 
 #: Nobody waits longer than this for the broker to take a batch; it may have landed all the same.
 PUBLISH_S: Final = 4.0
@@ -110,7 +108,7 @@ class KafkaBus:
                 try:
                     await producer.start()
                 except BaseException:
-                    await _put_away(producer)
+                    await end_producer(producer)
                     raise
                 self._producer = producer
             return self._producer
@@ -131,7 +129,7 @@ class KafkaBus:
     async def _drop_producer(self) -> None:
         producer, self._producer = self._producer, None
         if producer is not None:
-            await _put_away(producer)
+            await end_producer(producer)
 
 
 async def _batched(producer: AIOKafkaProducer, events: Sequence[Event]) -> dict[tuple[str, int], list[BatchBuilder]]:
@@ -150,14 +148,3 @@ def _put(batch: BatchBuilder, event: Event) -> bool:
     """False when the batch is full; a first event always fits."""
     added = batch.append(timestamp=None, key=event.key.encode(), value=event.data, headers=headers_of(event))
     return added is not None
-
-
-async def _put_away(producer: AIOKafkaProducer) -> None:
-    """Stop a producer. What it still holds has been reported as failed, so it must not be sent later."""
-    producer._message_accumulator.fail_all(KafkaError("the producer was put away"))
-    try:
-        async with asyncio.timeout(CLOSE_S):
-            await producer.stop()
-    except (KafkaError, TimeoutError, OSError) as error:
-        log.info("a producer was left without goodbye: %r", error)
-        await producer.client.close()

@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, RebalanceInProgressError
 
 from schemas.topics import Topic
+from services.shared.bus.kafka_endings import end_consumer
 from services.shared.bus.kafka_records import event_of
 from services.shared.bus.port import Received
 from services.shared.failures import RetryLaterError
@@ -22,7 +23,6 @@ log = logging.getLogger(__name__)
 #: Bounds on what aiokafka does without one, in seconds.
 OPEN_S: Final = 20.0
 ASK_S: Final = 4.0
-CLOSE_S: Final = 3.0
 #: Silence after which a reader asks where the log ends; standing still twice while behind means stuck.
 SILENCE_S: Final = 5.0
 
@@ -100,6 +100,12 @@ class KafkaReader:
         positions = {tp: await self._asked(inner.position(tp)) for tp in ends}
         return all(positions[tp] >= end for tp, end in ends.items())
 
+    @property
+    def partitions(self) -> frozenset[int]:
+        """The partitions that this reader has now."""
+        inner = self._inner
+        return frozenset() if inner is None else frozenset(tp.partition for tp in inner.assignment())
+
     def _received(self, found: dict[TopicPartition, list[Any]]) -> list[Received]:
         self._quiet_since, self._stood_at = asyncio.get_running_loop().time(), None
         for tp, records in found.items():
@@ -138,10 +144,10 @@ class KafkaReader:
                     if self._group is None:
                         await self._assign_all(inner)
             except (KafkaError, TimeoutError, OSError) as error:
-                await _put_away(inner)
+                await end_consumer(inner)
                 raise RetryLaterError(f"kafka: {self._topic} cannot be opened: {error!r}") from error
             except BaseException:
-                await _put_away(inner)
+                await end_consumer(inner)
                 raise
             self._inner, self._stood_at = inner, None
             self._quiet_since = asyncio.get_running_loop().time()
@@ -187,17 +193,7 @@ class KafkaReader:
         inner, self._inner = self._inner, None
         self._committed.clear()
         if inner is not None:
-            await _put_away(inner)
-
-
-async def _put_away(inner: AIOKafkaConsumer) -> None:
-    """Stop a consumer, whatever state it is in. Without a broker its polite farewell would wait for ever."""
-    try:
-        async with asyncio.timeout(CLOSE_S):
-            await inner.stop()
-    except (KafkaError, TimeoutError, OSError) as error:
-        log.info("a consumer was left without goodbye: %r", error)
-        await inner._client.close()
+            await end_consumer(inner)
 
 
 async def follow(
