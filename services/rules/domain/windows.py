@@ -1,7 +1,7 @@
 """Windows follow from announcements. Source: rules.md 13.
 
-Announcements take effect in the order in which they were announced, ties in the document's. Every account is worked
-out as announced; an ``end`` then cuts, so that what a later ``extend`` starts from is the end so shortened.
+Every account is worked out as announced, whatever order the references take; an ``end`` then cuts those given before
+it, so that what a later ``extend`` starts from is the end so shortened.
 """
 
 from dataclasses import dataclass, replace
@@ -9,30 +9,15 @@ from dataclasses import dataclass, replace
 from msgspec import UNSET
 
 from schemas.local_time import add_duration
-from schemas.registry import Announcement, Truce
+from schemas.registry import Truce
+from services.rules.domain.announcements import Step, standing_steps
 from services.rules.domain.model import Account, Window
 from services.rules.domain.reading import Reading
 
 _OPENERS = ("declare", "extend")
 _ACCOUNTS = (*_OPENERS, "restate")
-#: Which fields an action takes, beyond those that every announcement has.
-_FIELDS = {
-    "declare": {"starts_at", "ends_at", "duration", "area"},
-    "extend": {"starts_at", "ends_at", "duration", "area", "extends"},
-    "restate": {"starts_at", "ends_at", "duration", "area", "restates"},
-    "end": {"ends_at"},
-    "withdraw": {"withdraws"},
-}
-
-
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """An announcement with its place in the order of announcing."""
-
-    order: int
-    at: int
-    said: Announcement
-    pointer: str
+#: How many announcements may lean on each other, announced in whatever order.
+_LONGEST_CHAIN = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,47 +37,17 @@ def derive_windows(truce: Truce, pointer: str, reading: Reading) -> tuple[Window
 class _Derivation:
     def __init__(self, truce: Truce, pointer: str, reading: Reading) -> None:
         self._truce, self._reading, self._faults_before = truce, reading, len(reading.faults)
-        steps = [step for step in self._steps(f"{pointer}/announcements") if self._well_formed(step)]
-        everything = {step.said.id: step for step in steps}
-        withdrawn = _withdrawn(everything, {one.id for one in truce.announcements}, reading)
-        self._steps_by_id = {id: step for id, step in everything.items() if id not in withdrawn}
-        self._ends = [step for step in self._steps_by_id.values() if step.said.action == "end"]
+        self._steps = {step.said.id: step for step in standing_steps(truce, f"{pointer}/announcements", reading)}
+        self._ends = [step for step in self._steps.values() if step.said.action == "end"]
         self._cuts = {step.said.id: self._cut(step) for step in self._ends}
         self._accounts: dict[str, _Given | None] = {}
-        self._open: set[str] = set()
+        self._open: list[str] = []
 
     def windows(self) -> tuple[Window, ...]:
-        given = [g for step in self._steps_by_id.values() if (g := self._account(step)) is not None]
+        given = [g for step in self._steps.values() if (g := self._account(step)) is not None]
         for end in self._ends:
             given += self._apply_end(end, given)
         return _assemble([replace(g, account=self._shortened(g, None)) for g in given])
-
-    # --- in order, and in form
-
-    def _steps(self, pointer: str) -> list[_Step]:
-        reading, said = self._reading, self._truce.announcements
-        reading.unique([one.id for one in said], pointer)
-        timed = [
-            (at, n)
-            for n, one in enumerate(said)
-            if (at := reading.instant(one.announced_at, f"{pointer}/{n}/announced_at")) is not None
-        ]
-        return [_Step(order, at, said[n], f"{pointer}/{n}") for order, (at, n) in enumerate(sorted(timed))]
-
-    def _well_formed(self, step: _Step) -> bool:
-        said, reading, before = step.said, self._reading, len(self._reading.faults)
-        reading.party(said.issuer, f"{step.pointer}/issuer")
-        if said.area is not None:
-            reading.area(said.area, f"{step.pointer}/area")
-        for field in _given_fields(said) - _FIELDS[said.action]:
-            reading.fault(f"{step.pointer}/{field}", f"has no meaning in {said.action!r}")
-        for field in _missing_fields(said):
-            reading.fault(f"{step.pointer}/{field}", f"is required in {said.action!r}")
-        if said.ends_at is not UNSET and said.duration is not None:
-            reading.fault(f"{step.pointer}/duration", "is one too many beside ends_at")
-        if said.action == "end" and said.ends_at is None:
-            reading.fault(f"{step.pointer}/ends_at", "an end needs an instant")
-        return len(reading.faults) == before
 
     def _conclude(self, pointer: str, detail: str) -> None:
         """A fault drawn from the other announcements: only said where all of them made sense."""
@@ -101,47 +56,65 @@ class _Derivation:
 
     # --- accounts as announced
 
-    def _account(self, step: _Step) -> _Given | None:
+    def _account(self, step: Step) -> _Given | None:
         """The account that a step gives, as announced; None where it gives none or makes no sense."""
         id = step.said.id
-        if step.said.action not in _ACCOUNTS:
-            return None
         if id not in self._accounts:
-            if id in self._open:
-                self._reading.fault(step.pointer, "refers to itself, directly or in a circle")
+            if id in self._open or len(self._open) >= _LONGEST_CHAIN:
+                self._reading.fault(step.pointer, "refers to itself in a circle, or through too many others")
                 return None
-            self._open.add(id)
+            self._open.append(id)
             self._accounts[id] = self._read_account(step)
+            self._open.pop()
         return self._accounts[id]
 
-    def _read_account(self, step: _Step) -> _Given | None:
-        said = step.said
-        if said.action == "restate":
-            return self._read_restatement(step)
-        start = self._reading.instant(said.starts_at, f"{step.pointer}/starts_at")
-        if said.action == "extend":
-            base, found = self._extended(step)
-            if not found:
+    def _read_account(self, step: Step) -> _Given | None:
+        match step.said.action:
+            case "declare":
+                return self._read_opening(step, self._start(step))
+            case "extend":
+                return self._read_extension(step)
+            case "restate":
+                return self._read_restatement(step)
+            case _:
                 return None
-            if said.starts_at is None and base is not None:
-                start = base
-        if start is None:
-            return None
-        return self._given(step, said.id, start, None, said.area or self._truce.area)
 
-    def _read_restatement(self, step: _Step) -> _Given | None:
+    def _start(self, step: Step) -> int | None:
+        return self._reading.instant(step.said.starts_at, f"{step.pointer}/starts_at")
+
+    def _read_opening(self, step: Step, start: int | None) -> _Given | None:
+        said = step.said
+        return None if start is None else self._given(step, said.id, start, None, said.area or self._truce.area)
+
+    def _read_extension(self, step: Step) -> _Given | None:
+        said, start, latest = step.said, self._start(step), self._latest_opener(step)
+        if said.extends is None and latest is None:
+            if start is None:
+                self._conclude(step.pointer, "there is nothing before it that it could extend")
+            return self._read_opening(step, start)
+        base = (
+            self._referred(step, said.extends, "extends") if latest is None or said.extends else self._account(latest)
+        )
+        if base is None:
+            return None
+        end = self._shortened(base, step.order).end
+        if end is None:
+            pointer = f"{step.pointer}/extends" if said.extends is not None else step.pointer
+            self._reading.fault(pointer, f"{base.account.announcement!r} has an open end: there is nothing to extend")
+            return None
+        return self._read_opening(step, end if start is None else start)
+
+    def _read_restatement(self, step: Step) -> _Given | None:
         said = step.said
         base = self._referred(step, said.restates, "restates")
         if base is None:
             return None
-        start = self._reading.instant(said.starts_at, f"{step.pointer}/starts_at")
+        start = self._start(step)
         if start is None:
-            if said.starts_at is not None:
-                return None
             start = base.account.start
         return self._given(step, base.window, start, base.account.end, said.area or base.account.area)
 
-    def _given(self, step: _Step, window: str, start: int, inherited: int | None, area: str) -> _Given | None:
+    def _given(self, step: Step, window: str, start: int, inherited: int | None, area: str) -> _Given | None:
         said, reading, field, before = step.said, self._reading, "ends_at", len(self._reading.faults)
         end = inherited
         if said.duration is not None:
@@ -158,34 +131,12 @@ class _Derivation:
             return None
         return _Given(step.order, window, Account(said.id, said.issuer, area, start, end))
 
-    def _extended(self, step: _Step) -> tuple[int | None, bool]:
-        """The end that an extension starts from, as it stood when announced; False where it cannot extend."""
-        said = step.said
-        if said.extends is not None:
-            base = self._referred(step, said.extends, "extends")
-            if base is None:
-                return None, False
-        else:
-            latest = self._latest_opener(step)
-            if latest is None:
-                if said.starts_at is None:
-                    self._conclude(step.pointer, "there is nothing before it that it could extend")
-                return None, said.starts_at is not None
-            base = self._account(latest)
-            if base is None:
-                return None, False
-        end = self._shortened(base, step.order).end
-        if end is None:
-            pointer = f"{step.pointer}/extends" if said.extends is not None else step.pointer
-            self._reading.fault(pointer, f"{base.account.announcement!r} has an open end: there is nothing to extend")
-        return end, end is not None
-
-    def _latest_opener(self, step: _Step) -> _Step | None:
-        before = [s for s in self._steps_by_id.values() if s.said.action in _OPENERS and s.order < step.order]
+    def _latest_opener(self, step: Step) -> Step | None:
+        before = [s for s in self._steps.values() if s.said.action in _OPENERS and s.order < step.order]
         return max(before, key=lambda s: s.order, default=None)
 
-    def _referred(self, step: _Step, id: str | None, field: str) -> _Given | None:
-        target = self._steps_by_id.get(id or "")
+    def _referred(self, step: Step, id: str | None, field: str) -> _Given | None:
+        target = self._steps.get(id or "")
         if target is None:
             if all(id != one.id for one in self._truce.announcements):
                 self._reading.fault(f"{step.pointer}/{field}", f"no announcement of this truce has the id {id!r}")
@@ -197,7 +148,7 @@ class _Derivation:
 
     # --- ends
 
-    def _cut(self, end: _Step) -> int:
+    def _cut(self, end: Step) -> int:
         text = end.said.ends_at
         if text is UNSET or text is None:
             return end.at
@@ -212,7 +163,7 @@ class _Derivation:
                 account = _cut_account(account, self._cuts[end.said.id])
         return account
 
-    def _apply_end(self, end: _Step, given: list[_Given]) -> list[_Given]:
+    def _apply_end(self, end: Step, given: list[_Given]) -> list[_Given]:
         """The accounts that an end adds. An end that neither cuts nor adds is a fault."""
         cut, issuer = self._cuts[end.said.id], end.said.issuer
         before = [g for g in given if g.order < end.order]
@@ -225,7 +176,7 @@ class _Derivation:
             self._conclude(end.pointer, "it ends nothing: no window is in force then, and its issuer gave none")
         return added
 
-    def _ending(self, end: _Step, window: str, cut: int) -> _Given:
+    def _ending(self, end: Step, window: str, cut: int) -> _Given:
         first = self._accounts[window]
         assert first is not None
         account = Account(end.said.id, end.said.issuer, first.account.area, first.account.start, None)
@@ -246,40 +197,3 @@ def _assemble(given: list[_Given]) -> tuple[Window, ...]:
         accounts.setdefault(one.window, []).append(one.account)
     windows = [Window(tuple(group)) for group in accounts.values() if any(a.end != a.start for a in group)]
     return tuple(sorted(windows, key=lambda w: w.accounts[0].start))
-
-
-def _given_fields(said: Announcement) -> set[str]:
-    optional = ("starts_at", "duration", "area", "restates", "extends", "withdraws")
-    given = {name for name in optional if getattr(said, name) is not None}
-    return given | ({"ends_at"} if said.ends_at is not UNSET else set())
-
-
-def _missing_fields(said: Announcement) -> list[str]:
-    needed = {"declare": "starts_at", "restate": "restates", "withdraw": "withdraws"}.get(said.action)
-    return [needed] if needed is not None and getattr(said, needed) is None else []
-
-
-def _withdrawn(steps: dict[str, _Step], ids: set[str], reading: Reading) -> set[str]:
-    """What is as if never made: what a standing withdrawal names, and what restates or by name extends that."""
-    gone: set[str] = set()
-    for step in sorted(steps.values(), key=lambda s: -s.order):
-        target = step.said.withdraws
-        if target is None or step.said.id in gone:
-            continue
-        if target not in ids:
-            reading.fault(f"{step.pointer}/withdraws", f"no announcement of this truce has the id {target!r}")
-        elif target in steps and steps[target].said.action == "withdraw" and steps[target].order >= step.order:
-            reading.fault(f"{step.pointer}/withdraws", "a withdrawal can only be taken back by a later one")
-        else:
-            gone |= _dependent(target, steps)
-    return gone
-
-
-def _dependent(target: str, steps: dict[str, _Step]) -> set[str]:
-    found, fresh = {target}, [target]
-    while fresh:
-        one = fresh.pop()
-        more = {id for id, s in steps.items() if one in (s.said.restates, s.said.extends)} - found
-        found |= more
-        fresh += more
-    return found

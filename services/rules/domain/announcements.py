@@ -1,0 +1,112 @@
+"""Announcements in order: which of them have a form that makes sense, and which were taken back. Source: rules.md 13.
+
+They take effect in the order in which they were announced, ties in the document's.
+"""
+
+from dataclasses import dataclass
+
+from msgspec import UNSET
+
+from schemas.local_time import read_duration
+from schemas.registry import Announcement, Truce
+from services.rules.domain.reading import Reading
+
+#: Which fields an action takes, beyond those that every announcement has.
+_FIELDS = {
+    "declare": {"starts_at", "ends_at", "duration", "area"},
+    "extend": {"starts_at", "ends_at", "duration", "area", "extends"},
+    "restate": {"starts_at", "ends_at", "duration", "area", "restates"},
+    "end": {"ends_at"},
+    "withdraw": {"withdraws"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """An announcement with its place in the order of announcing; ``at`` is when it was announced."""
+
+    order: int
+    at: int
+    said: Announcement
+    pointer: str
+
+
+def standing_steps(truce: Truce, pointer: str, reading: Reading) -> list[Step]:
+    """What was announced and stands, in order. What is malformed is a fault and left out, withdrawals too."""
+    steps = {step.said.id: step for step in _in_order(truce, pointer, reading) if _well_formed(step, reading)}
+    withdrawn = _withdrawn(steps, {said.id for said in truce.announcements}, reading)
+    return [step for id, step in steps.items() if id not in withdrawn]
+
+
+def _in_order(truce: Truce, pointer: str, reading: Reading) -> list[Step]:
+    said = truce.announcements
+    reading.unique([one.id for one in said], pointer)
+    timed = [
+        (at, n)
+        for n, one in enumerate(said)
+        if (at := reading.instant(one.announced_at, f"{pointer}/{n}/announced_at")) is not None
+    ]
+    return [Step(order, at, said[n], f"{pointer}/{n}") for order, (at, n) in enumerate(sorted(timed))]
+
+
+def _well_formed(step: Step, reading: Reading) -> bool:
+    said, before = step.said, len(reading.faults)
+    reading.party(said.issuer, f"{step.pointer}/issuer")
+    if said.area is not None:
+        reading.area(said.area, f"{step.pointer}/area")
+    for field in sorted(_given_fields(said) - _FIELDS[said.action]):
+        reading.fault(f"{step.pointer}/{field}", f"has no meaning in {said.action!r}")
+    for field in _missing_fields(said):
+        reading.fault(f"{step.pointer}/{field}", f"is required in {said.action!r}")
+    if said.ends_at is not UNSET and said.duration is not None:
+        reading.fault(f"{step.pointer}/duration", "is one too many beside ends_at")
+    if said.action == "end" and said.ends_at is None:
+        reading.fault(f"{step.pointer}/ends_at", "an end needs an instant")
+    _read_times(step, reading)
+    return len(reading.faults) == before
+
+
+def _read_times(step: Step, reading: Reading) -> None:
+    said = step.said
+    reading.instant(said.starts_at, f"{step.pointer}/starts_at")
+    reading.instant(said.ends_at or None, f"{step.pointer}/ends_at")
+    if said.duration is not None:
+        text = said.duration
+        reading.tried(f"{step.pointer}/duration", lambda: read_duration(text))
+
+
+def _given_fields(said: Announcement) -> set[str]:
+    optional = ("starts_at", "duration", "area", "restates", "extends", "withdraws")
+    given = {name for name in optional if getattr(said, name) is not None}
+    return given | ({"ends_at"} if said.ends_at is not UNSET else set())
+
+
+def _missing_fields(said: Announcement) -> list[str]:
+    needed = {"declare": "starts_at", "restate": "restates", "withdraw": "withdraws"}.get(said.action)
+    return [needed] if needed is not None and getattr(said, needed) is None else []
+
+
+def _withdrawn(steps: dict[str, Step], ids: set[str], reading: Reading) -> set[str]:
+    """What is as if never made: what a standing withdrawal names, and what restates or by name extends that."""
+    gone: set[str] = set()
+    for step in sorted(steps.values(), key=lambda s: -s.order):
+        target = step.said.withdraws
+        if target is None or step.said.id in gone:
+            continue
+        if target not in ids:
+            reading.fault(f"{step.pointer}/withdraws", f"no announcement of this truce has the id {target!r}")
+        elif target in steps and steps[target].said.action == "withdraw" and steps[target].order >= step.order:
+            reading.fault(f"{step.pointer}/withdraws", "a withdrawal can only be taken back by a later one")
+        else:
+            gone |= _dependent(target, steps)
+    return gone
+
+
+def _dependent(target: str, steps: dict[str, Step]) -> set[str]:
+    found, fresh = {target}, [target]
+    while fresh:
+        one = fresh.pop()
+        more = {id for id, s in steps.items() if one in (s.said.restates, s.said.extends)} - found
+        found |= more
+        fresh += more
+    return found
