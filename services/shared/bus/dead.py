@@ -1,6 +1,7 @@
 """Dead letters: what a consumer gave up on, kept with the reason until an operator retries it."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,8 +77,8 @@ class Graveyard:
         statement = select(func.count()).select_from(dead_letters).where(dead_letters.c.retried_at.is_(None))
         return await self.database.read(lambda connection: connection.execute(statement).scalar_one())
 
-    async def retry(self, letter: str) -> bool:
-        """Put the event back on its topic. False when there is no such letter."""
+    async def retry(self, letter: str, note: Callable[[Connection], None]) -> bool:
+        """Put the event back on its topic, and ``note`` it in the same transaction. False: there is no such letter."""
         now = self.clock.now()
 
         def work(connection: Connection) -> bool:
@@ -86,6 +87,7 @@ class Graveyard:
                 return False
             outbox.append(connection, [msgspec.msgpack.decode(raw, type=Event)])
             connection.execute(update(dead_letters).where(dead_letters.c.id == letter).values(retried_at=now))
+            note(connection)
             return True
 
         return await self.database.write(work)

@@ -53,7 +53,8 @@ class GroupWriter(Generic[I, O]):
             self._flushing = None
 
     def _take(self) -> list[tuple[Sequence[I], asyncio.Future[Sequence[O]]]]:
-        group, size = [], 0
+        group: list[tuple[Sequence[I], asyncio.Future[Sequence[O]]]] = []
+        size = 0
         while self._waiting and (not group or size + len(self._waiting[0][0]) <= self._limit):
             group.append(self._waiting.popleft())
             size += len(group[-1][0])

@@ -1,0 +1,235 @@
+"""POST /v1/incidents/batch: many reports in one request, each accepted or refused by itself.
+
+A long batch goes through in slices: the event loop is never held for more than a few milliseconds, and no more than
+two slices are decoded at once.
+"""
+
+import asyncio
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services.ingest.admission import MAX_ERRORS, Admission
+from services.ingest.intake import Asked, Intake, check_type, expect_recorded, key_reused, read_headers
+from services.ingest.use_cases import Answer, Filing, KeyReused, Once, Outcome
+from services.ingest.wire import MAX_BATCH, MAX_BATCH_BYTES, BatchItem
+from services.shared.db.group import GroupWriter
+from services.shared.http import JSON_TYPE, MAX_BODY, Problem, read_body
+from services.shared.security import Principal
+
+NDJSON_TYPES: Final = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl"})
+TYPES: Final = NDJSON_TYPES | {"", JSON_TYPE}
+SLICE: Final = 100
+HELD_S: Final = 0.002
+#: Errors that the answers to one batch list in all; beyond them, each bad report names its first.
+MAX_BATCH_ERRORS: Final = 20_000
+
+_LINE_START: Final = re.compile(rb"\S")
+_STEP: Final = 256 * 1024
+_decode_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """A claimed Idempotency-Key and the answer that its batch got."""
+
+    once: Once
+    body: bytes
+
+
+Claim = tuple[Once, int] | Settlement
+Claimed = Answer | KeyReused | None
+
+
+class _Breath:
+    """Lets the loop breathe: awaits once it has been held long enough."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._until = self._loop.time() + HELD_S
+
+    async def take(self) -> None:
+        if self._loop.time() >= self._until:
+            await asyncio.sleep(0)
+            self._until = self._loop.time() + HELD_S
+
+
+@dataclass(frozen=True, slots=True)
+class Batches:
+    """Takes batches in. ``claims`` keeps the Idempotency-Keys of batches and their answers."""
+
+    intake: Intake
+    admission: Admission
+    claims: GroupWriter[Claim, Claimed]
+
+    async def post(self, request: Request) -> Response:
+        """The answer to a batch. Raises Problem 400, 413, 422; RetryLaterError: what was taken in by then stays."""
+        asked = read_headers(request.scope["headers"])
+        principal = self.intake.authorize(asked.authorization)
+        check_type(asked, TYPES)
+        body = await read_body(request, MAX_BATCH_BYTES)
+        reports = await split(body, lines=asked.content_type in NDJSON_TYPES)
+        if asked.idempotency_key is None:
+            return Response(await self._take_all(reports, principal, asked), media_type=JSON_TYPE)
+        return await self._take_once(reports, principal, asked, asked.idempotency_key)
+
+    async def _take_once(self, reports: Sequence[bytes], principal: Principal, asked: Asked, key: str) -> Response:
+        once = Once(principal.name, key, await self._fingerprint(reports, principal))
+        (before,) = await self.claims.write([(once, self.admission.now())])
+        if isinstance(before, KeyReused):
+            raise key_reused()
+        if before is not None and before.body is not None:
+            return Response(before.body, media_type=JSON_TYPE)
+        # Begun before and never answered (a crash, or it is under way): reports that are in already change nothing.
+        body = await self._take_all(reports, principal, asked)
+        await self.claims.write([Settlement(once, body)])
+        return Response(body, media_type=JSON_TYPE)
+
+    async def _fingerprint(self, reports: Sequence[bytes], principal: Principal) -> bytes:
+        digest, breath = hashlib.sha256(b"batch"), _Breath()
+        for report in reports:
+            part = self.admission.fingerprint(bytes(report), principal.name)
+            digest.update(b"%d:" % len(part) + part)
+            await breath.take()
+        return digest.digest()
+
+    async def _take_all(self, reports: Sequence[bytes], principal: Principal, asked: Asked) -> bytes:
+        """The encoded answer. One slice is admitted while the one before it is written."""
+        results, errors_left = [], MAX_BATCH_ERRORS
+        breath = _Breath()
+        writing: asyncio.Task[None] | None = None
+        for start in range(0, len(reports), SLICE):
+            items: list[BatchItem | Filing] = []
+            for index, report in enumerate(reports[start : start + SLICE], start):
+                item = self._admit(index, bytes(report), principal, asked, errors_left)
+                if isinstance(item, BatchItem) and item.problem is not None:
+                    errors_left -= len(item.problem.get("errors", ()))
+                items.append(item)
+                await breath.take()
+            if writing is not None:
+                await writing
+            encoded: list[bytes] = []
+            results.append(encoded)
+            writing = asyncio.create_task(self._write(start, items, encoded))
+        if writing is not None:
+            await writing
+        return b'{"results":[' + b",".join(part for encoded in results for part in encoded) + b"]}"
+
+    def _admit(
+        self, index: int, report: bytes, principal: Principal, asked: Asked, errors_left: int
+    ) -> BatchItem | Filing:
+        try:
+            if len(report) > MAX_BODY:
+                raise Problem(422, "Not valid", f"A report may be at most {MAX_BODY} bytes.")
+            return self.admission.admit(report, principal.name, asked.traceparent)
+        except Problem as problem:
+            body = problem.body()
+            if "errors" in body:
+                body["errors"] = body["errors"][: max(1, min(MAX_ERRORS, errors_left))]
+            return BatchItem(index, 422, problem=body)
+
+    async def _write(self, start: int, items: Sequence[BatchItem | Filing], encoded: list[bytes]) -> None:
+        filings = [item for item in items if isinstance(item, Filing)]
+        outcomes = iter(await self.intake.writer.write(filings) if filings else ())
+        encoded += _encode_all(start, items, outcomes)
+
+
+def _encode_all(start: int, items: Sequence[BatchItem | Filing], outcomes: Iterator[Outcome]) -> list[bytes]:
+    return [
+        _encode(item if isinstance(item, BatchItem) else _result(index, next(outcomes)))
+        for index, item in enumerate(items, start)
+    ]
+
+
+def _result(index: int, outcome: Outcome) -> BatchItem:
+    recorded = expect_recorded(outcome)
+    return BatchItem(index, 202 if recorded.fresh else 200, recorded.incident_id, recorded.revision)
+
+
+async def split(body: bytes, *, lines: bool) -> Sequence[bytes]:
+    """The bytes of each report. Raises Problem 400 where the body is no array, 413 for too many reports."""
+    if lines:
+        return await _split_lines(body)
+    try:
+        reports: Sequence[bytes] = _decode_array(body)
+    except msgspec.ValidationError as error:
+        raise Problem(
+            400, "Not an array", "Send a JSON array of reports, or NDJSON as application/x-ndjson."
+        ) from error
+    except (msgspec.DecodeError, RecursionError):
+        reports = await _split_array(body)
+    _check_count(len(reports))
+    return reports
+
+
+def _check_count(count: int) -> None:
+    if count > MAX_BATCH:
+        raise Problem(413, "Content too large", f"A batch may hold at most {MAX_BATCH} reports.")
+
+
+async def _split_lines(body: bytes) -> list[bytes]:
+    """Lines that are not blank. Long blank stretches are skipped in steps."""
+    found: list[bytes] = []
+    breath, position = _Breath(), 0
+    while position < len(body):
+        start = _LINE_START.search(body, position, position + _STEP)
+        if start is None:
+            position += _STEP
+        else:
+            end = body.find(b"\n", start.start())
+            position = len(body) if end < 0 else end
+            found.append(body[start.start() : position])
+            _check_count(len(found))
+        await breath.take()
+    return found
+
+
+async def _split_array(body: bytes) -> list[bytes]:
+    """The elements of an array in which some are no JSON that we take (NaN, half a surrogate pair), so that these
+    harm nobody else. Raises Problem 400 where not even the elements can be told apart."""
+    text = body.decode("utf-8", "surrogateescape")
+    scan = json.JSONDecoder(strict=False).raw_decode
+    found: list[bytes] = []
+    breath = _Breath()
+    try:
+        position = _expect(text, 0, "[")
+        while text[position] != "]":
+            end = scan(text, position)[1]
+            found.append(text[position:end].encode("utf-8", "surrogateescape"))
+            _check_count(len(found))
+            position = _skip(text, end)
+            if text[position] != "]":
+                position = _expect(text, position, ",")
+                if text[position] == "]":
+                    raise ValueError("a comma before the end")
+            await breath.take()
+        if _skip(text, position + 1) != len(text):
+            raise ValueError("something after the array")
+    except (ValueError, IndexError, RecursionError) as error:
+        raise Problem(400, "Not JSON", f"The body is no JSON array in UTF-8: {error}") from error
+    return found
+
+
+_SPACE: Final = re.compile(r"[ \t\r\n]*")
+
+
+def _skip(text: str, position: int) -> int:
+    match = _SPACE.match(text, position)
+    assert match is not None
+    return match.end()
+
+
+def _expect(text: str, position: int, sign: str) -> int:
+    """Past ``sign`` and the space around it. Raises ValueError where it is not there."""
+    position = _skip(text, position)
+    if not text.startswith(sign, position):
+        raise ValueError(f"{sign!r} is missing at character {position}")
+    return _skip(text, position + 1)

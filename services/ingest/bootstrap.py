@@ -1,0 +1,163 @@
+"""Ingest, wired: which adapter stands behind each port, which loops run."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+from sqlalchemy import Connection
+
+from schemas import codec
+from schemas.envelope import Event
+from schemas.events import IncidentReported, KeyChanged, RegistryChanged
+from schemas.instants import HOUR
+from schemas.local_time import find_zone
+from schemas.topics import ASSESSMENTS, AUDIT, DEAD_SUFFIX, INCIDENTS, KEYS, REGISTRY, Topic
+from services.ingest.admission import Admission, LocalTime
+from services.ingest.api import build_router
+from services.ingest.api_keys import build_operator_router
+from services.ingest.batch import Batches, Claim, Claimed, Settlement
+from services.ingest.intake import Intake
+from services.ingest.keys import ensure_first_key
+from services.ingest.sql import SqlAnswers, SqlIncidents
+from services.ingest.sql_keys import SqlKeys, keep_audit
+from services.ingest.use_cases import Command, Outcome, claim, follow_assessments, follow_deaths, take
+from services.shared.bus.consume import Loop
+from services.shared.bus.port import Bus
+from services.shared.db.group import GroupWriter
+from services.shared.runtime import Runtime, Service
+from services.shared.security import KeyRing, new_secret
+
+#: Idempotency-Keys are remembered for this long after their first use, and forgotten within the hour after it.
+REMEMBERED: Final = 48 * HOUR
+SWEEP_S: Final = 3600.0
+DEAD_INCIDENTS: Final = Topic(
+    INCIDENTS.name + DEAD_SUFFIX, IncidentReported, INCIDENTS.type, INCIDENTS.key, INCIDENTS.owner
+)
+
+
+async def prepare_keys(runtime: Runtime) -> str | None:
+    """See that there is an operator key, and have the ring follow the log from now on.
+
+    Returns the secret of a key that was made here, to be shown once.
+    """
+    first = await ensure_key(runtime)
+    await feed_keys(runtime.bus, runtime.keys)
+    return first
+
+
+async def ensure_key(runtime: Runtime) -> str | None:
+    """See that there is an operator key. Raises RetryLaterError."""
+    secret, now = new_secret(), runtime.clock.now()
+
+    def flush(connection: Connection, asked: Sequence[str | None]) -> list[str | None]:
+        return [ensure_first_key(SqlKeys(connection), admin_key, secret, now) for admin_key in asked]
+
+    (first,) = await GroupWriter(runtime.database, flush).write([runtime.settings.admin_key])
+    return first
+
+
+async def feed_keys(bus: Bus, ring: KeyRing) -> None:
+    """Have ``ring`` hold every key on the log, and follow it for as long as the process runs."""
+
+    async def apply(event: Event) -> None:
+        change: KeyChanged = codec.decode(event)
+        ring.apply(change)
+
+    await bus.tail(KEYS, apply)
+
+
+async def build(runtime: Runtime) -> Service:
+    """Ingest over the parts of this process. The key ring is the caller's to feed."""
+    database = runtime.database
+    local = LocalTime(ZoneInfo("UTC"))
+    stop_following = await _follow_time_zone(runtime.bus, local)
+    admission = Admission(runtime.clock.now, local)
+    intake = Intake(runtime.keys, admission, GroupWriter[Command, Outcome](database, _take))
+    batches = Batches(intake, admission, GroupWriter[Claim, Claimed](database, _claim))
+    router = build_router(intake, batches, database, runtime.clock, local)
+    router.include_router(build_operator_router(runtime))
+    loops = [
+        await runtime.loop(ASSESSMENTS, "ingest.assessments", _Follower(runtime).assessments),
+        await runtime.loop(DEAD_INCIDENTS, "ingest.dead", _Follower(runtime).deaths),
+        await runtime.loop(AUDIT, "ingest.audit", _Follower(runtime).audit),
+    ]
+    return Service(
+        name="ingest",
+        router=router,
+        loops=loops,
+        tasks=[_Follower(runtime).sweep],
+        stop=[stop_following],
+        status=lambda: _status(loops),
+        wrap=intake.wrap,
+    )
+
+
+def _take(connection: Connection, commands: Sequence[Command]) -> list[Outcome]:
+    return take(SqlIncidents(connection), SqlAnswers(connection), commands)
+
+
+def _claim(connection: Connection, claims: Sequence[Claim]) -> list[Claimed]:
+    return [_claim_one(SqlAnswers(connection), one) for one in claims]
+
+
+def _claim_one(answers: SqlAnswers, one: Claim) -> Claimed:
+    if isinstance(one, Settlement):
+        answers.settle(one.once, one.body)
+        return None
+    return claim(answers, *one)
+
+
+async def _follow_time_zone(bus: Bus, local: LocalTime) -> Any:
+    async def on_event(event: Event) -> None:
+        if event.key.startswith("settings/"):
+            change: RegistryChanged = codec.decode(event)
+            if change.body is not None:
+                local.zone = find_zone(change.body["timezone"])
+
+    return await bus.tail(REGISTRY, on_event)
+
+
+class _Follower:
+    """What ingest does with the events of others; each handler is one unit of work, harmless to repetition."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._database = runtime.database
+        self._clock = runtime.clock
+
+    async def assessments(self, events: Sequence[Event]) -> None:
+        assessed = [codec.decode(event) for event in events]
+        await self._database.write(lambda c: follow_assessments(SqlIncidents(c), assessed), durable=False)
+
+    async def deaths(self, events: Sequence[Event]) -> None:
+        dead = [(event.key, number) for event in events if (number := _revision_of(event)) is not None]
+        await self._database.write(lambda c: follow_deaths(SqlIncidents(c), dead), durable=False)
+
+    async def audit(self, events: Sequence[Event]) -> None:
+        await self._database.write(lambda c: keep_audit(c, events), durable=False)
+
+    async def sweep(self) -> None:
+        """Forget old Idempotency-Keys, for ever."""
+        while True:
+            await self._forget(self._clock.now() - REMEMBERED)
+            await self._clock.sleep(SWEEP_S)
+
+    async def _forget(self, before: int) -> None:
+        await self._database.write(lambda c: SqlAnswers(c).forget(before), durable=False)
+
+
+class _Numbered(msgspec.Struct):
+    revision: int
+
+
+def _revision_of(event: Event) -> int | None:
+    """The revision in a dead letter; None where its bytes are not even that, which is why they are dead."""
+    try:
+        return msgspec.json.decode(event.data, type=_Numbered).revision
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def _status(loops: Sequence[Loop]) -> Mapping[str, Any]:
+    failing = next((loop.failing for loop in loops if loop.failing is not None), None)
+    return {"state": "ok"} if failing is None else {"state": "degraded", "reason": failing}

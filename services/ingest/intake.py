@@ -1,0 +1,187 @@
+"""The hot route: POST /v1/incidents in bare ASGI, in front of the framework, whose machinery costs more than the work.
+
+The OpenAPI file describes it all the same: :mod:`services.ingest.api` has the same path, which delegates here.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Final
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from services.ingest.admission import Admission
+from services.ingest.use_cases import Command, KeyReused, Once, Outcome, Recorded, UnknownIncident
+from services.ingest.wire import Accepted
+from services.shared.db.group import GroupWriter
+from services.shared.failures import RetryLaterError
+from services.shared.http import JSON_TYPE, MAX_BODY, Problem, check, read_body, too_large
+from services.shared.security import KeyRing, Principal
+
+PATH: Final = "/v1/incidents"
+MAX_KEY: Final = 255
+JSON_TYPES: Final = frozenset({"", JSON_TYPE})
+
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What of a request's headers matters to intake."""
+
+    authorization: str | None = None
+    content_type: str = ""
+    content_encoding: str = ""
+    content_length: int = 0
+    idempotency_key: str | None = None
+    traceparent: str | None = None
+
+
+def read_headers(headers: Iterable[tuple[bytes, bytes]]) -> Asked:
+    """Raises Problem 422 for an Idempotency-Key that is none."""
+    authorization = key = traceparent = None
+    content_type = content_encoding = ""
+    length = 0
+    for name, value in headers:
+        if name == b"authorization":
+            authorization = value.decode("latin-1")
+        elif name == b"content-type":
+            content_type = value.decode("latin-1").partition(";")[0].strip().lower()
+        elif name == b"content-length":
+            length = int(value) if value.isdigit() else 0
+        elif name == b"content-encoding":
+            content_encoding = value.decode("latin-1").strip().lower()
+        elif name == b"idempotency-key":
+            key = _idempotency_key(value)
+        elif name == b"traceparent" and len(value) == 55:
+            traceparent = value.decode("latin-1")
+    return Asked(authorization, content_type, content_encoding, length, key, traceparent)
+
+
+def _idempotency_key(value: bytes) -> str:
+    key = value.decode("latin-1").strip()
+    if not 1 <= len(key) <= MAX_KEY or not (key.isascii() and key.isprintable()):
+        raise Problem(422, "Not valid", f"An Idempotency-Key is 1 to {MAX_KEY} printable ASCII characters.")
+    return key
+
+
+def check_type(asked: Asked, allowed: frozenset[str]) -> None:
+    """Raises Problem 415."""
+    if asked.content_type not in allowed:
+        raise Problem(415, "Media type not supported", f"Send {' or '.join(sorted(t for t in allowed if t))}.")
+    if asked.content_encoding not in ("", "identity"):
+        raise Problem(415, "Content encoding not supported", "Send the body as it is, without Content-Encoding.")
+
+
+def answer(outcome: Outcome) -> Response:
+    """The answer to a report or a retraction. Raises Problem 404, 422."""
+    recorded = expect_recorded(outcome)
+    body = _encode(Accepted(recorded.incident_id, recorded.revision))
+    location = f"{PATH}/{recorded.incident_id}"
+    return Response(body, 202 if recorded.fresh else 200, {"location": location}, JSON_TYPE)
+
+
+def expect_recorded(outcome: Outcome) -> Recorded:
+    """Raises Problem 404 for an incident that is not there, 422 for an Idempotency-Key sent with other content."""
+    if isinstance(outcome, UnknownIncident):
+        raise Problem(404, "Not found", "There is no such incident.")
+    if isinstance(outcome, KeyReused):
+        raise key_reused()
+    return outcome
+
+
+def key_reused() -> Problem:
+    return Problem(422, "Idempotency-Key reused", "This Idempotency-Key was sent with other content before.")
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """Takes single reports in. ``writer`` makes them durable, many at once."""
+
+    keys: KeyRing
+    admission: Admission
+    writer: GroupWriter[Command, Outcome]
+
+    def authorize(self, authorization: str | None) -> Principal:
+        """Raises Problem 401, 403."""
+        return check(self.keys, authorization, ("partner",))
+
+    async def post(self, request: Request) -> Response:
+        """The answer to POST /v1/incidents. Raises Problem, RetryLaterError."""
+        asked = read_headers(request.scope["headers"])
+        principal = self.authorize(asked.authorization)
+        check_type(asked, JSON_TYPES)
+        return answer(await self.take(principal, asked, await read_body(request)))
+
+    async def take(self, principal: Principal, asked: Asked, body: bytes) -> Outcome:
+        """Admit one report and wait until it is durable. Raises Problem 400, 422; RetryLaterError."""
+        filing = self.admission.admit(body, principal.name, asked.traceparent)
+        if asked.idempotency_key is not None:
+            fingerprint = hashlib.sha256(b"report" + filing.incident_id.encode() + filing.identity).digest()
+            filing = replace(filing, once=Once(principal.name, asked.idempotency_key, fingerprint))
+        return (await self.writer.write([filing]))[0]
+
+    def wrap(self, app: ASGIApp) -> ASGIApp:
+        """``app`` with the hot route in front of it."""
+
+        async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] == "http" and scope["path"] == PATH and scope["method"] == "POST":
+                await self._serve(scope, receive, send)
+            else:
+                await app(scope, receive, send)
+
+        return serve
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            asked = read_headers(scope["headers"])
+            principal = self.authorize(asked.authorization)
+            check_type(asked, JSON_TYPES)
+            body = await _receive(receive, asked.content_length)
+            if body is None:
+                return
+            recorded = expect_recorded(await self.take(principal, asked, body))
+        except Problem as problem:
+            await problem.response()(scope, receive, send)
+        except RetryLaterError as error:
+            away = Problem(503, "Not available now", str(error), headers={"retry-after": "5"})
+            await away.response()(scope, receive, send)
+        else:
+            await _send(send, recorded)
+
+
+async def _receive(receive: Receive, announced: int) -> bytes | None:
+    """The body, None where the client went away. Raises Problem 413 as soon as it is too long."""
+    if announced > MAX_BODY:
+        raise too_large(MAX_BODY)
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    parts, size = [body], len(body)
+    while message.get("more_body", False):
+        message = await receive()
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > MAX_BODY:
+            raise too_large(MAX_BODY)
+    if message["type"] == "http.disconnect":
+        return None
+    if size > MAX_BODY:
+        raise too_large(MAX_BODY)
+    return body if len(parts) == 1 else b"".join(parts)
+
+
+async def _send(send: Send, recorded: Recorded) -> None:
+    body = b'{"incident_id":"%b","revision":%d,"status":"accepted"}' % (
+        recorded.incident_id.encode(),
+        recorded.revision,
+    )
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % len(body)),
+        (b"location", b"/v1/incidents/" + recorded.incident_id.encode()),
+    ]
+    await send({"type": "http.response.start", "status": 202 if recorded.fresh else 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,235 @@
+"""The tables of incidents, and the ports over one connection. The SQL is the same on SQLite and PostgreSQL."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    bindparam,
+    delete,
+    insert,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from schemas import codec
+from schemas.events import IncidentAssessed, IncidentReported, OperatorActed
+from schemas.instants import format_instant, parse_instant
+from schemas.topics import INCIDENTS
+from services.ingest.domain import Latest, Span
+from services.ingest.use_cases import Answer, Once, Revision
+from services.shared import audit
+from services.shared.db import outbox
+from services.shared.db.tables import metadata
+
+#: Every revision; the newest of each incident is the one that nothing superseded. ``body`` is the fact as published.
+revisions = Table(
+    "incident_revisions",
+    metadata,
+    Column("incident_id", Text, primary_key=True),
+    Column("revision", Integer, primary_key=True, autoincrement=False),
+    Column("partner", Text, nullable=False),
+    Column("external_id", Text, nullable=False),
+    Column("identity", LargeBinary, nullable=False),
+    Column("retracted", Text),
+    Column("received_at", BigInteger, nullable=False),
+    Column("occurred_start", BigInteger, nullable=False),
+    Column("occurred_end", BigInteger, nullable=False),
+    Column("superseded_at", BigInteger),
+    Column("body", LargeBinary, nullable=False),
+)
+newest = revisions.c.superseded_at.is_(None)
+for _name, _columns in (
+    ("time", (revisions.c.occurred_start, revisions.c.incident_id)),
+    ("partner", (revisions.c.partner, revisions.c.occurred_start, revisions.c.incident_id)),
+    ("external_id", (revisions.c.external_id,)),
+):
+    Index(f"ix_incident_revisions_{_name}", *_columns, sqlite_where=newest, postgresql_where=newest)
+
+#: What rules made of each incident: a projection of the ``assessments`` topic.
+projections = Table(
+    "incident_projections",
+    metadata,
+    Column("incident_id", Text, primary_key=True),
+    Column("sequence", BigInteger, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("occurred_start", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Index("ix_incident_projections_verdict", "verdict", "occurred_start", "incident_id"),
+)
+
+#: The newest revision of each incident that rules gave up on.
+deaths = Table(
+    "incident_deaths",
+    metadata,
+    Column("incident_id", Text, primary_key=True),
+    Column("revision", Integer, nullable=False),
+)
+
+#: What Idempotency-Keys were sent with, and their answers.
+answers = Table(
+    "idempotency_keys",
+    metadata,
+    Column("partner", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("answer", LargeBinary),
+    Column("received_at", BigInteger, nullable=False),
+    Index("ix_idempotency_keys_received_at", "received_at"),
+)
+
+_LATEST = select(revisions.c.incident_id, revisions.c.revision, revisions.c.identity, revisions.c.retracted).where(
+    newest, revisions.c.incident_id.in_(bindparam("ids", expanding=True))
+)
+_SUPERSEDE = (
+    update(revisions)
+    .where(revisions.c.incident_id == bindparam("of"), revisions.c.revision == bindparam("number"))
+    .values(superseded_at=bindparam("at"))
+)
+_INSERT = insert(revisions)
+
+
+@dataclass(frozen=True, slots=True)
+class SqlIncidents:
+    """The ports Incidents and Projection over a connection."""
+
+    connection: Connection
+
+    def latest(self, ids: Iterable[str]) -> dict[str, Latest]:
+        rows = self.connection.execute(_LATEST, {"ids": list(ids)})
+        return {incident_id: Latest(*rest) for incident_id, *rest in rows}
+
+    def newest(self, incident_id: str) -> Revision:
+        row = self.connection.execute(select(revisions).where(newest, revisions.c.incident_id == incident_id)).one()
+        fact = msgspec.json.decode(row.body, type=IncidentReported)
+        span = Span(row.occurred_start, row.occurred_end)
+        return Revision(
+            incident_id, row.revision, row.partner, fact.report, row.identity, span, row.received_at, row.retracted
+        )
+
+    def add(self, added: Sequence[Revision], acts: Sequence[OperatorActed]) -> None:
+        # Sorted, so that two processes that add the same keys wait for each other in one order only.
+        added = sorted(added, key=lambda revision: (revision.incident_id, revision.revision))
+        if added:
+            events = [_event(revision) for revision in added]
+            replaced = [_superseded(one, following) for one, following in zip(added, [*added[1:], None], strict=True)]
+            rows = [_row(*row) for row in zip(added, replaced, (event.data for event in events), strict=True)]
+            self.connection.execute(_INSERT, rows)
+            self._supersede(added)
+            outbox.append(self.connection, events)
+        for act in acts:
+            audit.append(self.connection, act)
+
+    def _supersede(self, added: Sequence[Revision]) -> None:
+        """Mark those that were the newest before; what this unit itself superseded was inserted so."""
+        here = {(one.incident_id, one.revision) for one in added}
+        stale = [
+            {"of": one.incident_id, "number": one.revision - 1, "at": one.received_at}
+            for one in added
+            if one.revision > 1 and (one.incident_id, one.revision - 1) not in here
+        ]
+        if stale:
+            self.connection.execute(_SUPERSEDE, stale)
+
+    def keep_newest(self, assessed: Sequence[IncidentAssessed]) -> None:
+        rows = [_projected(one) for one in sorted(assessed, key=lambda one: one.assessment.incident_id)]
+        self._upsert(projections, rows, "sequence")
+
+    def mark_dead(self, dead: Mapping[str, int]) -> None:
+        rows = [{"incident_id": incident_id, "revision": dead[incident_id]} for incident_id in sorted(dead)]
+        self._upsert(deaths, rows, "revision")
+
+    def _upsert(self, table: Table, rows: list[dict[str, Any]], rising: str) -> None:
+        """Insert rows or replace those whose ``rising`` column is lower."""
+        if not rows:
+            return
+        statement = _insert_or(self.connection, table)
+        statement = statement.on_conflict_do_update(
+            index_elements=["incident_id"],
+            set_={name: statement.excluded[name] for name in rows[0] if name != "incident_id"},
+            where=table.c[rising] < statement.excluded[rising],
+        )
+        self.connection.execute(statement, rows)
+
+
+def _insert_or(connection: Connection, table: Table) -> Any:
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    return dialect.insert(table)
+
+
+def _event(revision: Revision) -> Any:
+    received_at = format_instant(revision.received_at)
+    fact = IncidentReported(
+        revision.incident_id, revision.revision, revision.partner, received_at, revision.report, revision.retracted
+    )
+    event = codec.encode(
+        INCIDENTS, fact, key=revision.incident_id, id=f"{revision.incident_id}-{revision.revision}", time=received_at
+    )
+    return event if revision.traceparent is None else msgspec.structs.replace(event, traceparent=revision.traceparent)
+
+
+def _superseded(one: Revision, following: Revision | None) -> int | None:
+    if following is None or following.incident_id != one.incident_id:
+        return None
+    return following.received_at
+
+
+def _row(one: Revision, superseded_at: int | None, body: bytes) -> dict[str, Any]:
+    return {
+        "incident_id": one.incident_id, "revision": one.revision, "partner": one.partner,
+        "external_id": one.report.external_id, "identity": one.identity, "retracted": one.retracted,
+        "received_at": one.received_at, "occurred_start": one.span.start, "occurred_end": one.span.end,
+        "superseded_at": superseded_at, "body": body,
+    }  # fmt: skip
+
+
+def _projected(one: IncidentAssessed) -> dict[str, Any]:
+    judged = one.assessment
+    return {
+        "incident_id": judged.incident_id, "sequence": one.sequence, "revision": judged.revision,
+        "verdict": judged.verdict, "occurred_start": parse_instant(judged.occurred.start),
+        "body": msgspec.json.encode(judged),
+    }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class SqlAnswers:
+    """The port Answers over a connection."""
+
+    connection: Connection
+
+    def recall(self, asked: Iterable[Once]) -> dict[tuple[str, str], Answer]:
+        pairs = {(once.partner, once.key) for once in asked}
+        if not pairs:
+            return {}
+        rows = self.connection.execute(select(answers).where(tuple_(answers.c.partner, answers.c.key).in_(pairs)))
+        return {(row.partner, row.key): Answer(row.fingerprint, row.answer) for row in rows}
+
+    def remember(self, given: Sequence[tuple[Once, bytes | None, int]]) -> None:
+        rows = [
+            {"partner": once.partner, "key": once.key, "fingerprint": once.fingerprint, "answer": body,
+             "received_at": received_at}
+            for once, body, received_at in given
+        ]  # fmt: skip
+        if rows:
+            self.connection.execute(insert(answers), rows)
+
+    def settle(self, once: Once, body: bytes) -> None:
+        of_key = (answers.c.partner == once.partner) & (answers.c.key == once.key)
+        self.connection.execute(update(answers).where(of_key, answers.c.answer.is_(None)).values(answer=body))
+
+    def forget(self, before: int) -> int:
+        """Drop what was remembered before an instant; returns how many."""
+        return self.connection.execute(delete(answers).where(answers.c.received_at < before)).rowcount

@@ -1,0 +1,272 @@
+"""Taking reports and retractions in, and following what rules make of them. Each function is one unit of work."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import msgspec
+
+from schemas.events import IncidentAssessed, OperatorActed
+from schemas.instants import format_instant
+from schemas.report import Report
+from services.ingest.domain import Latest, Span, next_retraction, next_revision
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """An Idempotency-Key of a partner, and a digest of what it was sent with."""
+
+    partner: str
+    key: str
+    fingerprint: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Filing:
+    """A valid report, asking to become a revision. ``received_at`` is in microseconds, UTC."""
+
+    incident_id: str
+    partner: str
+    report: Report
+    identity: bytes
+    span: Span
+    received_at: int
+    traceparent: str | None = None
+    once: Once | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retraction:
+    """A request to take an incident back. ``owner`` None: whoever's it is (``actor`` is an operator)."""
+
+    incident_id: str
+    reason: str
+    owner: str | None
+    actor: str
+    received_at: int
+    once: Once | None = None
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """Where content stands. ``fresh``: it became this revision now; else it was this revision already."""
+
+    incident_id: str
+    revision: int
+    fresh: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownIncident:
+    """There is no such incident, or not one of theirs."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyReused:
+    """The Idempotency-Key was sent with other content before."""
+
+
+Command = Filing | Retraction
+Outcome = Recorded | UnknownIncident | KeyReused
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One revision as it is kept and published. ``retracted`` is the reason of a retraction."""
+
+    incident_id: str
+    revision: int
+    partner: str
+    report: Report
+    identity: bytes
+    span: Span
+    received_at: int
+    retracted: str | None = None
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an Idempotency-Key was sent with, and the answer that it got; None: it had none yet."""
+
+    fingerprint: bytes
+    body: bytes | None
+
+
+class Incidents(Protocol):
+    """The revisions of incidents."""
+
+    def latest(self, ids: Iterable[str]) -> dict[str, Latest]: ...
+
+    def newest(self, incident_id: str) -> Revision:
+        """The whole newest revision of an incident that is there."""
+        ...
+
+    def add(self, revisions: Sequence[Revision], acts: Sequence[OperatorActed]) -> None:
+        """Keep and publish. Another process that adds the same revision makes this, or the commit, fail."""
+        ...
+
+
+class Answers(Protocol):
+    """The answers that Idempotency-Keys got."""
+
+    def recall(self, asked: Iterable[Once]) -> dict[tuple[str, str], Answer]: ...
+
+    def remember(self, answers: Sequence[tuple[Once, bytes | None, int]]) -> None:
+        """Keep answers of keys not known yet, with the time of each in microseconds; None claims the key before
+        there is an answer. Another process that does the same makes this, or the commit, fail."""
+        ...
+
+    def settle(self, once: Once, body: bytes) -> None:
+        """Give a claimed key its answer; the first one stays."""
+        ...
+
+
+class Projection(Protocol):
+    """What rules made of incidents."""
+
+    def keep_newest(self, assessed: Sequence[IncidentAssessed]) -> None:
+        """The one of the highest sequence stays, in whatever order they come."""
+        ...
+
+    def mark_dead(self, revisions: Mapping[str, int]) -> None:
+        """The newest revision of each incident that rules gave up on."""
+        ...
+
+
+@dataclass(slots=True)
+class _Work:
+    """What one unit of work knows and has decided so far."""
+
+    incidents: Incidents
+    latest: dict[str, Latest]
+    answers: dict[tuple[str, str], Answer]
+    added: dict[str, list[Revision]]
+    acts: list[OperatorActed]
+
+
+def take(incidents: Incidents, answers: Answers, commands: Sequence[Command]) -> list[Outcome]:
+    """Take reports and retractions in, in order. Returns one outcome each; what was refused changes nothing."""
+    work = _Work(
+        incidents,
+        incidents.latest({command.incident_id for command in commands}),
+        answers.recall([command.once for command in commands if command.once is not None]),
+        {},
+        [],
+    )
+    outcomes: list[Outcome] = []
+    remembered: list[tuple[Once, bytes | None, int]] = []
+    for command in commands:
+        if command.once is None:
+            outcomes.append(_decide(work, command))
+        else:
+            outcomes.append(_decide_once(work, command, command.once, remembered))
+    incidents.add([revision for revisions in work.added.values() for revision in revisions], work.acts)
+    answers.remember(remembered)
+    return outcomes
+
+
+def _decide_once(
+    work: _Work, command: Command, once: Once, remembered: list[tuple[Once, bytes | None, int]]
+) -> Outcome:
+    known = work.answers.get((once.partner, once.key))
+    if known is not None:
+        if known.fingerprint != once.fingerprint or known.body is None:
+            # A key without an answer yet is a batch's: that is other content.
+            return KeyReused()
+        return msgspec.json.decode(known.body, type=Recorded)
+    outcome = _decide(work, command)
+    if isinstance(outcome, Recorded):
+        body = msgspec.json.encode(outcome)
+        work.answers[(once.partner, once.key)] = Answer(once.fingerprint, body)
+        remembered.append((once, body, command.received_at))
+    return outcome
+
+
+def _decide(work: _Work, command: Command) -> Outcome:
+    return _file(work, command) if isinstance(command, Filing) else _retract(work, command)
+
+
+def _file(work: _Work, filing: Filing) -> Recorded:
+    latest = work.latest.get(filing.incident_id)
+    revision = next_revision(latest, filing.identity)
+    if revision is None:
+        assert latest is not None
+        return Recorded(filing.incident_id, latest.revision, fresh=False)
+    return _add(
+        work,
+        Revision(
+            filing.incident_id, revision, filing.partner, filing.report, filing.identity, filing.span,
+            filing.received_at, None, filing.traceparent,
+        ),
+    )  # fmt: skip
+
+
+def _retract(work: _Work, retraction: Retraction) -> Outcome:
+    latest = work.latest.get(retraction.incident_id)
+    if latest is None:
+        return UnknownIncident()
+    before = _newest(work, retraction.incident_id)
+    if retraction.owner not in (None, before.partner):
+        return UnknownIncident()
+    revision = next_retraction(latest, retraction.reason)
+    if revision is None:
+        return Recorded(retraction.incident_id, latest.revision, fresh=False)
+    if retraction.owner is None:
+        work.acts.append(_retracted(retraction))
+    return _add(
+        work,
+        Revision(
+            retraction.incident_id, revision, before.partner, before.report, before.identity, before.span,
+            retraction.received_at, retraction.reason,
+        ),
+    )  # fmt: skip
+
+
+def _retracted(retraction: Retraction) -> OperatorActed:
+    return OperatorActed(
+        at=format_instant(retraction.received_at),
+        actor=retraction.actor,
+        action="incident.retracted",
+        resource=f"incidents/{retraction.incident_id}",
+        detail={"reason": retraction.reason},
+    )
+
+
+def _newest(work: _Work, incident_id: str) -> Revision:
+    added = work.added.get(incident_id)
+    return added[-1] if added else work.incidents.newest(incident_id)
+
+
+def _add(work: _Work, revision: Revision) -> Recorded:
+    work.added.setdefault(revision.incident_id, []).append(revision)
+    work.latest[revision.incident_id] = Latest(revision.revision, revision.identity, revision.retracted)
+    return Recorded(revision.incident_id, revision.revision, fresh=True)
+
+
+def claim(answers: Answers, once: Once, now: int) -> Answer | KeyReused | None:
+    """Begin what may be begun once: None to go on, the answer given before, or KeyReused."""
+    known = answers.recall([once]).get((once.partner, once.key))
+    if known is None:
+        answers.remember([(once, None, now)])
+        return None
+    if known.fingerprint != once.fingerprint:
+        return KeyReused()
+    return known if known.body is not None else None
+
+
+def follow_assessments(projection: Projection, assessed: Sequence[IncidentAssessed]) -> None:
+    """Keep the current assessment of each incident. Harmless to repetition and to any order."""
+    newest: dict[str, IncidentAssessed] = {}
+    for one in assessed:
+        known = newest.get(one.assessment.incident_id)
+        if known is None or known.sequence < one.sequence:
+            newest[one.assessment.incident_id] = one
+    projection.keep_newest(list(newest.values()))
+
+
+def follow_deaths(projection: Projection, dead: Iterable[tuple[str, int]]) -> None:
+    """Mark revisions that rules gave up on, given as pairs of incident and revision."""
+    newest: dict[str, int] = {}
+    for incident_id, revision in dead:
+        newest[incident_id] = max(revision, newest.get(incident_id, 0))
+    projection.mark_dead(newest)
