@@ -1,0 +1,60 @@
+"""What the client commands share: where the server is, which key, and how a refusal is told.
+
+Exit codes: 0 all is done; 1 something in a file was refused; 2 the command line is wrong; 3 the server refused the
+request or did not answer.
+"""
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, TypeVar
+
+import click
+from rich.console import Console
+from rich.markup import escape
+
+from services.cli.client import Api, RefusedError, UnreachableError, open_api
+from services.shared.clock import SystemClock
+
+T = TypeVar("T")
+
+DEFAULT_URL: Final = "http://127.0.0.1:8000"
+FILE_REFUSED: Final = 1
+SERVER_REFUSED: Final = 3
+
+
+def client_options(command: Callable[..., T]) -> Callable[..., T]:
+    """``--url`` and ``--key``, or the environment."""
+    key = click.option("--key", envvar="TRUCEWATCH_KEY", show_envvar=True, help="API key.")
+    url = click.option(
+        "--url", envvar="TRUCEWATCH_URL", show_envvar=True, default=DEFAULT_URL, show_default=True, help="The server."
+    )
+    return url(key(command))
+
+
+def say(text: str) -> None:
+    """To people who may be piping what is printed: plain text, on standard output."""
+    Console(highlight=False, soft_wrap=True).print(text)
+
+
+def complain(text: str) -> None:
+    """On standard error."""
+    Console(stderr=True, highlight=False, soft_wrap=True).print(text)
+
+
+def ask(url: str, key: str | None, job: Callable[[Api], Coroutine[Any, Any, T]]) -> T:
+    """Do ``job`` with a client. A refusal, or no answer, is told in a line or two, and ends the process with 3."""
+
+    async def work() -> T:
+        async with open_api(url, key, SystemClock()) as api:
+            return await job(api)
+
+    try:
+        return asyncio.run(work())
+    except RefusedError as error:
+        complain(f"[red]refused:[/] {escape(str(error))}")
+        for fault in error.faults:
+            complain(f"  {escape(fault.pointer)}: {escape(fault.detail)}")
+    except UnreachableError as error:
+        complain(f"[red]no answer:[/] {escape(str(error))}")
+    sys.exit(SERVER_REFUSED)

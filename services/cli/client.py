@@ -1,0 +1,120 @@
+"""The public HTTP API as the commands use it: patient with a server that is busy, plain about one that refuses."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import httpx
+import msgspec
+
+from services.shared.clock import Clock
+
+TIMEOUT_S: Final = 60.0
+#: How often a request is sent at most, and the pauses between where the server names none, seconds.
+MAX_TRIES: Final = 8
+FIRST_PAUSE_S: Final = 0.5
+LONGEST_PAUSE_S: Final = 30.0
+BUSY: Final = frozenset({429, 502, 503, 504})
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """One offending field of what was sent."""
+
+    pointer: str
+    detail: str
+
+
+class RefusedError(Exception):
+    """The server answered, and the answer is no. ``faults`` names every offending field, if it is about fields."""
+
+    def __init__(self, status: int, title: str, detail: str = "", faults: Sequence[Fault] = ()) -> None:
+        super().__init__(f"{status} {title}" + (f": {detail}" if detail else ""))
+        self.status, self.faults = status, tuple(faults)
+
+
+class UnreachableError(Exception):
+    """The server did not answer, or was busy for longer than we are patient."""
+
+
+class Api:
+    """One server, asked with one key."""
+
+    def __init__(self, http: httpx.AsyncClient, clock: Clock) -> None:
+        self._http = http
+        self._clock = clock
+
+    async def get(self, path: str, **query: str | int) -> Any:
+        """The decoded answer. Raises RefusedError, UnreachableError; so do the others."""
+        return await self._ask("GET", path, params={name: str(value) for name, value in query.items()})
+
+    async def post(self, path: str, body: Any) -> Any:
+        return await self.send("POST", path, msgspec.json.encode(body), "application/json")
+
+    async def send(self, method: str, path: str, body: bytes, kind: str) -> Any:
+        return await self._ask(method, path, content=body, headers={"content-type": kind})
+
+    async def pages(self, path: str, **query: str | int) -> AsyncIterator[list[Any]]:
+        """The items of a list, page by page, up to its present end."""
+        query = {"limit": 1000, **query}
+        while True:
+            page = await self.get(path, **query)
+            yield page["items"]
+            if not page["has_more"]:
+                return
+            query["after"] = page["next"]
+
+    async def _ask(self, method: str, path: str, **rest: Any) -> Any:
+        pause, last = FIRST_PAUSE_S, ""
+        for _ in range(MAX_TRIES):
+            wait = pause
+            try:
+                answer = await self._http.request(method, path, **rest)
+            except httpx.TransportError as error:
+                last = str(error) or type(error).__name__
+            else:
+                if answer.status_code not in BUSY:
+                    return _read(answer)
+                last = f"{answer.status_code} {answer.reason_phrase}"
+                wait = _asked_to_wait(answer.headers) or pause
+            await self._clock.sleep(wait)
+            pause = min(pause * 2, LONGEST_PAUSE_S)
+        raise UnreachableError(f"{self._http.base_url} did not answer {MAX_TRIES} times: {last}")
+
+
+@asynccontextmanager
+async def open_api(
+    url: str, key: str | None, clock: Clock, transport: httpx.AsyncBaseTransport | None = None
+) -> AsyncIterator[Api]:
+    """An Api for as long as the context lasts."""
+    headers = {"authorization": f"Bearer {key}"} if key else {}
+    async with httpx.AsyncClient(
+        base_url=url, headers=headers, timeout=TIMEOUT_S, trust_env=False, transport=transport
+    ) as http:
+        yield Api(http, clock)
+
+
+def _asked_to_wait(headers: Mapping[str, str]) -> float | None:
+    """``Retry-After`` in seconds; None where it is absent or a date, which none of our servers sends."""
+    text = headers.get("retry-after", "")
+    return min(float(text), LONGEST_PAUSE_S) if text.isascii() and text.isdigit() else None
+
+
+def _read(answer: httpx.Response) -> Any:
+    try:
+        body = msgspec.json.decode(answer.content) if answer.content else None
+    except msgspec.DecodeError:
+        body = None
+    if answer.is_success:
+        return body
+    problem = body if isinstance(body, dict) else {}
+    raise RefusedError(
+        answer.status_code,
+        str(problem.get("title", answer.reason_phrase)),
+        str(problem.get("detail", "")),
+        read_faults(problem),
+    )
+
+
+def read_faults(problem: Mapping[str, Any]) -> tuple[Fault, ...]:
+    """The offending fields of a problem document."""
+    return tuple(Fault(str(e.get("pointer", "")), str(e.get("detail", ""))) for e in problem.get("errors", ()))
