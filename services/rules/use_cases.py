@@ -1,5 +1,6 @@
 """Rules as verbs: assess what was reported, answer what was assessed."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +17,7 @@ from schemas.topics import ALERTS, ASSESSMENTS
 from services.rules import sql
 from services.rules.domain.alerting import AlertState, decide_alert
 from services.rules.domain.evaluate import Case, Judge
+from services.rules.domain.model import Registry
 from services.rules.domain.telling import surroundings_of
 from services.shared.clock import Clock
 from services.shared.db import outbox
@@ -23,11 +25,18 @@ from services.shared.db.engine import Database
 from services.shared.failures import RetryLaterError
 
 
-@dataclass(slots=True)
 class Bench:
     """Who judges now. Replaced as a whole, so no report is judged by half a change of the registry."""
 
-    judge: Judge
+    def __init__(self, registry: Registry) -> None:
+        self.judge = Judge(registry)
+        self._replacing = asyncio.Lock()
+
+    async def adopt(self, registry: Registry) -> None:
+        """Judge by ``registry`` from now on, unless a newer one is known; it is made ready off the event loop."""
+        async with self._replacing:
+            if registry.version > self.judge.registry.version:
+                self.judge = await asyncio.to_thread(Judge, registry)
 
 
 Observe = Callable[[Sequence[Assessment], Sequence[AlertState]], None]

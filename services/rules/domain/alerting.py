@@ -52,14 +52,7 @@ def thread_id(incident_id: str) -> str:
 
 def deserves_alert(assessment: Assessment) -> bool:
     """A violation does, and what is undetermined; an aggregate never."""
-    if is_aggregate(assessment):
-        return False
-    return assessment.verdict in ("violation", "undetermined")
-
-
-def is_aggregate(assessment: Assessment) -> bool:
-    """Marked so, or found so by its length (rules.md 12)."""
-    return assessment.aggregate or any(r.code == "aggregate" for f in assessment.findings for r in f.reasons)
+    return assessment.verdict in ("violation", "undetermined") and not assessment.aggregate
 
 
 def decide_alert(last: AlertState | None, assessment: Assessment, surround: Surround) -> AlertState | None:

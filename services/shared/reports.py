@@ -1,0 +1,198 @@
+"""Reading a report at the edge: what its types refuse and what its meaning refuses, all errors at once.
+
+Ingest admits reports by it, and rules evaluates unstored ones by it, so that both refuse the same. Source: the
+contract, "Incident reports"; rules.md 12.
+"""
+
+import contextlib
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import lru_cache
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from schemas.instants import MINUTE, to_datetime, to_instant
+from schemas.local_time import day_bounds
+from schemas.report import Occurrence, Report
+from services.shared.http import FieldError, Problem, parse_json
+from services.shared.validation import find_errors, pointer_to
+
+#: How far ahead of our clock a partner's may run.
+CLOCK_TOLERANCE: Final = 5 * MINUTE
+#: Errors that one answer lists; what is wrong in more places than this is no report.
+MAX_ERRORS: Final = 200
+
+_decode = msgspec.json.Decoder(Report).decode
+_OCCURRED: Final = Report.__annotations__["occurred"]
+_NUL: Final = b"\\u0000"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with one field of a report: a JSON pointer into it, and a sentence."""
+
+    pointer: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """When an incident took place, half-open; ``start == end`` is an instant. Microseconds, UTC."""
+
+    start: int
+    end: int
+
+
+def read_report(body: bytes, now: int, zone: ZoneInfo) -> Report:
+    """The bytes of one report. Raises Problem 400 for no JSON, 422 with every error; ``now`` is an instant, and a date
+    means a day of ``zone``."""
+    try:
+        report = _decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _read_again(body, now, zone)
+    if _NUL in body or find_faults(report, now, zone):
+        return _read_again(body, now, zone)
+    return report
+
+
+def _read_again(body: bytes, now: int, zone: ZoneInfo) -> Report:
+    """The slow second look: find all errors, or that there is none."""
+    raw = _with_whole_counts(parse_json(body))
+    errors = find_all_errors(raw, now, zone)
+    if errors:
+        raise Problem(422, "Not valid", errors=errors[:MAX_ERRORS])
+    return msgspec.convert(raw, Report)
+
+
+def find_all_errors(raw: Any, now: int, zone: ZoneInfo) -> list[FieldError]:
+    """Every error of decoded JSON as a report, of form and of meaning, once each."""
+    errors = find_errors(raw, Report)
+    if isinstance(raw, dict):
+        refused = {error.pointer for error in errors}
+        errors += [
+            FieldError(fault.pointer, fault.detail)
+            for fault in _faults_of(raw, now, zone)
+            if fault.pointer not in refused
+        ]
+    errors += [FieldError(pointer, "holds a NUL character") for pointer in _nul_pointers(raw)]
+    return errors
+
+
+def _faults_of(raw: dict[str, Any], now: int, zone: ZoneInfo) -> list[Fault]:
+    faults = []
+    # What is not even of the right form is among the errors already.
+    with contextlib.suppress(msgspec.ValidationError):
+        faults += find_time_faults(msgspec.convert(raw.get("occurred"), _OCCURRED), now, zone)
+    location = raw.get("location")
+    if isinstance(location, dict):
+        faults += find_place_faults({name for name, value in location.items() if value is not None})
+    return faults
+
+
+def _nul_pointers(raw: Any) -> list[str]:
+    """Where texts hold the one character that a database refuses. Not recursive: unknown fields nest at will."""
+    found, left = [], [("", raw)]
+    while left:
+        pointer, value = left.pop()
+        if isinstance(value, str) and "\0" in value:
+            found.append(pointer)
+        elif isinstance(value, dict):
+            left += [(pointer_to(pointer, key), item) for key, item in value.items()]
+            found += [pointer_to(pointer, key) for key in value if "\0" in key]
+        elif isinstance(value, list):
+            left += [(pointer_to(pointer, index), item) for index, item in enumerate(value)]
+    return found
+
+
+def _with_whole_counts(raw: Any) -> Any:
+    """1.0 is a whole number in JSON, as it is in JSON Schema."""
+    casualties = raw.get("casualties") if isinstance(raw, dict) else None
+    if not isinstance(casualties, dict):
+        return raw
+    whole = {
+        name: int(value) if isinstance(value, float) and value.is_integer() else value
+        for name, value in casualties.items()
+    }
+    return {**raw, "casualties": whole}
+
+
+def locate_in_time(occurred: datetime | Occurrence, zone: ZoneInfo) -> Span:
+    """The moments that a valid ``occurred`` means. Raises ValueError where it means none."""
+    if isinstance(occurred, datetime):
+        moment = _moment(occurred)
+        return Span(moment, moment)
+    if occurred.date is not None:
+        return Span(*_day(occurred.date, zone))
+    assert occurred.start is not None
+    assert occurred.end is not None
+    return Span(_moment(occurred.start), _moment(occurred.end))
+
+
+def _moment(moment: datetime) -> int:
+    instant = to_instant(moment)
+    to_datetime(instant)
+    return instant
+
+
+@lru_cache(maxsize=4096)
+def _day(text: str, zone: ZoneInfo) -> tuple[int, int]:
+    if not text.isascii():
+        raise ValueError("is no date")
+    return day_bounds(date.fromisoformat(text), zone)
+
+
+def find_time_faults(occurred: datetime | Occurrence, now: int, zone: ZoneInfo) -> list[Fault]:
+    """Why the time of a report is refused; an empty list where it is not."""
+    if isinstance(occurred, Occurrence) and (faults := list(_form_faults(occurred))):
+        return faults
+    try:
+        span = locate_in_time(occurred, zone)
+    except (ValueError, OverflowError) as error:
+        pointer = "/occurred/date" if isinstance(occurred, Occurrence) and occurred.date is not None else "/occurred"
+        return [Fault(pointer, f"is no time that can be judged: {error}")]
+    return list(_order_faults(occurred, span, now))
+
+
+def _form_faults(occurred: Occurrence) -> Iterator[Fault]:
+    if occurred.date is not None:
+        for name, value in (("from", occurred.start), ("to", occurred.end)):
+            if value is not None:
+                yield Fault(f"/occurred/{name}", "cannot stand beside date")
+        return
+    for name, value in (("from", occurred.start), ("to", occurred.end)):
+        if value is None:
+            yield Fault(f"/occurred/{name}", "is required (from and to, or date)")
+
+
+def _order_faults(occurred: datetime | Occurrence, span: Span, now: int) -> Iterator[Fault]:
+    if span.end < span.start:
+        yield Fault("/occurred/to", "lies before from")
+    interval = isinstance(occurred, Occurrence) and occurred.date is None
+    if (span.end if interval else span.start) > now + CLOCK_TOLERANCE:
+        name = "/occurred/to" if interval else "/occurred" if isinstance(occurred, datetime) else "/occurred/date"
+        yield Fault(name, "lies more than 5 minutes in the future")
+
+
+def find_place_faults(given: Collection[str]) -> list[Fault]:
+    """Why the place of a report is refused, from the names of the fields of ``location`` that are not null."""
+    faults = []
+    for name, other in (("lat", "lon"), ("lon", "lat")):
+        if name in given and other not in given:
+            faults.append(Fault(f"/location/{other}", f"is required beside {name}"))
+    if "radius_km" in given and "lat" not in given and "lon" not in given:
+        faults.append(Fault("/location/radius_km", "needs lat and lon"))
+    if not {"lat", "lon", "area", "place"}.intersection(given):
+        faults.append(Fault("/location", "needs lat and lon, an area or a place"))
+    return faults
+
+
+def find_faults(report: Report, now: int, zone: ZoneInfo) -> list[Fault]:
+    """Everything that the types alone do not refuse."""
+    place = report.location
+    if place.lat is not None and place.lon is not None:
+        return find_time_faults(report.occurred, now, zone)
+    given = {name for name in place.__struct_fields__ if getattr(place, name) is not None}
+    return [*find_time_faults(report.occurred, now, zone), *find_place_faults(given)]
