@@ -12,6 +12,7 @@ alert's own address in ``links.self`` always gives the whole:
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import repeat
 from typing import Any, Final
 
@@ -124,26 +125,29 @@ def digest_body(
     return payload
 
 
-def heartbeat_body(
-    *,
-    sequence: int,
-    start: int,
-    end: int,
-    reports: int,
-    violations: int,
-    delivered: int,
-    last_alert: int | None,
-    sent_at: int,
-) -> bytes:
-    """The body of a ``heartbeat``: counts of ``[start, end)``; ``last_alert`` is when the last one went out."""
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """Counts of ``[start, end)`` for one subscription; ``last_alert`` is when the last one went out, an instant."""
+
+    sequence: int
+    start: int
+    end: int
+    reports: int
+    violations: int
+    delivered: int
+    last_alert: int | None = None
+
+
+def heartbeat_body(beat: Heartbeat, *, sent_at: int) -> bytes:
+    """The body of a ``heartbeat``; the counts are of ``[from, to)``."""
     data = {
-        "sequence": sequence,
-        "from": format_instant(start),
-        "to": format_instant(end),
-        "reports": reports,
-        "violations": violations,
-        "delivered": delivered,
-        "last_alert": None if last_alert is None else format_instant(last_alert),
+        "sequence": beat.sequence,
+        "from": format_instant(beat.start),
+        "to": format_instant(beat.end),
+        "reports": beat.reports,
+        "violations": beat.violations,
+        "delivered": beat.delivered,
+        "last_alert": None if beat.last_alert is None else format_instant(beat.last_alert),
     }
     return body("heartbeat", sent_at, data)
 

@@ -143,11 +143,8 @@ def test_a_digest_keeps_order_and_counts_what_does_not_fit() -> None:
 
 
 def test_heartbeat_challenge_and_test() -> None:
-    beat = json.loads(
-        message.heartbeat_body(
-            sequence=7, start=NOW - DAY, end=NOW, reports=5, violations=2, delivered=2, last_alert=None, sent_at=NOW
-        )
-    )
+    counts = message.Heartbeat(7, NOW - DAY, NOW, reports=5, violations=2, delivered=2)
+    beat = json.loads(message.heartbeat_body(counts, sent_at=NOW))
     assert beat["data"] == {
         "sequence": 7, "from": "2016-05-07T09:00:00Z", "to": "2016-05-08T09:00:00Z", "reports": 5, "violations": 2,
         "delivered": 2, "last_alert": None,

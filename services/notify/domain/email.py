@@ -1,0 +1,188 @@
+"""The letters that are sent by mail: what each says, in three languages. How a letter becomes bytes: :mod:`mime`."""
+
+from collections.abc import Sequence
+from typing import Final, Literal
+from zoneinfo import ZoneInfo
+
+from schemas.assessments import Alert
+from schemas.vocabulary import AlertStatus, Language
+from services.notify.domain import wording
+from services.notify.domain.message import Heartbeat, links
+from services.notify.domain.mime import NAME_SLOT, Letter, mail_id
+from services.notify.domain.page import Page, Row, render
+from services.notify.domain.words import Words, clean, words
+
+NoticeKind = Literal["failing", "disabled", "gone", "bounced", "silence_expired"]
+#: Alerts shown in one digest; the rest is counted.
+MAX_ROWS: Final = 100
+#: References of a mail: the thread's, and of the alert's revisions before it these many.
+MAX_REFERENCES: Final = 9
+
+
+def alert_letter(alert: Alert, *, status: AlertStatus, language: Language, public_url: str) -> Letter:
+    """The mail of one revision of an alert; ``status`` follows the message."""
+    say = words(language)
+    headline = wording.headline(alert, language)
+    told = say.name("status", status)
+    url = links(alert, public_url)
+    over = status == "cancelled"
+    page = Page(
+        subject=headline if status == "raised" else f"{told}: {headline}",
+        title=headline,
+        preview=" ".join(wording.reason_texts(alert, language)[:2]),
+        tone="over" if over else alert.severity,
+        badge=f"{told} · {say.name('severity', alert.severity)}" if not over else told,
+        lead=(say.say("mail.cancelled_note"),) if over else (),
+        changes=() if status == "raised" else tuple(wording.changes(alert, language)),
+        facts=tuple(wording.facts(alert, language)),
+        reasons=tuple(wording.reason_texts(alert, language)),
+        links=((say.say("mail.open_alert"), url["self"]), (say.say("mail.open_report"), url["incident"])),
+        notes=(say.say("mail.link_note"),),
+        footer=say.say("mail.footer", name=NAME_SLOT),
+    )
+    return render(page, language)
+
+
+def alert_mail_ids(alert: Alert, recipient: str, domain: str) -> tuple[str, tuple[str, ...]]:
+    """Message-ID and References of an alert's mail, functions of (alert, revision, recipient) and of the thread.
+
+    The thread has an id of its own that no mail bears, so that all its alerts hang together; whether the recipient got
+    each revision before does not matter to a mail reader.
+    """
+    ids = [mail_id(domain, "alert", alert.id, n, recipient) for n in range(1, alert.revision + 1)]
+    root = mail_id(domain, "thread", alert.thread, recipient)
+    return ids[-1], (root, *ids[:-1][-MAX_REFERENCES:])
+
+
+def digest_letter(
+    alerts: Sequence[tuple[Alert, AlertStatus]],
+    *,
+    start: int,
+    end: int,
+    zone: ZoneInfo,
+    group: str | None,
+    language: Language,
+    public_url: str,
+    daily: bool = False,
+    heartbeat: Heartbeat | None = None,
+) -> Letter:
+    """The mail of a digest of ``[start, end)``, each alert with its net status; ``daily``: of one day.
+
+    A heartbeat, where given, is told in one line: proof that silence means that nothing happened.
+    """
+    say = words(language)
+    counted = say.count("alerts", len(alerts))
+    span = _span(start, end, zone, say)
+    day = say.day(start, zone)
+    kind = "daily" if daily else "digest"
+    rows = tuple(_row(alert, status, language, public_url) for alert, status in alerts[:MAX_ROWS])
+    notes = [say.count("omitted", len(alerts) - MAX_ROWS)] if len(alerts) > MAX_ROWS else []
+    if heartbeat is not None:
+        notes.append(_heartbeat_line(heartbeat, zone, say))
+    lead = say.say("mail.digest_lead", span=span) if alerts else say.say("mail.quiet")
+    page = Page(
+        subject=say.say(f"mail.{kind}_subject", alerts=counted, span=span, day=day),
+        title=say.say(f"mail.{kind}_title", alerts=counted, day=day),
+        preview=lead,
+        lead=(lead,),
+        facts=((say.say("mail.group"), clean(group)),) if group else (),
+        rows=rows,
+        notes=(*notes, say.say("mail.link_note")),
+        footer=say.say("mail.footer", name=NAME_SLOT),
+    )
+    return render(page, language)
+
+
+def _row(alert: Alert, status: AlertStatus, language: Language, public_url: str) -> Row:
+    say = words(language)
+    details = [say.name("status", status), say.name("severity", alert.severity)]
+    if alert.certainty:
+        details.append(say.name("certainty", alert.certainty))
+    details.append(wording.truces(alert, alert.truces, say))
+    return Row(wording.headline(alert, language), " · ".join(details), links(alert, public_url)["self"])
+
+
+def _span(start: int, end: int, zone: ZoneInfo, say: Words) -> str:
+    return say.say("day.span", first=say.moment(start, zone), last=say.moment(end, zone))
+
+
+def _heartbeat_line(beat: Heartbeat, zone: ZoneInfo, say: Words) -> str:
+    return say.say(
+        "mail.heartbeat_line",
+        sequence=beat.sequence,
+        span=_span(beat.start, beat.end, zone, say),
+        reports=say.count("reports", beat.reports),
+        violations=say.count("violations", beat.violations),
+        delivered=say.count("delivered", beat.delivered),
+    )
+
+
+def heartbeat_letter(beat: Heartbeat, *, zone: ZoneInfo, language: Language) -> Letter:
+    """The mail that proves an open line."""
+    say = words(language)
+    last = say.moment(beat.last_alert, zone) if beat.last_alert is not None else say.say("none")
+    lead = say.say("mail.heartbeat_lead", sequence=beat.sequence)
+    page = Page(
+        subject=say.say(
+            "mail.heartbeat_subject", sequence=beat.sequence, alerts=say.count("violations", beat.violations)
+        ),
+        title=say.say("mail.heartbeat_title"),
+        preview=lead,
+        lead=(lead,),
+        facts=(
+            (say.say("mail.period"), _span(beat.start, beat.end, zone, say)),
+            (say.say("mail.assessed"), str(beat.reports)),
+            (say.say("mail.found"), str(beat.violations)),
+            (say.say("mail.sent"), str(beat.delivered)),
+            (say.say("mail.last_alert"), last),
+        ),
+        footer=say.say("mail.footer", name=NAME_SLOT),
+    )
+    return render(page, language)
+
+
+def confirm_letter(name: str, confirm_url: str, *, language: Language) -> Letter:
+    """The mail that asks the owner of an address whether it wants the subscription."""
+    say = words(language)
+    page = Page(
+        subject=say.say("mail.confirm_subject"),
+        title=say.say("mail.confirm_title"),
+        preview=say.say("mail.confirm_how"),
+        lead=(say.say("mail.confirm_lead", name=clean(name)), say.say("mail.confirm_how")),
+        button=(say.say("mail.confirm_button"), confirm_url),
+        notes=(say.say("mail.confirm_else"),),
+    )
+    return render(page, language)
+
+
+def test_letter(*, language: Language) -> Letter:
+    """The mail that an owner asks for to see whether mail arrives."""
+    say = words(language)
+    lead = say.say("mail.test_lead", name=NAME_SLOT)
+    page = Page(
+        subject=say.say("mail.test_subject"),
+        title=say.say("mail.test_title"),
+        preview="",
+        lead=(lead,),
+        footer=say.say("mail.footer", name=NAME_SLOT),
+    )
+    return render(page, language)
+
+
+def notice_letter(
+    kind: NoticeKind, name: str, *, since: int, zone: ZoneInfo, endpoint: str, answer: str, language: Language
+) -> Letter:
+    """Word to the owner about an endpoint (or a silence) itself; ``since`` is an instant."""
+    say = words(language)
+    shown, moment = clean(name), say.moment(since, zone)
+    lead = say.say(f"notice.{kind}.lead", name=shown, since=moment)
+    details = (("endpoint", clean(endpoint)), ("since", moment), ("answer", clean(answer)[:300]))
+    page = Page(
+        subject=say.say(f"notice.{kind}.subject", name=shown),
+        title=say.say(f"notice.{kind}.title"),
+        preview=lead,
+        tone="over" if kind == "silence_expired" else "Moderate",
+        lead=(lead,),
+        facts=tuple((say.say(f"notice.detail.{field}"), value) for field, value in details if value),
+    )
+    return render(page, language)

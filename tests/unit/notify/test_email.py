@@ -1,0 +1,290 @@
+"""Mail, read back with the standard library's own parser: headers, threads, languages, and nothing broken out of."""
+
+import re
+from email import policy
+from email.message import EmailMessage
+from email.parser import BytesParser
+from zoneinfo import ZoneInfo
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.assessments import Alert, Reason, ResolvedParty, ResolvedPlace, SourceRef
+from schemas.instants import DAY, HOUR, parse_instant
+from schemas.vocabulary import LANGUAGES, AlertStatus, Language
+from services.notify.domain import email as mail
+from services.notify.domain import mime
+from services.notify.domain.message import Heartbeat
+from services.notify.domain.words import clean
+from tests.unit.notify.samples import ALERT, NASTY, UPDATE_CHANGES
+
+NOW = parse_instant("2016-05-08T09:00:00Z")
+URL = "https://truce.example.org"
+SENDER = mime.parse_sender("Trucewatch <alerts@truce.example.org>")
+UNSUBSCRIBE = URL + "/v1/unsubscribe?token=a-very_long-token=" + "x" * 90
+DAMASCUS = ZoneInfo("Asia/Damascus")
+
+
+def addressed(letter: mime.Letter, alert: Alert = ALERT, to: str = "desk@example.org", name: str = "Desk") -> bytes:
+    message_id, references = mail.alert_mail_ids(alert, to, SENDER.domain)
+    own = mime.Addressing(
+        to, message_id, NOW, name=name, references=references, unsubscribe_url=UNSUBSCRIBE,
+        labels=(("X-Trucewatch-Alert", alert.id),),
+    )  # fmt: skip
+    return letter.address_to(SENDER, own)
+
+
+def read(raw: bytes) -> tuple[EmailMessage, str, str]:
+    """The message, its text and its HTML; the wire form is checked on the way."""
+    assert raw.replace(b"\r\n", b"").count(b"\n") == 0
+    assert max(len(line) for line in raw.split(b"\r\n")) <= 998
+    body = raw.partition(b"\r\n\r\n")[2]
+    assert max(len(line) for line in body.split(b"\r\n")) <= 78
+    assert raw.isascii()
+    message = BytesParser(policy=policy.default).parsebytes(raw)
+    assert isinstance(message, EmailMessage)
+    assert not message.defects
+    text, html = message.get_body(("plain",)), message.get_body(("html",))
+    assert text is not None
+    assert html is not None
+    assert not text.defects
+    assert not html.defects
+    return message, text.get_content().replace("\r\n", "\n"), html.get_content()
+
+
+def letter(alert: Alert = ALERT, status: AlertStatus = "raised", language: Language = "en") -> mime.Letter:
+    return mail.alert_letter(alert, status=status, language=language, public_url=URL)
+
+
+def test_the_headers() -> None:
+    message, _, _ = read(addressed(letter()))
+    assert message.get_content_type() == "multipart/alternative"
+    parts = [part.get_content_type() for part in message.iter_parts()]
+    assert parts == ["text/plain", "text/html"]
+    assert message["From"] == "Trucewatch <alerts@truce.example.org>"
+    assert message["To"] == "desk@example.org"
+    assert message["Subject"] == "Violation: shelling, Midan, Aleppo, 8 May 2016; 1 killed"
+    assert message["Date"].datetime.isoformat() == "2016-05-08T09:00:00+00:00"
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert message["List-Unsubscribe"] == f"<{UNSUBSCRIBE}>"
+    assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert message["X-Trucewatch-Alert"] == ALERT.id
+    assert len(message.keys()) == len(set(message.keys()))
+
+
+def test_the_text_reads_well_alone() -> None:
+    _, text, _ = read(addressed(letter(), name="Aleppo desk"))
+    assert (
+        text
+        == f"""New alert · severe
+Violation: shelling, Midan, Aleppo, 8 May 2016; 1 killed
+
+Severity: severe
+Certainty: possible
+Act: shelling
+When: 8 May 2016, the whole day (Asia/Damascus, UTC+03:00)
+Where: Midan, Aleppo (36.2140, 37.1660, within 1 km)
+Attributed to: armed opposition (reported as: opposition fighters)
+Against: civilians
+Casualties (as claimed): 1 killed, 0 injured
+Truces: Aleppo regime of calm, Cessation of hostilities
+Source: State media, grade C3
+
+Why
+* The Aleppo regime of calm was in force then and there.
+* “opposition fighters” is an umbrella name.
+* Nusra Front is recorded as present in the area.
+
+Open the alert:
+{URL}/v1/alerts/{ALERT.id}
+
+The report and its assessment:
+{URL}/v1/incidents/{ALERT.incident_id}
+
+Times are given in the time zone of the place and in UTC. Counts are claims of the source.
+
+You get this message because the subscription “Aleppo desk” names this address.
+Unsubscribe:
+{UNSUBSCRIBE}
+"""
+    )
+
+
+def test_the_html_says_the_same() -> None:
+    _, text, html = read(addressed(letter(), name="A & B <desk>"))
+    assert '<html lang="en" dir="ltr">' in html
+    assert "A &amp; B &lt;desk&gt;" in html
+    assert f'href="{UNSUBSCRIBE}"' in html
+    for line in text.splitlines():
+        value = line.removeprefix("* ").partition(": ")[2] or line.removeprefix("* ")
+        if "<desk>" not in line:
+            assert value.rstrip(":") in html
+
+
+@pytest.mark.parametrize(
+    ("language", "direction", "subject", "said"),
+    [("ar", "rtl", "انتهاك: قصف مدفعي، Midan, Aleppo، 8 مايو 2016؛ قتيل واحد", "درجة اليقين: ممكن"),
+     ("ru", "ltr", "Нарушение: артиллерийский обстрел, Midan, Aleppo, 8 мая 2016; 1 погибший",
+      "Достоверность: возможно")],
+)  # fmt: skip
+def test_other_languages(language: Language, direction: str, subject: str, said: str) -> None:
+    message, text, html = read(addressed(letter(language=language), name="مكتب حلب"))
+    assert message["Subject"] == subject
+    assert message["Content-Language"] == language
+    assert said in text
+    assert "مكتب حلب" in text
+    assert f'<html lang="{language}" dir="{direction}">' in html
+
+
+def test_an_update_tells_what_changed_and_a_cancellation_that_it_holds_no_more() -> None:
+    alert = msgspec.structs.replace(ALERT, revision=2, changes=UPDATE_CHANGES)
+    updated, text, _ = read(addressed(letter(alert, "updated"), alert))
+    assert updated["Subject"].startswith("Updated: Violation: shelling")
+    assert "What changed\n\n* Severity\n  Before: moderate\n  Now: severe\n" in text
+    cancelled, text, _ = read(addressed(letter(alert, "cancelled"), alert))
+    assert cancelled["Subject"].startswith("Cancelled: ")
+    assert text.startswith("Cancelled\n")
+    assert "no longer holds" in text
+
+
+def test_mails_of_an_alert_hang_together_and_their_ids_are_functions() -> None:
+    revisions = [msgspec.structs.replace(ALERT, revision=n) for n in (1, 2, 3)]
+    first, second, third = (read(addressed(letter(a), a))[0] for a in revisions)
+    assert len({m["Message-ID"] for m in (first, second, third)}) == 3
+    assert third["In-Reply-To"] == second["Message-ID"]
+    assert third["References"].split() == [first["References"], first["Message-ID"], second["Message-ID"]]
+    assert read(addressed(letter(), to="other@example.org"))[0]["Message-ID"] != first["Message-ID"]
+    assert addressed(letter()) == addressed(letter())
+    again = msgspec.structs.replace(ALERT, id="alr_again")
+    assert read(addressed(letter(again), again))[0]["References"] == first["References"]
+    long = msgspec.structs.replace(ALERT, revision=400)
+    assert len(read(addressed(letter(long), long))[0]["References"].split()) == 10
+
+
+def _nasty(text: str) -> Alert:
+    return msgspec.structs.replace(
+        ALERT,
+        revision=2,
+        place=ResolvedPlace(text, 1.0, 2.0, 3.0),
+        perpetrators=(ResolvedParty(text),),
+        source=SourceRef(text),
+        reasons=(Reason("unattributed", {}, text),),
+        names={"en": {"aleppo-calm": text}},
+        changes=UPDATE_CHANGES,
+        texts={},
+    )
+
+
+EXPECTED_HEADERS = {
+    "From", "To", "Subject", "Date", "Message-ID", "In-Reply-To", "References", "List-Unsubscribe",
+    "List-Unsubscribe-Post", "X-Trucewatch-Alert", "Auto-Submitted", "X-Auto-Response-Suppress", "Content-Language",
+    "MIME-Version", "Content-Type",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_nothing_breaks_out_of_where_it_stands(language: Language) -> None:
+    alert = _nasty(NASTY)
+    message, text, html = read(addressed(letter(alert, "updated", language), alert, name=NASTY))
+    assert set(message.keys()) == EXPECTED_HEADERS
+    assert "<script" not in html
+    assert "\u202e" not in html + text + message["Subject"]
+    assert "=?utf-8?q?a?=" in message["Subject"]
+    assert len(re.findall("unsubscribe", text)) == 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(max_size=200))
+def test_any_text_gives_a_sound_mail(text: str) -> None:
+    alert = _nasty(text)
+    message, _, html = read(addressed(letter(alert), alert, name=text))
+    assert set(message.keys()) == EXPECTED_HEADERS
+    assert "\n" not in message["Subject"]
+    assert html.count("<html") == html.count("</html>") == 1
+
+
+@given(st.text(max_size=300), st.integers(4, 30))
+def test_header_text_comes_back_as_it_was(text: str, column: int) -> None:
+    encoded = mime.encode_text(text, column)
+    assert encoded.isascii()
+    assert max(len(line) for line in encoded.split(b"\r\n")) <= 77
+    raw = b"X:" + b" " * (column - 2) + encoded + b"\r\n\r\n"
+    parsed = BytesParser(policy=policy.default).parsebytes(raw)["X"]
+    assert clean(str(parsed)) == clean(text)
+
+
+@pytest.mark.parametrize(
+    "address", ["", "a", "a@b\r\nBcc: c@d.org", "a b@example.org", "a@b,c@d.org", "<a@b.org>", "é@b.org"]
+)
+def test_what_is_no_address_is_refused(address: str) -> None:
+    with pytest.raises(mime.BadHeaderError):
+        addressed(letter(), to=address)
+
+
+def test_a_url_with_a_line_break_is_refused() -> None:
+    own = mime.Addressing("a@example.org", "<1@x>", NOW, unsubscribe_url="https://a/\r\nX: y")
+    with pytest.raises(mime.BadHeaderError):
+        letter().address_to(SENDER, own)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_digest_and_daily(language: Language) -> None:
+    items: list[tuple[Alert, AlertStatus]] = [(ALERT, "raised"), (ALERT, "cancelled")] * 60
+    beat = Heartbeat(7, NOW - DAY, NOW, reports=21, violations=2, delivered=5)
+    for daily in (False, True):
+        made = mail.digest_letter(
+            items, start=NOW - DAY, end=NOW, zone=DAMASCUS, group="Aleppo", language=language, public_url=URL,
+            daily=daily, heartbeat=beat,
+        )  # fmt: skip
+        message, text, html = read(addressed(made))
+        assert "120" in message["Subject"]
+        assert text.count(f"{URL}/v1/alerts/") == html.count(f"{URL}/v1/alerts/") == mail.MAX_ROWS
+        assert "20" in text
+        assert "21" in text
+        assert "2016" in text
+
+
+def test_a_quiet_day_says_so() -> None:
+    beat = Heartbeat(7, NOW - DAY, NOW, reports=21, violations=0, delivered=0)
+    made = mail.digest_letter(
+        [], start=NOW - DAY, end=NOW, zone=DAMASCUS, group=None, language="en", public_url=URL, daily=True,
+        heartbeat=beat,
+    )  # fmt: skip
+    message, text, _ = read(addressed(made))
+    assert message["Subject"] == "Daily summary, 7 May 2016: 0 alerts"
+    assert "No alert matched this subscription in this time." in text
+    assert "21 reports, 0 violations, 0 messages delivered." in text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_other_letters(language: Language) -> None:
+    confirm = mail.confirm_letter(NASTY, f"{URL}/v1/confirm?token=abc", language=language)
+    own = mime.Addressing("desk@example.org", mime.mail_id("x.org", "confirm", "sub_1"), NOW)
+    message, text, html = read(confirm.address_to(SENDER, own))
+    assert message["List-Unsubscribe"] is None
+    assert "References" not in message
+    assert f"{URL}/v1/confirm?token=abc\n" in text
+    assert f'href="{URL}/v1/confirm?token=abc"' in html
+    beat = Heartbeat(7, NOW - HOUR, NOW, reports=5, violations=1, delivered=1, last_alert=NOW)
+    assert "7" in read(addressed(mail.heartbeat_letter(beat, zone=DAMASCUS, language=language)))[0]["Subject"]
+    assert "Desk" in read(addressed(mail.test_letter(language=language)))[1]
+    for kind in ("failing", "disabled", "gone", "bounced", "silence_expired"):
+        notice = mail.notice_letter(
+            kind, "Desk", since=NOW, zone=DAMASCUS, endpoint="https://a.example.org/x", answer="503", language=language
+        )
+        message, text, _ = read(notice.address_to(SENDER, own))
+        assert "Desk" in message["Subject"]
+        assert "503" in text
+
+
+def test_senders() -> None:
+    assert mime.parse_sender("alerts@example.org").header == b"<alerts@example.org>"
+    named = mime.parse_sender("Наблюдение <alerts@example.org>")
+    assert named.domain == "example.org"
+    own = mime.Addressing("a@example.org", "<1@x>", NOW)
+    message, _, _ = read(letter().address_to(named, own))
+    assert message["From"] == "Наблюдение <alerts@example.org>"
+    with pytest.raises(mime.BadHeaderError):
+        mime.parse_sender("nobody")
