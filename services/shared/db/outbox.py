@@ -10,6 +10,8 @@ from services.shared.db.tables import outbox, positions
 
 #: The channel on which PostgreSQL tells the relay that rows committed.
 CHANNEL: Final = "outbox"
+#: How many rows have not left yet.
+COUNT: Final = select(func.count()).select_from(outbox)
 _INSERT = insert(outbox)
 _NOTIFY = text(f"NOTIFY {CHANNEL}")
 

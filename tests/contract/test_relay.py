@@ -1,0 +1,178 @@
+"""The way from the outbox to the log: a real PostgreSQL, a log that a test can take away."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import pytest
+
+from schemas.envelope import Event
+from services.shared.bus.relay import Relay
+from services.shared.config import normal_url
+from services.shared.db import outbox
+from services.shared.db.engine import Database
+from services.shared.db.outgoing import Outgoing
+from services.shared.db.tables import metadata
+from services.shared.failures import NeverRetryError, RetryLaterError
+from tests.parts.postgres import Postgres
+
+
+def event(number: int, topic: str = "incidents") -> Event:
+    return Event(topic, "k", f"e{number}", "t", "/s", "2016-05-08T00:00:00Z", b"\x00{}", "00-a-b-01")
+
+
+@dataclass
+class Log:
+    """A log that takes what it is given, unless it is away or a single event is too large for it."""
+
+    events: list[Event] = field(default_factory=list)
+    away: bool = False
+    too_large: frozenset[str] = frozenset()
+
+    async def publish(self, events: Sequence[Event]) -> None:
+        if self.away:
+            raise RetryLaterError("the log is away")
+        if any(e.id in self.too_large for e in events):
+            raise NeverRetryError("too large")
+        self.events += events
+
+    @property
+    def ids(self) -> list[str]:
+        return [e.id for e in self.events]
+
+
+@dataclass
+class Burials:
+    letters: list[tuple[str, str]] = field(default_factory=list)
+
+    async def bury(self, event: Event, reason: str) -> None:
+        self.letters.append((event.id, reason))
+
+
+@pytest.fixture
+def url(postgres: Postgres) -> Iterator[str]:
+    with postgres.database() as uri:
+        yield normal_url(uri)
+
+
+@pytest.fixture
+async def database(url: str) -> AsyncIterator[Database]:
+    opened = Database(url)
+    metadata.create_all(opened.engine)
+    yield opened
+    await opened.close()
+
+
+async def put(database: Database, *events: Event) -> None:
+    await database.write(lambda connection: outbox.append(connection, list(events)))
+
+
+async def left(database: Database) -> int:
+    return await database.read(lambda connection: connection.execute(outbox.COUNT).scalar_one())
+
+
+@asynccontextmanager
+async def running(*relays: Relay) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(relay.run()) for relay in relays]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def relay(url: str, log: Log, burials: Burials | None = None) -> Relay:
+    return Relay(Outgoing(url), log, (burials or Burials()).bury)
+
+
+async def until(condition: Callable[[], bool], within_s: float = 10) -> None:
+    async with asyncio.timeout(within_s):
+        while not condition():  # noqa: ASYNC110 - a database offers no event to wait for
+            await asyncio.sleep(0.01)
+
+
+async def test_what_commits_is_published_in_order_and_leaves_the_outbox(url: str, database: Database) -> None:
+    log = Log()
+    await put(database, *(event(n) for n in range(3)))
+    async with running(relay(url, log)):
+        await until(lambda: len(log.events) == 3)
+        await put(database, event(3), event(4))
+        await until(lambda: len(log.events) == 5)
+        assert log.events == [event(n) for n in range(5)]
+        await put(database, event(5))
+        await until(lambda: len(log.events) == 6)
+    assert log.ids == [f"e{n}" for n in range(6)]
+
+
+async def test_a_commit_wakes_the_relay_at_once(url: str, database: Database) -> None:
+    log = Log()
+    async with running(relay(url, log)):
+        await put(database, event(0))
+        await until(lambda: len(log.events) == 1)
+        loop = asyncio.get_running_loop()
+        slowest = 0.0
+        for number in range(1, 20):
+            started = loop.time()
+            await put(database, event(number))
+            await until(lambda number=number: len(log.events) == number + 1)  # type: ignore[misc]
+            slowest = max(slowest, loop.time() - started)
+    assert slowest < 0.5, "the relay was woken by its timer, not by the notice"
+
+
+async def test_of_two_relays_one_works_and_the_other_takes_over(url: str, database: Database) -> None:
+    log = Log()
+    first, second = relay(url, log), relay(url, log)
+    async with running(second):
+        async with running(first):
+            await until(lambda: first.leading or second.leading)
+            await put(database, *(event(n) for n in range(100)))
+            await until(lambda: len(log.events) >= 100)
+            assert not (first.leading and second.leading)
+        await put(database, event(100))
+        await until(lambda: "e100" in log.ids)
+    assert log.ids == [f"e{n}" for n in range(101)]
+
+
+async def test_while_the_log_is_away_nothing_is_lost(url: str, database: Database) -> None:
+    log = Log(away=True)
+    candidate = relay(url, log)
+    async with running(candidate):
+        await put(database, event(0))
+        await until(lambda: candidate.failing is not None)
+        assert await left(database) == 1
+        log.away = False
+        await until(lambda: log.ids == ["e0"])
+        await until(lambda: candidate.failing is None)
+
+
+async def test_when_the_database_comes_back_the_relay_goes_on(url: str, database: Database, postgres: Postgres) -> None:
+    log = Log()
+    candidate = relay(url, log)
+    async with running(candidate):
+        await put(database, event(0))
+        await until(lambda: log.ids == ["e0"])
+        postgres.kill()
+        await until(lambda: candidate.failing is not None)
+        await asyncio.to_thread(postgres.start)
+        await put_stubbornly(database, event(1))
+        await until(lambda: log.ids[-1] == "e1")
+
+
+async def put_stubbornly(database: Database, *events: Event) -> None:
+    while True:
+        try:
+            return await put(database, *events)
+        except RetryLaterError:
+            await asyncio.sleep(0.05)
+
+
+async def test_an_event_that_the_log_can_never_take_is_buried_and_the_others_go_on(
+    url: str, database: Database
+) -> None:
+    log, burials = Log(too_large=frozenset({"e1", "e2"})), Burials()
+    await put(database, event(0), event(1), event(2, "incidents.dead"), event(3))
+    async with running(relay(url, log, burials)):
+        await until(lambda: log.ids == ["e0", "e3"])
+    assert burials.letters == [("e1", "too large")]
