@@ -5,12 +5,14 @@ import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
 
 import services.ingest.bootstrap
 import services.notify.bootstrap
 import services.rules.bootstrap
+from services.console.api import status_router
+from services.overview import Overview
 from services.shared.bus.dead import Graveyard
 from services.shared.bus.embedded import EmbeddedBus
 from services.shared.clock import Clock, SystemClock
@@ -19,6 +21,7 @@ from services.shared.db.engine import Database
 from services.shared.db.migrate import upgrade
 from services.shared.http import install_problems
 from services.shared.lifecycle import bind, run
+from services.shared.observability import make_metrics, probes_router
 from services.shared.runtime import Runtime, Service
 from services.shared.security import KeyRing
 
@@ -45,20 +48,29 @@ async def assemble(settings: Settings, names: Sequence[str], clock: Clock | None
     Raises RetryLaterError when the database or the log is away.
     """
     clock = clock or SystemClock()
-    database = Database(settings.database_url)
+    metrics = make_metrics()
+    database = Database(settings.database_url, metrics.commit_seconds.observe)
     await asyncio.to_thread(upgrade, database.engine)
     bus = EmbeddedBus(database)
-    runtime = Runtime(settings, clock, database, bus, KeyRing(clock), Graveyard(database, clock))
+    runtime = Runtime(settings, clock, database, bus, KeyRing(clock), Graveyard(database, clock), metrics)
     first_key = await services.ingest.bootstrap.prepare_keys(runtime)
     built = [await BUILDERS[name](runtime) for name in names]
-    return Assembly(runtime, built, build_asgi(runtime, built), first_key)
+    overview = Overview(runtime, built)
+    return Assembly(runtime, [*built, _front(runtime, overview)], build_asgi(runtime, built, overview), first_key)
 
 
-def build_asgi(runtime: Runtime, built: Sequence[Service]) -> ASGIApp:
+def _front(runtime: Runtime, overview: Overview) -> Service:
+    """What a process does beside its services: watch them, and keep the log from growing for ever."""
+    return Service(name="front", router=APIRouter(), tasks=[overview.run])
+
+
+def build_asgi(runtime: Runtime, built: Sequence[Service], overview: Overview) -> ASGIApp:
     """One app for all services of the process, hot paths in front."""
     app = FastAPI(title="Trucewatch", openapi_url=None, docs_url=None, redoc_url=None)
     app.state.keys = runtime.keys
     install_problems(app)
+    app.include_router(probes_router(runtime.metrics, overview.unready, overview.look))
+    app.include_router(status_router(overview.status, runtime.clock))
     for service in built:
         app.include_router(service.router)
     asgi: ASGIApp = app
