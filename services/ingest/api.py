@@ -18,7 +18,6 @@ from services.ingest.use_cases import Once, Retraction
 from services.ingest.wire import (
     Accepted,
     BatchAnswer,
-    IncidentSummary,
     IncidentView,
     RetractionRequest,
 )
@@ -111,7 +110,7 @@ def build_router(intake: Intake, batches: Batches, database: Database, clock: Cl
     @router.get("/v1/incidents")
     @describe(
         "Incidents, those that began last first; a partner sees its own",
-        answers={200: Page, "items": IncidentSummary},
+        answers={200: Page},
         query={
             "from": "Incidents that touch the time from here on (RFC 3339, or a local time of the registry's zone).",
             "to": "Incidents that began before this time.",

@@ -16,7 +16,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.ingest.admission import MAX_ERRORS, Admission
+from services.ingest.admission import Admission
 from services.ingest.intake import Asked, Intake, check_type, expect_recorded, key_reused, read_headers
 from services.ingest.use_cases import Answer, Filing, KeyReused, Once, Outcome
 from services.ingest.wire import MAX_BATCH, MAX_BATCH_BYTES, BatchItem
@@ -133,7 +133,7 @@ class Batches:
         except Problem as problem:
             body = problem.body()
             if "errors" in body:
-                body["errors"] = body["errors"][: max(1, min(MAX_ERRORS, errors_left))]
+                body["errors"] = body["errors"][: max(1, errors_left)]
             return BatchItem(index, 422, problem=body)
 
     async def _write(self, start: int, items: Sequence[BatchItem | Filing], encoded: list[bytes]) -> None:

@@ -27,11 +27,12 @@ from schemas import codec
 from schemas.events import IncidentAssessed, IncidentReported, OperatorActed
 from schemas.instants import format_instant, parse_instant
 from schemas.topics import INCIDENTS
-from services.ingest.domain import Latest, Span
+from services.ingest.domain import Latest
 from services.ingest.use_cases import Answer, Once, Revision
 from services.shared import audit
 from services.shared.db import outbox
 from services.shared.db.tables import metadata
+from services.shared.reports import Span
 
 #: Every revision; the newest of each incident is the one that nothing superseded. ``body`` is the fact as published.
 revisions = Table(

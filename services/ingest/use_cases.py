@@ -9,7 +9,8 @@ import msgspec
 from schemas.events import IncidentAssessed, OperatorActed
 from schemas.instants import format_instant
 from schemas.report import Report
-from services.ingest.domain import Latest, Span, next_retraction, next_revision
+from services.ingest.domain import Latest, next_retraction, next_revision
+from services.shared.reports import Span
 
 
 @dataclass(frozen=True, slots=True)
