@@ -6,66 +6,101 @@ SOURCE_FOLDER holds ``governorates.json``, ``districts.json`` and ``subdistricts
 its centroid that has the unit's area; a circle is a coarse picture of a district, which is what rules.md 16 wants of a
 place name: only a point with a radius proves more.
 
-Where a unit shares a name with a wider one that holds it (Homs the governorate, the district, the subdistrict), the
-name alone goes to the widest: whoever writes only "Homs" has not said which, and the widest disc claims least. The
-narrower ones keep the names that tell them apart ("Homs District"). Units that share a name and lie apart both keep
-it: such a name is ambiguous, and a person decides.
+Where a unit shares a name with a wider one whose disc holds its own (Hama the governorate, the district, the
+subdistrict), the name alone goes to the widest: whoever writes only "Hama" has not said which, and the widest disc
+claims least. The narrower ones keep the names that tell them apart ("Hama District"). Any others that share a name
+both keep it, also a town's subdistrict at the edge of a large district (Douma): such a name is ambiguous, and a person
+decides.
 """
 
 import json
 import math
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from services.rules.domain.geometry import EARTH_KM
 from services.rules.domain.names import normalise
 
 #: Widest first: the file, and what a unit of it is called.
-LEVELS = (("governorates.json", "Governorate"), ("districts.json", "District"), ("subdistricts.json", "Subdistrict"))
+LEVELS: Final = (
+    ("governorates.json", "Governorate"),
+    ("districts.json", "District"),
+    ("subdistricts.json", "Subdistrict"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One governorate, district or subdistrict as a disc."""
+
+    id: str
+    lat: float
+    lon: float
+    radius_km: float
+    holders: frozenset[str]
+    written: tuple[str, ...]
+    #: Its names as they are compared, with the first spelling of each.
+    names: dict[str, str] = field(default_factory=dict)
+
+    def holds(self, other: "Unit") -> bool:
+        """Whether the other's disc lies wholly in this one's."""
+        return _distance_km(self, other) + other.radius_km <= self.radius_km
 
 
 def build(source: Path) -> list[dict[str, Any]]:
     """The places, widest first, then by id."""
-    taken: dict[str, set[str]] = {}
-    places = []
+    units: dict[str, Unit] = {}
     for file, level in LEVELS:
-        units = json.loads((source / file).read_text(encoding="utf-8"))
-        for unit in sorted(units, key=lambda u: str(u["id"])):
-            holders = {unit.get("governorateId"), unit.get("districtId")} - {None}
-            claimed = set().union(*(taken[holder] for holder in holders))
-            names = list(_distinct(_names(unit, level), claimed))
-            taken[unit["id"]] = {normalise(name) for name in names}
-            places.append(_place(unit, names))
-    return places
+        found = json.loads((source / file).read_text(encoding="utf-8"))
+        for raw in sorted(found, key=lambda u: str(u["id"])):
+            unit = _read(raw, level)
+            wider = [units[id] for id in unit.holders if units[id].holds(unit)]
+            claimed = {name for one in wider for name in one.names}
+            unit.names.update(_distinct(unit.written, claimed))
+            units[unit.id] = unit
+    return [_place(unit) for unit in units.values()]
 
 
-def _names(unit: dict[str, Any], level: str) -> Iterator[str]:
-    yield unit["name"]["en"]
-    yield f"{unit['name']['en']} {level}"
-    yield unit["name"]["ar"]
-    for alias in unit["aliases"]:
-        yield alias["value"]
+def _read(raw: dict[str, Any], level: str) -> Unit:
+    name = raw["name"]
+    return Unit(
+        id=raw["id"],
+        lat=round(raw["centroid"]["latitude"], 5),
+        lon=round(raw["centroid"]["longitude"], 5),
+        radius_km=round(math.sqrt(raw["area"]["value"] / math.pi), 2),
+        holders=frozenset(filter(None, (raw.get("governorateId"), raw.get("districtId")))),
+        written=(name["en"], f"{name['en']} {level}", name["ar"], *(alias["value"] for alias in raw["aliases"])),
+    )
 
 
-def _distinct(names: Iterable[str], claimed: set[str]) -> Iterator[str]:
+def _distinct(written: Iterable[str], claimed: set[str]) -> Iterator[tuple[str, str]]:
     """Each name once, as it is compared, without those that a wider unit claims."""
     seen = set(claimed)
-    for name in names:
+    for name in written:
         key = normalise(name)
         if key and key not in seen:
             seen.add(key)
-            yield name
+            yield key, name
 
 
-def _place(unit: dict[str, Any], names: list[str]) -> dict[str, Any]:
+def _distance_km(one: Unit, other: Unit) -> float:
+    lat1, lon1, lat2, lon2 = map(math.radians, (one.lat, one.lon, other.lat, other.lon))
+    chord = math.sin((lat2 - lat1) / 2) ** 2 + math.cos(lat1) * math.cos(lat2) * math.sin((lon2 - lon1) / 2) ** 2
+    return 2 * EARTH_KM * math.asin(math.sqrt(chord))
+
+
+def _place(unit: Unit) -> dict[str, Any]:
+    name, *aliases = unit.names.values()
     return {
-        "id": unit["id"],
-        "name": names[0],
-        "lat": round(unit["centroid"]["latitude"], 5),
-        "lon": round(unit["centroid"]["longitude"], 5),
-        "radius_km": round(math.sqrt(unit["area"]["value"] / math.pi), 2),
-        "aliases": names[1:],
+        "id": unit.id,
+        "name": name,
+        "lat": unit.lat,
+        "lon": unit.lon,
+        "radius_km": unit.radius_km,
+        "aliases": aliases,
     }
 
 
