@@ -9,8 +9,8 @@ place name: only a point with a radius proves more.
 Where a unit shares a name with a wider one whose disc holds its own (Hama the governorate, the district, the
 subdistrict), the name alone goes to the widest: whoever writes only "Hama" has not said which, and the widest disc
 claims least. The narrower ones keep the names that tell them apart ("Hama District"). Any others that share a name
-both keep it, also a town's subdistrict at the edge of a large district (Douma): such a name is ambiguous, and a person
-decides.
+both keep it, and a town's subdistrict at the edge of a large district of its name (Duma, Douma) bears each spelling
+that the district does: such a name is ambiguous, and a person decides.
 """
 
 import json
@@ -42,12 +42,17 @@ class Unit:
     radius_km: float
     holders: frozenset[str]
     written: tuple[str, ...]
+    #: Those of its names that do not say what kind of unit it is.
+    bare: tuple[str, ...]
     #: Its names as they are compared, with the first spelling of each.
     names: dict[str, str] = field(default_factory=dict)
 
     def holds(self, other: "Unit") -> bool:
         """Whether the other's disc lies wholly in this one's."""
         return _distance_km(self, other) + other.radius_km <= self.radius_km
+
+    def is_namesake(self, other: "Unit") -> bool:
+        return bool({normalise(name) for name in self.bare} & {normalise(name) for name in other.bare})
 
 
 def build(source: Path) -> list[dict[str, Any]]:
@@ -59,20 +64,25 @@ def build(source: Path) -> list[dict[str, Any]]:
             unit = _read(raw, level)
             wider = [units[id] for id in unit.holders if units[id].holds(unit)]
             claimed = {name for one in wider for name in one.names}
-            unit.names.update(_distinct(unit.written, claimed))
+            apart = [units[id] for id in unit.holders if not units[id].holds(unit) and units[id].is_namesake(unit)]
+            borrowed = [name for one in apart for name in one.bare]
+            unit.names.update(_distinct((*unit.written, *borrowed), claimed))
             units[unit.id] = unit
     return [_place(unit) for unit in units.values()]
 
 
 def _read(raw: dict[str, Any], level: str) -> Unit:
-    name = raw["name"]
+    name, aliases = raw["name"], raw["aliases"]
+    bare = (name["en"], name["ar"], *(alias["value"] for alias in aliases if alias["type"] != "formal"))
+    formal = (f"{name['en']} {level}", *(alias["value"] for alias in aliases if alias["type"] == "formal"))
     return Unit(
         id=raw["id"],
         lat=round(raw["centroid"]["latitude"], 5),
         lon=round(raw["centroid"]["longitude"], 5),
         radius_km=round(math.sqrt(raw["area"]["value"] / math.pi), 2),
         holders=frozenset(filter(None, (raw.get("governorateId"), raw.get("districtId")))),
-        written=(name["en"], f"{name['en']} {level}", name["ar"], *(alias["value"] for alias in raw["aliases"])),
+        written=(*bare, *formal),
+        bare=bare,
     )
 
 
