@@ -14,7 +14,7 @@ from schemas.report import Report
 from schemas.vocabulary import CERTAINTIES, OUTCOMES, Certainty, Language, Outcome
 from services.rules.domain import certainty
 from services.rules.domain.finding import Bench, Incident, Judged, Terms
-from services.rules.domain.footprint import Footprint, Nowhere
+from services.rules.domain.footprint import Footprint, Nowhere, Shape
 from services.rules.domain.index import Calendar, Ground
 from services.rules.domain.model import Registry
 from services.rules.domain.parties import Actor, Roll
@@ -26,7 +26,6 @@ from services.rules.domain.time import NEAR, Span, span_of
 from services.rules.domain.truce import Timeline, WholeShares
 
 _KEPT_TIMELINES = 65_536
-_KEPT_PLACES = 8_192
 #: A link this strong may corroborate (rules.md 18).
 _STRONG = 0.8
 
@@ -63,7 +62,7 @@ class Judge:
         self._bench = Bench(self._roll, Presences(registry, self._ground.number), self._reasons)
         self._terms = [Terms(truce, self._ground.number) for truce in truces]
         self._whole_timeline = lru_cache(maxsize=_KEPT_TIMELINES)(self._timeline_of_whole)
-        self._areas_of = lru_cache(maxsize=_KEPT_PLACES)(self._find_areas)
+        self._latest: dict[Shape, Footprint] = {}
 
     def assess(self, reports: Sequence[Case], now: int) -> list[Assessment]:
         """One assessment for each case, in order. Raises ValueError for a report without a possible time."""
@@ -71,7 +70,8 @@ class Judge:
         located = [self._gazetteer.locate(case.report.location) for case in reports]
         shapes = [place.shape for place in located]
         footprints = self._ground.footprints(shapes)
-        near = self._calendar.near(shapes, footprints, spans)
+        self._latest = dict(zip(shapes, footprints, strict=True))
+        near = self._calendar.near(footprints, spans)
         assessed_at = format_instant(now)
         return [
             self._assess(case, span, place, footprint, truces, assessed_at)
@@ -79,8 +79,15 @@ class Judge:
         ]
 
     def areas_of(self, place: ResolvedPlace) -> tuple[str, ...]:
-        """The areas that hold any part of an assessed place; none for a place that could not be resolved."""
-        return self._areas_of(place)
+        """The areas that hold any part of an assessed place; none for a place that could not be resolved.
+
+        Cheapest right after the place was assessed: what was measured then is still at hand.
+        """
+        shape = shape_of(place, self._ground)
+        if isinstance(shape, Nowhere):
+            return ()
+        footprint = self._latest.get(shape) or self._ground.footprints([shape])[0]
+        return tuple(self._ground.ids[area] for area in sorted(footprint.hits) if footprint.share(area) > 0.0)
 
     def render(self, reason: Reason, language: Language) -> str:
         """The reason's sentence, by this registry's names."""
@@ -142,13 +149,6 @@ class Judge:
 
     def _timeline_of_whole(self, terms: Terms, held: tuple[int, ...]) -> Timeline:
         return terms.schedule.timeline(WholeShares(held))
-
-    def _find_areas(self, place: ResolvedPlace) -> tuple[str, ...]:
-        shape = shape_of(place, self._ground)
-        if isinstance(shape, Nowhere):
-            return ()
-        (footprint,) = self._ground.footprints([shape])
-        return tuple(self._ground.ids[area] for area in sorted(footprint.hits) if footprint.share(area) > 0.0)
 
     def _top_reasons(
         self, case: Case, incident: Incident, located: Located, judged: Sequence[Judged], verdict: Outcome

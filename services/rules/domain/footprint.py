@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 import shapely
 
-from services.rules.domain.geometry import Disc, Geometry, measure, outline, polygons_of
+from services.rules.domain.geometry import Disc, Geometry, measure, polygons_of
 
 INSIDE: Final = 0.999
 OUTSIDE: Final = 0.001
@@ -68,8 +68,9 @@ class NowhereFootprint:
 class ShapeFootprint:
     """A disc or an area: shares are measured when first asked for, and kept.
 
-    ``hits`` are the areas whose boxes meet the place's; ``shares`` holds what is already known. ``between``, where
-    given, measures in this footprint's stead: shares between areas are kept for longer than one batch.
+    ``hits`` are the areas whose boxes meet the place's; ``shares`` holds what is already known, ``crossing`` areas with
+    an edge at the place; ``quick`` gives the share in an area where that is known or easily found. ``centre`` of a plain disc: longitude, latitude, and the
+    clearance that holds all of it.
     """
 
     def __init__(
@@ -77,22 +78,29 @@ class ShapeFootprint:
         hits: Collection[int],
         area_shape: Callable[[int], Geometry],
         draw: Callable[[], Geometry],
-        between: Callable[[int], float] | None = None,
+        quick: Callable[[int], float | None],
+        centre: tuple[float, float, float] | None = None,
     ) -> None:
         self.hits: Collection[int] = hits
-        self._area_shape, self._draw = area_shape, draw
+        self._area_shape, self._draw, self._quick = area_shape, draw, quick
+        self.centre = centre
         self.shares: dict[int, float] = {}
+        self.crossing: set[int] = set()
         self._pieces: dict[int, Geometry] = {}
         self._regions: dict[Region, float] = {}
-        self._measure_share = between or self._share_by_shape
 
     def share(self, area: int) -> float:
         known = self.shares.get(area)
         if known is not None:
             return known
-        share = self._measure_share(area) if area in self.hits else 0.0
-        self.shares[area] = share
+        share = self.shares[area] = self._find_share(area) if area in self.hits else 0.0
         return share
+
+    def _find_share(self, area: int) -> float:
+        quick = None if area in self.crossing else self._quick(area)
+        if quick is not None:
+            return quick
+        return share_between(self._outline, self._area_shape(area), lambda: self._piece(area), self._ground)
 
     def share_of(self, region: Region) -> float:
         left = self._simplified(region)
@@ -118,9 +126,6 @@ class ShapeFootprint:
 
     def _cut(self, region: Region) -> Geometry:
         return shapely.union_all([shapely.intersection_all([self._piece(a) for a in group]) for group in region])
-
-    def _share_by_shape(self, area: int) -> float:
-        return share_between(self._outline, self._area_shape(area), lambda: self._piece(area), self._ground)
 
     def _share_in(self, part: Geometry) -> float:
         return _rounded(measure(polygons_of(part)) / self._ground)
@@ -152,7 +157,3 @@ def _rounded(share: float) -> float:
     if share < _ROUNDING:
         return 0.0
     return 1.0 if share > 1.0 - _ROUNDING else share
-
-
-def draw_disc(disc: Disc) -> Callable[[], Geometry]:
-    return lambda: outline(disc)

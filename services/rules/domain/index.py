@@ -4,7 +4,7 @@ Boxes first, then time, then geometry on what is left: with ten thousand truces 
 """
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final
 
 import numpy as np
@@ -18,10 +18,9 @@ from services.rules.domain.footprint import (
     Shape,
     ShapeFootprint,
     Zone,
-    draw_disc,
     share_between,
 )
-from services.rules.domain.geometry import Disc, Geometry, clearance, measure, polygons_of
+from services.rules.domain.geometry import Disc, Extent, Geometry, extent_of, measure, outline, polygons_of
 from services.rules.domain.model import Area, Truce
 from services.rules.domain.time import FOREVER, NEAR, Span
 
@@ -56,34 +55,35 @@ class Ground:
     def footprints(self, shapes: Sequence[Shape]) -> list[Footprint]:
         """One for each shape; equal shapes share one."""
         unique = list(dict.fromkeys(shapes))
-        hits = self._hits(unique)
-        made = {shape: self._footprint(shape, hits[n]) for n, shape in enumerate(unique)}
+        extents = [extent_of(shape) if isinstance(shape, Disc) else None for shape in unique]
+        hits = self._hits(unique, extents)
+        made = {shape: self._footprint(shape, extents[n], hits[n]) for n, shape in enumerate(unique)}
         return [made[shape] for shape in shapes]
 
-    def settle(self, shapes: Sequence[Shape], footprints: Sequence[Footprint], at: Numbers, areas: Numbers) -> None:
+    def settle(self, footprints: Sequence[Footprint], at: Numbers, areas: Numbers) -> None:
         """Measures the pairs (footprints[at], areas) at once where no edge is near; the rest is left for later."""
-        plain = [n for n, shape in enumerate(shapes) if isinstance(shape, Disc) and shape.is_plain]
-        row = np.full(len(shapes), -1)
-        row[plain] = np.arange(len(plain))
-        pick = row[at] >= 0
-        if not pick.any():
+        discs = [f for f in footprints if isinstance(f, ShapeFootprint) and f.centre is not None]
+        if not discs:
             return
-        at, areas = at[pick], areas[pick]
-        discs = [d for n in plain if isinstance(d := shapes[n], Disc)]
-        lon, lat, clear = np.array([(d.lon, d.lat, clearance(d)) for d in discs]).T[:, row[at]]
+        row = np.full(len(footprints), -1)
+        row[[isinstance(f, ShapeFootprint) and f.centre is not None for f in footprints]] = np.arange(len(discs))
+        row, areas = row[at], areas[row[at] >= 0]
+        row = row[row >= 0]
+        lon, lat, clear = np.array([f.centre for f in discs]).T[:, row]
         held = shapely.intersects_xy(self._shapes[areas], lon, lat)
         near = shapely.dwithin(self._edges_of(areas), shapely.points(lon, lat), clear)
-        for n, area, inside in zip(at[~near].tolist(), areas[~near].tolist(), held[~near].tolist(), strict=True):
-            footprint = footprints[n]
-            if isinstance(footprint, ShapeFootprint):
-                footprint.shares[area] = 1.0 if inside else 0.0
+        for n, area, inside, crossing in zip(row.tolist(), areas.tolist(), held.tolist(), near.tolist(), strict=True):
+            if crossing:
+                discs[n].crossing.add(area)
+            else:
+                discs[n].shares[area] = float(inside)
 
     def touch(self, one: Disc | Zone, zone: Zone) -> bool:
         """Whether a place and an area share any point."""
         area = self._shapes[zone.area]
         if isinstance(one, Zone):
             return bool(shapely.intersects(area, self._shapes[one.area]))
-        return bool(shapely.intersects_xy(area, one.lon, one.lat)) or bool(shapely.intersects(area, draw_disc(one)()))
+        return bool(shapely.intersects_xy(area, one.lon, one.lat)) or bool(shapely.intersects(area, outline(one)))
 
     def _edges_of(self, areas: Numbers) -> Numbers:
         for area in {area for area in areas.tolist() if self._edges[area] is None}:
@@ -92,20 +92,29 @@ class Ground:
             self._edges[area] = edge
         return self._edges[areas]
 
-    def _footprint(self, shape: Shape, hits: frozenset[int]) -> Footprint:
+    def _footprint(self, shape: Shape, extent: Extent | None, hits: frozenset[int]) -> Footprint:
         if isinstance(shape, Nowhere):
             return NowhereFootprint(len(self.ids))
         if isinstance(shape, Zone):
             zone = shape.area
-            return ShapeFootprint(
-                hits, self.shape, lambda: self.shape(zone), between=lambda area: self._share_of_zone(zone, area)
-            )
-        return ShapeFootprint(hits, self.shape, draw_disc(shape))
+            return ShapeFootprint(hits, self.shape, lambda: self.shape(zone), partial(self._share_of_zone, zone))
+        if extent is None or not extent.plain:
+            return ShapeFootprint(hits, self.shape, lambda: outline(shape), _nothing_known)
+        centre = (shape.lon, shape.lat, extent.clearance)
+        return ShapeFootprint(hits, self.shape, lambda: outline(shape), partial(self._clear_share, centre), centre)
 
-    def _hits(self, shapes: Sequence[Shape]) -> list[frozenset[int]]:
+    def _clear_share(self, centre: tuple[float, float, float], area: int) -> float | None:
+        """All or nothing of a plain disc, where no edge of the area is near."""
+        lon, lat, clear = centre
+        (edge,) = self._edges_of(np.array([area]))
+        if shapely.dwithin(edge, shapely.points(lon, lat), clear):
+            return None
+        return float(shapely.intersects_xy(self._shapes[area], lon, lat))
+
+    def _hits(self, shapes: Sequence[Shape], extents: Sequence[Extent | None]) -> list[frozenset[int]]:
         owners, boxes = [], []
-        for n, shape in enumerate(shapes):
-            for box in self._boxes(shape):
+        for n, (shape, extent) in enumerate(zip(shapes, extents, strict=True)):
+            for box in self._boxes(shape, extent):
                 owners.append(n)
                 boxes.append(box)
         found: list[list[int]] = [[] for _ in shapes]
@@ -115,16 +124,15 @@ class Ground:
                 found[owners[query]].append(area)
         return [frozenset(areas) for areas in found]
 
-    def _boxes(self, shape: Shape) -> list[tuple[float, float, float, float]]:
-        if isinstance(shape, Nowhere):
-            return []
+    def _boxes(self, shape: Shape, extent: Extent | None) -> list[tuple[float, float, float, float]]:
         if isinstance(shape, Zone):
             return [tuple(self._bounds[shape.area])]
-        lon, lat = shape.reach
-        box = (shape.lon - lon, shape.lat - lat, shape.lon + lon, shape.lat + lat)
-        if shape.is_plain:
-            return [box]
-        return [(box[0] + turn, box[1], box[2] + turn, box[3]) for turn in (-360.0, 0.0, 360.0)]
+        if isinstance(shape, Nowhere) or extent is None:
+            return []
+        west, east = shape.lon - extent.lon, shape.lon + extent.lon
+        south, north = shape.lat - extent.lat, shape.lat + extent.lat
+        turns = (0.0,) if extent.plain else (-360.0, 0.0, 360.0)
+        return [(west + turn, south, east + turn, north) for turn in turns]
 
     def _share_between_areas(self, zone: int, area: int) -> float:
         place, other = self._shapes[zone], self._shapes[area]
@@ -133,6 +141,10 @@ class Ground:
         return share_between(
             place, other, lambda: polygons_of(shapely.intersection(place, other)), self._measured(zone)
         )
+
+
+def _nothing_known(area: int) -> None:
+    return None
 
 
 class Calendar:
@@ -151,7 +163,7 @@ class Calendar:
         self._first = np.searchsorted(self._area, np.arange(len(ground.ids) + 1))
         self._ground = ground
 
-    def near(self, shapes: Sequence[Shape], footprints: Sequence[Footprint], spans: Sequence[Span]) -> list[list[int]]:
+    def near(self, footprints: Sequence[Footprint], spans: Sequence[Span]) -> list[list[int]]:
         """For each incident the truces that could apply, by number, ascending: some window, within 72 hours of it,
         in an area that holds any part of its place (rules.md, "The verdict")."""
         incidents, accounts = self._pairs(footprints)
@@ -161,7 +173,7 @@ class Calendar:
         incidents, accounts = incidents[close], accounts[close]
         areas, truces = self._area[accounts], self._truce[accounts]
         pairs = np.unique(incidents * len(self._first) + areas)
-        self._ground.settle(shapes, footprints, pairs // len(self._first), pairs % len(self._first))
+        self._ground.settle(footprints, pairs // len(self._first), pairs % len(self._first))
         found: list[set[int]] = [set() for _ in spans]
         for n, area, truce in zip(incidents.tolist(), areas.tolist(), truces.tolist(), strict=True):
             if truce not in found[n] and footprints[n].share(area) > 0.0:

@@ -144,14 +144,16 @@ def pair(
 
     Neither side may hold an excluded party: it pairs with nobody. An empty side is bound, or protected, by each duty.
     """
-    doers: dict[Actor, None] = {}
-    sufferers: dict[Actor, None] = {}
+    doers: set[int] = set()
+    sufferers: set[int] = set()
     met = False
     for duty in duties:
-        bound = [actor for actor in perpetrators if duty.binds(actor, at)]
-        protected = [actor for actor in targets if duty.protects(actor, at)]
+        bound = [n for n, actor in enumerate(perpetrators) if duty.binds(actor, at)]
+        protected = [n for n, actor in enumerate(targets) if duty.protects(actor, at)]
         if (bound or not perpetrators) and (protected or not targets):
             met = True
-            doers.update(dict.fromkeys(bound))
-            sufferers.update(dict.fromkeys(protected))
-    return Pairing(tuple(doers), tuple(sufferers)) if met else None
+            doers.update(bound)
+            sufferers.update(protected)
+    if not met:
+        return None
+    return Pairing(tuple(perpetrators[n] for n in sorted(doers)), tuple(targets[n] for n in sorted(sufferers)))
