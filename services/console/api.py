@@ -1,6 +1,7 @@
 """The console over HTTP: ``/status`` as JSON or as a page, ``/`` the same page, and the two files that it needs."""
 
 from collections.abc import Awaitable, Callable
+from importlib.resources import files
 from typing import Final
 
 from fastapi import APIRouter, Request
@@ -40,6 +41,7 @@ def status_router(supply: Supply, clock: Clock) -> APIRouter:
     """The routes of the console. ``supply`` composes the status at each request; none of them needs a key."""
     router = APIRouter(tags=["operators"])
     page = Page()
+    document = files("schemas").joinpath("generated", "openapi.json").read_bytes()
     static = {name: read_static(name) for name in _FILES}
 
     async def show() -> Response:
@@ -68,6 +70,10 @@ def status_router(supply: Supply, clock: Clock) -> APIRouter:
     @router.get("/", include_in_schema=False)
     async def home() -> Response:
         return await show()
+
+    @router.get("/openapi.json", include_in_schema=False)
+    async def openapi() -> Response:
+        return Response(document, headers={"cache-control": "no-cache"}, media_type="application/json")
 
     @router.get("/console/{name}", include_in_schema=False)
     async def file(name: str) -> Response:

@@ -103,7 +103,7 @@ def compose_status(
     """
     said = {name: msgspec.convert(dict(parts[name]), Said) for name in SERVICES if name in parts}
     components = Components(
-        **{name: _component(said.get(name)) for name in SERVICES},
+        **{name: _component(said.get(name), lagging=name != "ingest") for name in SERVICES},
         bus=_answering(bus, "the log does not answer"),
         database=_answering(database, "the database does not answer"),
     )
@@ -160,10 +160,12 @@ def _oldest(said: Mapping[str, Said]) -> float | None:
     return max((s.oldest_unassessed_s for s in said.values() if s.oldest_unassessed_s is not None), default=None)
 
 
-def _component(said: Said | None) -> Component:
+def _component(said: Said | None, *, lagging: bool) -> Component:
+    """Ingest stands at the head of the flow: what it follows of the others keeps no report waiting, so no lag is
+    shown of it."""
     if said is None:
         return Component("down", detail="silent")
-    return Component(said.state, msgspec.UNSET if said.lag is None else said.lag, said.detail)
+    return Component(said.state, said.lag if lagging and said.lag is not None else msgspec.UNSET, said.detail)
 
 
 def _answering(answers: bool, otherwise: str) -> Component:

@@ -15,7 +15,7 @@ TRUCE = {
     "timezone": "Asia/Damascus",
 }
 PARTS: dict[str, dict[str, Any]] = {
-    "ingest": {"state": "ok", "oldest_unassessed_s": 0.2},
+    "ingest": {"state": "ok", "lag": 9, "oldest_unassessed_s": 0.2},
     "rules": {"state": "ok", "lag": 3, "truces": {"in_force": [TRUCE], "ending_next": [TRUCE]}, "version": 12},
     "notify": {
         "state": "ok",
