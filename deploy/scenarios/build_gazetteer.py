@@ -6,9 +6,9 @@ SOURCE_FOLDER holds ``governorates.json``, ``districts.json`` and ``subdistricts
 its centroid that has the unit's area; a circle is a coarse picture of a district, which is what rules.md 16 wants of a
 place name: only a point with a radius proves more.
 
-Where a unit shares a name with a wider one whose disc holds its own (Hama the governorate, the district, the
-subdistrict), the name alone goes to the widest: whoever writes only "Hama" has not said which, and the widest disc
-claims least. The narrower ones keep the names that tell them apart ("Hama District"). Any others that share a name
+Where a unit shares a name with a wider one whose disc holds its own (Idlib the governorate and the district), the name
+alone goes to the widest: whoever writes only "Idlib" has not said which, and the widest disc claims least. The narrower
+ones keep the names that tell them apart ("Idlib District"). Any others that share a name
 both keep it, and a town's subdistrict at the edge of a large district of its name (Duma, Douma) bears each spelling
 that the district does: such a name is ambiguous, and a person decides.
 """
