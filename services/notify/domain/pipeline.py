@@ -50,12 +50,13 @@ class Case:
 @dataclass(frozen=True, slots=True)
 class Decision:
     """``action``: ``send`` a message of its own at ``due``, ``gather`` it into one due then, ``silence`` it until
-    then, or ``skip`` it. ``status`` is what the recipient is told that it is."""
+    then, or ``skip`` it. ``status`` is what the recipient is told that it is; ``silence`` is which one holds it."""
 
     action: Literal["send", "gather", "silence", "skip"]
     steps: tuple[Step, ...]
     due: int = 0
     status: AlertStatus = "raised"
+    silence: str | None = None
 
 
 def match(case: Case) -> Step:
@@ -129,7 +130,7 @@ def _stopped(case: Case, steps: tuple[Step, ...]) -> Decision:
     found = _last_silence(case) if steps[-1].step == "silence" else None
     if found is None or case.alert.status == "cancelled":
         return Decision("skip", steps)
-    return Decision("silence", steps, found.ends_at)
+    return Decision("silence", steps, found.ends_at, silence=found.id)
 
 
 def _last_silence(case: Case) -> Silence | None:

@@ -1,7 +1,8 @@
 """Insert or update, in the words of the database at hand. The only statement that SQLAlchemy spells per dialect."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
@@ -16,6 +17,16 @@ def upsert(connection: Connection, table: Table, where: ColumnElement[bool] | No
     if where is None:
         return _plain(connection.dialect.name, table)
     return _build(connection.dialect.name, table, where)
+
+
+def merge(connection: Connection, table: Table, change: Callable[[Any], Mapping[str, Any]]) -> Insert:
+    """An insert that, where the key is there already, sets what ``change`` makes of the values that came."""
+    key = [c.name for c in table.primary_key.columns]
+    if connection.dialect.name == "sqlite":
+        lite = sqlite.insert(table)
+        return lite.on_conflict_do_update(index_elements=key, set_=dict(change(lite.excluded)))
+    post = postgresql.insert(table)
+    return post.on_conflict_do_update(index_elements=key, set_=dict(change(post.excluded)))
 
 
 def insert_new(connection: Connection, table: Table) -> Insert:

@@ -1,0 +1,346 @@
+"""The HTTP API of subscriptions. Source: the contract, "Alerts and subscriptions"."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import msgspec
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from schemas.instants import DAY, format_instant, to_instant
+from schemas.vocabulary import Role
+from services.notify.domain.address import Policy, RefusedTargetError, check_url
+from services.notify.domain.durations import parse_duration
+from services.notify.domain.lifecycle import NotPossibleError, next_endpoint
+from services.notify.domain.signing import format_secret
+from services.notify.domain.subscription import Draft, Subscription, Webhook, find_faults
+from services.notify.sql.history import SqlHistory
+from services.notify.sql.subscriptions import SqlSubscriptions, UnknownError
+from services.notify.use_cases import endpoints
+from services.notify.use_cases.directory import Directory
+from services.notify.use_cases.endpoints import Decide, Fresh
+from services.notify.use_cases.history import send_test
+from services.notify.wire import (
+    DRAFT_EXAMPLE,
+    Created,
+    DeliveryView,
+    Queued,
+    Recovered,
+    RecoverRequest,
+    Rotated,
+    RotateRequest,
+    view_delivery,
+    view_subscription,
+)
+from services.shared import audit
+from services.shared.clock import Clock, new_id, new_token
+from services.shared.http import (
+    FieldError,
+    Page,
+    Problem,
+    decode_cursor,
+    describe,
+    make_page,
+    page_size,
+    parse,
+    parse_json,
+    read_body,
+    reply,
+    who,
+)
+from services.shared.security import Principal
+
+MONITOR: Final[tuple[Role, ...]] = ("monitor",)
+LONGEST_OVERLAP: Final = 30 * DAY
+LIST_QUERY: Final = {"limit": "Items a page: 100, at most 1,000.", "after": "The cursor of the page before."}
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What the API of subscriptions works with. ``kick`` has what was queued looked at at once."""
+
+    store: SqlSubscriptions
+    history: SqlHistory
+    directory: Directory
+    policy: Policy
+    clock: Clock
+    kick: Callable[[], None]
+
+
+def build_router(desk: Desk) -> APIRouter:
+    router = APIRouter(tags=["subscriptions"])
+    _add_subscriptions(router, desk)
+    _add_proof(router, desk)
+    _add_deliveries(router, desk)
+    return router
+
+
+def _add_subscriptions(router: APIRouter, desk: Desk) -> None:
+    @router.post("/v1/subscriptions")
+    @describe(
+        "Subscribe; the channel is to be proved before anything is sent",
+        body=Draft,
+        answers={201: Created},
+        example=DRAFT_EXAMPLE,
+        roles=MONITOR,
+    )
+    async def create(request: Request) -> Response:
+        principal = who(request, *MONITOR)
+        draft = read_draft(await read_body(request), desk.policy, principal)
+        fresh, now = make_fresh(), desk.clock.now()
+        made = await endpoints.subscribe(
+            draft, principal.name, fresh, now,
+            store=desk.store, directory=desk.directory,
+            also=audited(principal, now, "subscription.created", fresh.id),
+        )  # fmt: skip
+        desk.kick()
+        secret = made.secrets[0][0] if made.secrets else None
+        headers = {"location": f"/v1/subscriptions/{made.id}", "cache-control": "no-store"}
+        return reply(Created(made.id, made.state, secret), 201, headers)
+
+    @router.get("/v1/subscriptions")
+    @describe(
+        "One's own subscriptions; an operator sees all",
+        answers={200: Page},
+        query=LIST_QUERY,
+        roles=MONITOR,
+    )
+    async def index(request: Request) -> Response:
+        principal, limit = who(request, *MONITOR), page_size(request)
+        after = decode_cursor(request, int, str)
+        owner = None if principal.role == "operator" else principal.name
+        found = await desk.store.page(owner, after, limit + 1)
+        page = make_page(found, limit, lambda s: (s.created_at, s.id))
+        return reply(Page([view_subscription(s) for s in page.items], page.next, page.has_more))
+
+    @router.get("/v1/subscriptions/{id}")
+    @describe("One subscription, with the state of its endpoint", answers={200: dict}, roles=MONITOR)
+    async def get(id: str, request: Request) -> Response:
+        return reply(view_subscription(await find_own(desk, request, id)))
+
+    @router.put("/v1/subscriptions/{id}")
+    @describe(
+        "Replace what a subscription asks for; another address is to be proved anew",
+        body=Draft,
+        answers={200: dict},
+        example=DRAFT_EXAMPLE,
+        roles=MONITOR,
+    )
+    async def put(id: str, request: Request) -> Response:
+        await find_own(desk, request, id)
+        draft = read_draft(await read_body(request), desk.policy, who(request, *MONITOR))
+        return await _change_draft(desk, request, id, draft)
+
+    @router.patch("/v1/subscriptions/{id}")
+    @describe(
+        "Change some fields (a merge patch by RFC 7396)",
+        body=dict,
+        answers={200: dict},
+        example={"filter": {"min_severity": "Severe"}},
+        roles=MONITOR,
+    )
+    async def patch(id: str, request: Request) -> Response:
+        current = await find_own(desk, request, id)
+        change = parse_json(await read_body(request))
+        merged = msgspec.json.encode(merge_patch(msgspec.to_builtins(current.draft), change))
+        draft = read_draft(merged, desk.policy, who(request, *MONITOR), was=current.draft)
+        return await _change_draft(desk, request, id, draft)
+
+    @router.delete("/v1/subscriptions/{id}")
+    @describe("End a subscription; nothing more is sent", answers={204: None}, roles=MONITOR)
+    async def delete(id: str, request: Request) -> Response:
+        await find_own(desk, request, id)
+        now = desk.clock.now()
+        await change(desk, request, id, "subscription.ended", lambda s: endpoints.end(s, now, "deleted by its owner"))
+        return Response(status_code=204)
+
+
+def _add_proof(router: APIRouter, desk: Desk) -> None:
+    @router.post("/v1/subscriptions/{id}/verify")
+    @describe("Send the challenge, or the confirmation link, again", answers={202: Queued}, roles=MONITOR)
+    async def verify(id: str, request: Request) -> Response:
+        await find_own(desk, request, id)
+        now, nonce = desk.clock.now(), new_token()
+        after = await change(
+            desk, request, id, "subscription.verified", lambda s: endpoints.ask_for_proof(s, nonce, now)
+        )
+        desk.kick()
+        return reply(Queued(id, after.state), 202)
+
+    @router.post("/v1/subscriptions/{id}/rotate-secret")
+    @describe(
+        "A new secret; both sign until the overlap ends",
+        body=RotateRequest,
+        answers={200: Rotated},
+        example={"overlap": "P1D"},
+        roles=MONITOR,
+    )
+    async def rotate(id: str, request: Request) -> Response:
+        await find_own(desk, request, id)
+        until = desk.clock.now() + _read_overlap(await read_body(request))
+        secret = format_secret(new_token().encode())
+        await change(desk, request, id, "subscription.rotated", lambda s: endpoints.rotate(s, secret, until))
+        return reply(Rotated(id, secret, format_instant(until)), headers={"cache-control": "no-store"})
+
+
+def _read_overlap(body: bytes) -> int:
+    wanted = parse(body or b"{}", RotateRequest)
+    try:
+        overlap = parse_duration(wanted.overlap)
+    except ValueError as error:
+        raise Problem(422, "Not valid", errors=[FieldError("/overlap", str(error))]) from error
+    if overlap > LONGEST_OVERLAP:
+        raise Problem(422, "Not valid", errors=[FieldError("/overlap", "30 days at most")])
+    return overlap
+
+
+def _add_deliveries(router: APIRouter, desk: Desk) -> None:
+    @router.get("/v1/subscriptions/{id}/deliveries")
+    @describe(
+        "Every message to a subscription, newest first, with every attempt and its answer",
+        answers={200: Page},
+        query=LIST_QUERY,
+        roles=MONITOR,
+    )
+    async def deliveries(id: str, request: Request) -> Response:
+        await find_own(desk, request, id)
+        limit, before = page_size(request), decode_cursor(request, int, str)
+        found = await desk.history.page(id, before, limit + 1)
+        page = make_page(found, limit, lambda d: (d.created_at, d.id))
+        return reply(Page([view_delivery(d) for d in page.items], page.next, page.has_more))
+
+    @router.get("/v1/subscriptions/{id}/deliveries/{delivery}")
+    @describe("One message with every attempt", answers={200: DeliveryView}, roles=MONITOR)
+    async def delivery(id: str, delivery: str, request: Request) -> Response:
+        await find_own(desk, request, id)
+        with problems():
+            return reply(view_delivery(await desk.history.get(id, delivery)))
+
+    @router.post("/v1/subscriptions/{id}/deliveries/{delivery}/resend")
+    @describe("Send a message again, under the same webhook-id", answers={202: Queued}, roles=MONITOR)
+    async def resend(id: str, delivery: str, request: Request) -> Response:
+        await find_own(desk, request, id)
+        with problems():
+            await desk.history.resend(id, delivery, desk.clock.now())
+        desk.kick()
+        return reply(Queued(delivery, "pending"), 202)
+
+    @router.post("/v1/subscriptions/{id}/recover")
+    @describe(
+        "Queue again what failed or was held since a time; an endpoint that is off is switched on",
+        body=RecoverRequest,
+        answers={202: Recovered},
+        example={"since": "2016-05-08T00:00:00Z"},
+        roles=MONITOR,
+    )
+    async def recover(id: str, request: Request) -> Response:
+        await find_own(desk, request, id)
+        since = to_instant(parse(await read_body(request), RecoverRequest).since)
+        now = desk.clock.now()
+
+        def switch_on(s: Subscription) -> endpoints.Decided:
+            next_endpoint(s.state, "recovered")
+            return endpoints.follow(s, "recovered", now, s.reason), []
+
+        await change(desk, request, id, "subscription.recovered", switch_on)
+        count = await desk.history.recover(id, since, now)
+        desk.kick()
+        return reply(Recovered(count), 202)
+
+    @router.post("/v1/subscriptions/{id}/test")
+    @describe("Send a test message", answers={202: Queued}, roles=MONITOR)
+    async def test(id: str, request: Request) -> Response:
+        subscription = await find_own(desk, request, id)
+        with problems():
+            sent = await send_test(subscription, desk.clock.now(), desk.history)
+        desk.kick()
+        return reply(Queued(sent, "pending"), 202)
+
+
+class problems:  # noqa: N801 - reads as a word of the sentence it stands in
+    """What the store and the lifecycles refuse, as HTTP says it."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, UnknownError):
+            raise Problem(404, "Not found", str(error)) from error
+        if isinstance(error, NotPossibleError):
+            raise Problem(409, "Not possible now", str(error)) from error
+
+
+def read_draft(body: bytes, policy: Policy, principal: Principal, was: Draft | None = None) -> Draft:
+    """Raises Problem 400 or 422 with every bad field, 403 for a proof that only an operator may give."""
+    draft = parse(body, Draft)
+    faults = [FieldError(pointer, detail) for pointer, detail in find_faults(draft)]
+    if isinstance(draft.channel, Webhook):
+        try:
+            check_url(draft.channel.url, policy)
+        except RefusedTargetError as error:
+            faults.append(FieldError("/channel/url", str(error)))
+    if faults:
+        raise Problem(422, "Not valid", errors=faults)
+    if draft.verified and principal.role != "operator":
+        if was is None or not was.verified:
+            raise Problem(403, "Not allowed", "Only an operator may declare a subscription verified.")
+        if draft.channel != was.channel:
+            draft = msgspec.structs.replace(draft, verified=False)
+    return draft
+
+
+def merge_patch(target: Any, change: Any) -> Any:
+    """RFC 7396. A channel of another type replaces the whole channel."""
+    if not isinstance(change, dict):
+        return change
+    merged = dict(target) if isinstance(target, dict) else {}
+    if "type" in change and change["type"] != merged.get("type"):
+        merged = {}
+    for name, value in change.items():
+        if value is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = merge_patch(merged.get(name), value)
+    return merged
+
+
+def make_fresh() -> Fresh:
+    return Fresh("sub_" + new_id(), format_secret(new_token().encode()), new_token(), new_token())
+
+
+def audited(principal: Principal, now: int, action: str, id: str) -> Callable[[Any], None]:
+    """One line of the audit, where an operator acts."""
+
+    def also(connection: Any) -> None:
+        if principal.role == "operator":
+            audit.record(connection, at=now, actor=principal.name, action=action, resource=f"subscriptions/{id}")
+
+    return also
+
+
+async def find_own(desk: Desk, request: Request, id: str) -> Subscription:
+    """The subscription, if it is the asker's. Raises Problem 401, 403, 404: what is not theirs is not there."""
+    principal = who(request, *MONITOR)
+    with problems():
+        found = await desk.store.load(id)
+        if found.state == "ended" or (principal.role != "operator" and found.owner != principal.name):
+            raise UnknownError(f"no subscription {id}")
+        return found
+
+
+async def change(desk: Desk, request: Request, id: str, action: str, decide: Decide) -> Subscription:
+    """One change by whoever asks, who has been found to be allowed."""
+    principal = who(request, *MONITOR)
+    also = audited(principal, desk.clock.now(), action, id)
+    with problems():
+        _, after = await endpoints.change(id, decide, store=desk.store, directory=desk.directory, also=also)
+    return after
+
+
+async def _change_draft(desk: Desk, request: Request, id: str, draft: Draft) -> Response:
+    fresh, now = replace(make_fresh(), id=id), desk.clock.now()
+    after = await change(
+        desk, request, id, "subscription.changed", lambda s: endpoints.change_draft(s, draft, fresh, now)
+    )
+    desk.kick()
+    return reply(view_subscription(after))

@@ -1,0 +1,111 @@
+"""Notify, wired."""
+
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+from fastapi import APIRouter
+
+from schemas.codec import decode
+from schemas.envelope import Event
+from schemas.events import AlertDecided
+from schemas.topics import ALERTS
+from schemas.vocabulary import AlertStatus
+from services.notify.alerts_api import Shelf, build_alerts_router
+from services.notify.api import Desk, build_router
+from services.notify.confirm_api import build_pages_router
+from services.notify.courier import Courier, Parts
+from services.notify.dispatch import Dispatcher
+from services.notify.domain.address import Policy
+from services.notify.domain.mime import parse_sender
+from services.notify.schedule import Schedule
+from services.notify.settle import Settling
+from services.notify.smtp import SmtpSender, parse_relay
+from services.notify.sql.alerts import SqlAlertBook, SqlAlertLog
+from services.notify.sql.deliveries import SqlDeliveries
+from services.notify.sql.history import SqlHistory
+from services.notify.sql.presence import stay
+from services.notify.sql.subscriptions import SqlSubscriptions
+from services.notify.sweep import Sweeper
+from services.notify.use_cases.directory import Directory
+from services.notify.use_cases.take_alerts import Arrival, Logged, take_alerts
+from services.notify.webhook import WebhookSender
+from services.shared.clock import new_id
+from services.shared.config import Settings
+from services.shared.runtime import Runtime, Service
+
+GROUP: Final = "notify.alerts"
+#: Attempts under way at once; more than the dispatcher ever starts.
+CONNECTIONS: Final = 512
+
+
+async def build(runtime: Runtime) -> Service:
+    """Notify as its tables stand: what was pending when the last process ended is sent by this one."""
+    settings, database, clock = runtime.settings, runtime.database, runtime.clock
+    instance = new_id()
+    store, history, log = SqlSubscriptions(database), SqlHistory(database), SqlAlertLog(database)
+    queue, book = SqlDeliveries(database, instance), SqlAlertBook(database, instance)
+    directory = Directory(store)
+    await directory.refresh()
+
+    policy = Policy(opened=settings.webhook_allow)
+    hooks = WebhookSender(policy, clock, concurrency=CONNECTIONS)
+    mail = _mail(settings)
+    mail_from = parse_sender(settings.mail_from)
+    courier = Courier(Parts(hooks, mail, mail_from, log, _no_cap, clock, settings.public_url))
+    settling = Settling(store, directory, clock, runtime.metrics)
+    dispatcher = Dispatcher(
+        courier, queue, directory.subscriptions.get, clock, random.random, settling.settled, lambda: schedule.wake()
+    )
+    sweeper = Sweeper(queue, dispatcher)
+
+    async def keep_alive(now: int) -> None:
+        await database.write(lambda connection: stay(connection, instance, now), durable=False)
+        await queue.adopt(now, alone=database.is_log)
+
+    schedule = Schedule(sweeper, keep_alive, clock)
+
+    async def handle(events: Sequence[Event]) -> None:
+        now = clock.now()
+        accepted = await take_alerts([_arrival(event, now) for event in events], directory, book, dispatcher)
+        courier.remember(accepted.logged)
+
+    async def close() -> None:
+        await dispatcher.stop()
+        await hooks.close()
+        if mail is not None:
+            await mail.close()
+
+    def status() -> Mapping[str, Any]:
+        return settling.status(dispatcher, directory)
+
+    desk = Desk(store, history, directory, policy, clock, schedule.kick)
+    router = APIRouter()
+    router.include_router(build_router(desk))
+    router.include_router(build_pages_router(desk))
+    router.include_router(build_alerts_router(Shelf(log, clock, settings.public_url)))
+    return Service(
+        name="notify",
+        router=router,
+        loops=[await runtime.loop(ALERTS, GROUP, handle, limit=200)],
+        tasks=[schedule.run],
+        stop=[close],
+        status=status,
+        state={"sweeper": sweeper, "dispatcher": dispatcher, "directory": directory},
+    )
+
+
+def _arrival(event: Event, now: int) -> Arrival:
+    decided: AlertDecided = decode(event)
+    return Arrival(decided.alert, msgspec.json.encode(decided.alert), event.id, now)
+
+
+def _no_cap(_entry: Logged, _status: AlertStatus) -> bytes:
+    raise LookupError("no CAP yet")
+
+
+def _mail(settings: Settings) -> SmtpSender | None:
+    if settings.smtp_url is None:
+        return None
+    return SmtpSender(parse_relay(settings.smtp_url), parse_sender(settings.mail_from))

@@ -1,0 +1,254 @@
+"""Makes each message from what was kept of it, sends it by its channel, and says what the answer means.
+
+The same delivery always gives the same body, so a retry carries the same bytes under the same id. What many
+subscribers get alike is rendered once.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final, Literal, Protocol
+
+import msgspec
+
+from schemas.local_time import find_zone
+from schemas.vocabulary import AlertStatus
+from services.notify.domain import email, message
+from services.notify.domain.attempt import Job
+from services.notify.domain.content import ChallengeContent, DigestContent, NoticeContent
+from services.notify.domain.delivery import Answer, Judgement, judge_answer
+from services.notify.domain.mime import Addressing, Letter, Sender, mail_id
+from services.notify.domain.signing import parse_secret
+from services.notify.domain.subscription import Subscription, Webhook, signing_secrets
+from services.notify.use_cases.take_alerts import Logged
+from services.shared.clock import Clock
+
+#: Rendered messages and alerts kept in memory; what fell out is made again.
+KEPT: Final = 4_096
+#: A challenge is answered within this many seconds.
+CHALLENGE_S: Final = 10.0
+CAP_TYPE: Final = "application/cap+xml"
+
+
+class Hooks(Protocol):
+    """The webhook client."""
+
+    async def send(
+        self,
+        url: str,
+        body: bytes,
+        *,
+        message_id: str,
+        keys: Sequence[bytes],
+        content_type: str = ...,
+        total_s: float | None = ...,
+    ) -> Answer: ...
+
+
+class Mail(Protocol):
+    """The mail client."""
+
+    async def send(self, recipient: str, message: bytes) -> Answer: ...
+
+
+class Log(Protocol):
+    async def revision(self, alert: str, revision: int) -> Logged | None: ...
+
+
+Cap = Callable[[Logged, AlertStatus], bytes]
+_decode_digest: Final = msgspec.json.Decoder(DigestContent).decode
+_decode_challenge: Final = msgspec.json.Decoder(ChallengeContent).decode
+_decode_notice: Final = msgspec.json.Decoder(NoticeContent).decode
+_decode_heartbeat: Final = msgspec.json.Decoder(message.Heartbeat).decode
+_key: Final = lru_cache(maxsize=32_768)(parse_secret)
+_Rendered = tuple[Literal["json", "cap", "mail"], str, int, AlertStatus, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a courier is given. ``mail`` None: no mail relay is named, so nothing can be sent by mail."""
+
+    hooks: Hooks
+    mail: Mail | None
+    mail_from: Sender
+    log: Log
+    cap: Cap
+    clock: Clock
+    public_url: str
+
+
+class Courier:
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._alerts: OrderedDict[tuple[str, int], Logged] = OrderedDict()
+        self._rendered: OrderedDict[_Rendered, bytes | Letter] = OrderedDict()
+
+    def remember(self, logged: Sequence[Logged]) -> None:
+        """Keep alerts that were just decided, since they are about to be sent."""
+        for entry in logged:
+            self._alerts[entry.alert.id, entry.alert.revision] = entry
+        while len(self._alerts) > KEPT:
+            self._alerts.popitem(last=False)
+
+    async def attempt(self, job: Job, subscription: Subscription) -> tuple[Answer, Judgement]:
+        """One attempt by the subscription's channel. Never raises for what the other side does."""
+        if job.kind == "notice" or not isinstance(subscription.draft.channel, Webhook):
+            answer = await self._mail(job, subscription)
+            return answer, judge_answer(answer)
+        answer = await self._hook(job, subscription, subscription.draft.channel.url)
+        return answer, _judge_challenge(job, answer) if job.kind == "challenge" else judge_answer(answer)
+
+    async def _hook(self, job: Job, subscription: Subscription, url: str) -> Answer:
+        keys = [_key(secret) for secret in signing_secrets(subscription, self._parts.clock.now())]
+        as_cap = job.kind == "alert" and subscription.draft.format == "cap"
+        return await self._parts.hooks.send(
+            url,
+            await self._body(job, subscription),
+            message_id=job.id,
+            keys=keys,
+            content_type=CAP_TYPE if as_cap else "application/json",
+            total_s=CHALLENGE_S if job.kind == "challenge" else None,
+        )
+
+    async def _body(self, job: Job, subscription: Subscription) -> bytes:
+        content = job.content or b"{}"
+        match job.kind:
+            case "alert":
+                body = await self._alert(job, subscription)
+                assert isinstance(body, bytes)
+                return body
+            case "digest":
+                return await self._digest(job, subscription)
+            case "heartbeat":
+                return message.heartbeat_body(_decode_heartbeat(content), sent_at=job.created_at)
+            case "challenge":
+                challenge = _decode_challenge(content).challenge
+                return message.challenge_body(subscription.id, challenge, sent_at=job.created_at)
+            case _:
+                return message.test_body(subscription.id, subscription.draft.name, sent_at=job.created_at)
+
+    async def _alert(self, job: Job, subscription: Subscription) -> bytes | Letter:
+        draft = subscription.draft
+        form: Literal["json", "cap", "mail"] = draft.format if isinstance(draft.channel, Webhook) else "mail"
+        key = (form, job.alert or "", job.revision, job.status, draft.language)
+        found = self._rendered.get(key)
+        if found is None:
+            found = self._rendered[key] = self._render(key, await self._load(key[1], job.revision), subscription)
+            if len(self._rendered) > KEPT:
+                self._rendered.popitem(last=False)
+        return found
+
+    def _render(self, key: _Rendered, entry: Logged, subscription: Subscription) -> bytes | Letter:
+        form, _, _, status, _ = key
+        language, url = subscription.draft.language, self._parts.public_url
+        if form == "cap":
+            return self._parts.cap(entry, status)
+        if form == "mail":
+            return email.alert_letter(entry.alert, status=status, language=language, public_url=url)
+        return message.alert_body(
+            entry.alert, status=status, language=language, sent_at=entry.recorded_at, public_url=url
+        )
+
+    async def _load(self, alert: str, revision: int) -> Logged:
+        entry = self._alerts.get((alert, revision)) or await self._parts.log.revision(alert, revision)
+        if entry is None:
+            raise LookupError(f"alert {alert} revision {revision} is not in the log")
+        self.remember([entry])
+        return entry
+
+    async def _members(self, content: DigestContent) -> list[tuple[Logged, AlertStatus]]:
+        return [(await self._load(alert, revision), status) for alert, revision, status in content.members]
+
+    async def _digest(self, job: Job, subscription: Subscription) -> bytes:
+        content = _decode_digest(job.content or b"{}")
+        alerts = [
+            message.alert_data(
+                entry.alert,
+                status=status,
+                language=subscription.draft.language,
+                sent_at=entry.recorded_at,
+                public_url=self._parts.public_url,
+            )
+            for entry, status in await self._members(content)
+        ]
+        return message.digest_body(
+            alerts, start=content.start, end=content.end, group=content.group or None, sent_at=job.created_at
+        )
+
+    async def _mail(self, job: Job, subscription: Subscription) -> Answer:
+        if self._parts.mail is None:
+            return Answer("email", 0, failure="connect", detail="no mail relay is set up: TRUCEWATCH_SMTP_URL")
+        to = _decode_notice(job.content or b"").to if job.kind == "notice" else subscription.target
+        letter = await self._letter(job, subscription)
+        own = await self._addressing(job, subscription, to)
+        raw = letter.address_to(self._parts.mail_from, own)
+        return await self._parts.mail.send(to, raw)
+
+    async def _addressing(self, job: Job, subscription: Subscription, to: str) -> Addressing:
+        domain = self._parts.mail_from.domain
+        own, references = mail_id(domain, "message", job.id), tuple[str, ...]()
+        if job.kind == "alert":
+            alert = (await self._load(job.alert or "", job.revision)).alert
+            own, references = email.alert_mail_ids(alert, to, domain)
+        leaves = None if job.kind in ("confirm", "notice") else self._unsubscribe_url(subscription)
+        return Addressing(to, own, job.created_at, subscription.draft.name, references, leaves)
+
+    def _unsubscribe_url(self, subscription: Subscription) -> str:
+        return f"{self._parts.public_url}/v1/unsubscribe?token={subscription.token}"
+
+    async def _letter(self, job: Job, subscription: Subscription) -> Letter:
+        draft, content = subscription.draft, job.content or b"{}"
+        zone = find_zone(_zone_name(subscription))
+        match job.kind:
+            case "alert":
+                letter = await self._alert(job, subscription)
+                assert isinstance(letter, Letter)
+                return letter
+            case "digest":
+                return await self._digest_letter(job, subscription)
+            case "heartbeat":
+                return email.heartbeat_letter(_decode_heartbeat(content), zone=zone, language=draft.language)
+            case "confirm":
+                url = f"{self._parts.public_url}/v1/confirm?token={_decode_challenge(content).challenge}"
+                return email.confirm_letter(draft.name, url, language=draft.language)
+            case "notice":
+                told = _decode_notice(content)
+                return email.notice_letter(
+                    told.kind, draft.name, since=told.since, zone=zone, endpoint=subscription.target,
+                    answer=told.answer, language=draft.language,
+                )  # fmt: skip
+            case _:
+                return email.test_letter(language=draft.language)
+
+    async def _digest_letter(self, job: Job, subscription: Subscription) -> Letter:
+        content = _decode_digest(job.content or b"{}")
+        mode = subscription.draft.mode
+        return email.digest_letter(
+            [(entry.alert, status) for entry, status in await self._members(content)],
+            start=content.start,
+            end=content.end,
+            zone=find_zone(_zone_name(subscription)),
+            group=", ".join(f"{k}: {v}" for k, v in content.group.items()) or None,
+            language=subscription.draft.language,
+            public_url=self._parts.public_url,
+            daily=mode != "immediate" and mode.daily is not None,
+        )
+
+
+def _zone_name(subscription: Subscription) -> str:
+    """The zone that a reader's times are shown in: the one that the subscription names, if it names any."""
+    draft = subscription.draft
+    if draft.mode != "immediate" and draft.mode.timezone:
+        return draft.mode.timezone
+    return draft.quiet_hours.timezone if draft.quiet_hours else "UTC"
+
+
+def _judge_challenge(job: Job, answer: Answer) -> Judgement:
+    """A 2xx answer proves the endpoint only when it echoes the challenge."""
+    judgement = judge_answer(answer)
+    if judgement.meaning != "delivered":
+        return judgement
+    if message.echoes(_decode_challenge(job.content or b"{}").challenge, answer.excerpt):
+        return Judgement("delivered", "the challenge was echoed")
+    return Judgement("retry", f"answered {answer.status}, but did not echo the challenge")

@@ -1,0 +1,348 @@
+"""The sender's engine: a lane for each endpoint, so that a slow, dead or busy one costs the others nothing.
+
+A lane has a window of attempts at once that grows while it answers promptly and shrinks when it fails, and a breaker
+that rests it after failures in a row. Lanes take turns. An attempt that has not been answered within a second gives
+its place back to the prompt ones and stops its lane from starting more. What is beyond a lane's room stays in the
+table. Revisions of one alert go out one after the other, each only after the fate of the one before is recorded.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Container, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from schemas.instants import SECOND
+from services.notify.domain.attempt import UNPROVED_KINDS, Job, Outcome, hold, put_back, settle
+from services.notify.domain.delivery import Answer, Judgement
+from services.notify.domain.lifecycle import SENT_TO
+from services.notify.domain.subscription import Subscription
+from services.shared.clock import Clock
+from services.shared.failures import RetryLaterError
+
+log = logging.getLogger(__name__)
+
+#: Messages of one lane in memory, and when it asks for more; messages of all lanes in memory.
+ROOM: Final = 256
+LOW: Final = 64
+MOST: Final = 100_000
+#: Attempts at once: prompt ones, and all together. One becomes slow after so many seconds.
+PROMPT: Final = 128
+IN_FLIGHT: Final = 480
+SLOW_S: Final = 1.0
+FIRST_WINDOW: Final = 4
+WIDEST: Final = 64
+#: Failures in a row that open the breaker, and how long it rests the lane, seconds: doubling, up to the longest.
+BREAKS_AFTER: Final = 5
+FIRST_REST_S: Final = 30
+LONGEST_REST_S: Final = 600
+
+Find = Callable[[str], Subscription | None]
+Settled = Callable[[Sequence["Noted"]], Awaitable[None]]
+
+
+class Courier(Protocol):
+    async def attempt(self, job: Job, subscription: Subscription) -> tuple[Answer, Judgement]:
+        """Make the message, send it once, and say what the answer means."""
+        ...
+
+
+class Queue(Protocol):
+    async def record(self, outcomes: Sequence[Outcome]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """An outcome to be recorded. ``led``: its alert's later revisions were waiting for it."""
+
+    outcome: Outcome
+    judgement: Judgement | None = None
+    led: bool = False
+
+
+@dataclass(slots=True)
+class Lane:
+    """One endpoint's queue and how it fares. ``busy``: alerts with a message under way, and what waits behind it."""
+
+    name: str
+    queue: deque[Job] = field(default_factory=deque)
+    busy: dict[str, list[Job]] = field(default_factory=dict)
+    in_flight: int = 0
+    slow: int = 0
+    window: int = FIRST_WINDOW
+    failures: int = 0
+    rest_s: int = 0
+    rests_until: int = 0
+    is_ready: bool = False
+    has_more: bool = False
+
+    def may_start(self, now: int) -> bool:
+        window = 1 if self.rest_s else self.window
+        return bool(self.queue) and self.in_flight < window and not self.slow and self.rests_until <= now
+
+    def next_job(self) -> Job | None:
+        """The oldest job whose alert has nothing under way; what has is set aside behind it."""
+        while self.queue:
+            job = self.queue.popleft()
+            if job.alert is None:
+                return job
+            behind = self.busy.get(job.alert)
+            if behind is None:
+                self.busy[job.alert] = []
+                return job
+            behind.append(job)
+        return None
+
+    def learn(self, judgement: Judgement, latency: int, now: int) -> None:
+        """Widen or narrow the window; open or close the breaker."""
+        if judgement.meaning in ("delivered", "rejected"):
+            self.failures = self.rest_s = self.rests_until = 0
+            if latency < SLOW_S * SECOND:
+                self.window = min(self.window + 1, WIDEST)
+            return
+        self.failures += 1
+        self.window = max(self.window // 2, 1)
+        if self.failures >= BREAKS_AFTER and self.rests_until <= now:
+            self.rest_s = min(self.rest_s * 2 or FIRST_REST_S, LONGEST_REST_S)
+            self.rests_until = now + self.rest_s * SECOND
+
+    @property
+    def size(self) -> int:
+        return len(self.queue) + self.in_flight
+
+    @property
+    def is_idle(self) -> bool:
+        return not (self.queue or self.in_flight or self.busy or self.failures or self.has_more)
+
+
+class _Everything:
+    """Every lane: there is no room in memory at all."""
+
+    def __contains__(self, _lane: object) -> bool:
+        return True
+
+
+class Dispatcher:
+    """Belongs to the event loop. ``settled`` is told what was recorded; ``on_hungry`` that a lane can take more."""
+
+    def __init__(
+        self,
+        courier: Courier,
+        queue: Queue,
+        find: Find,
+        clock: Clock,
+        chance: Callable[[], float],
+        settled: Settled,
+        on_hungry: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._courier, self._store, self._find = courier, queue, find
+        self._clock, self._chance, self._settled, self._on_hungry = clock, chance, settled, on_hungry
+        self._lanes: dict[str, Lane] = {}
+        self._ready: deque[Lane] = deque()
+        self._full: set[str] = set()
+        self._size = self._prompt = self._in_flight = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._outcomes: list[Noted] = []
+        self._recording: asyncio.Task[None] | None = None
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._stopping = False
+        self.hungry: set[str] = set()
+        self.attempted = self.failed = 0
+
+    def full(self) -> Container[str]:
+        """Lanes that take no more: without room, or at rest."""
+        if self._size >= MOST or self._stopping:
+            return _Everything()
+        for name in self._full:
+            self._lanes[name].has_more = True
+        return self.closed()
+
+    def closed(self) -> frozenset[str]:
+        """The lanes by name that take no more now."""
+        now = self._clock.now()
+        resting = [lane.name for lane in self._lanes.values() if lane.rests_until > now] if self._resting() else []
+        return frozenset((*self._full, *resting))
+
+    def _resting(self) -> bool:
+        return any(lane.failures for lane in self._lanes.values())
+
+    def room(self, name: str) -> int:
+        """How many more messages of a lane may be held in memory; one that comes out of its rest is tried with one."""
+        lane = self._lanes.get(name)
+        if self._stopping or self._size >= MOST:
+            return 0
+        if lane is None:
+            return ROOM
+        return max(1 - lane.size, 0) if lane.rest_s else max(ROOM - lane.size, 0)
+
+    def offer(self, jobs: Sequence[Job]) -> None:
+        """Take jobs that this process has claimed, in order."""
+        for job in jobs:
+            lane = self._lanes.get(job.lane)
+            if lane is None:
+                lane = self._lanes[job.lane] = Lane(job.lane)
+            lane.queue.append(job)
+            self._enlist(lane)
+            if lane.size >= ROOM:
+                self._full.add(lane.name)
+        if jobs:
+            self._size += len(jobs)
+            self._idle.clear()
+            self._pump()
+
+    def expect_more(self, name: str) -> None:
+        """The table holds more of this lane than was taken."""
+        lane = self._lanes.get(name)
+        if lane is not None:
+            lane.has_more = True
+
+    @property
+    def size(self) -> int:
+        """Messages in memory, under way or waiting."""
+        return self._size
+
+    async def idle(self) -> None:
+        """Until nothing is in memory and everything is recorded."""
+        await self._idle.wait()
+
+    async def stop(self, grace_s: float = 1.5) -> None:
+        """Start nothing more, let what is under way end, record it. The rest is found in the table again."""
+        self._stopping = True
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=grace_s)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._recording is not None:
+            await asyncio.wait([self._recording], timeout=grace_s)
+
+    def _enlist(self, lane: Lane) -> None:
+        if not lane.is_ready:
+            lane.is_ready = True
+            self._ready.append(lane)
+
+    def _pump(self) -> None:
+        """Start attempts, one a lane in turn, as long as there is a place."""
+        now = self._clock.now()
+        while self._ready and self._prompt < PROMPT and self._in_flight < IN_FLIGHT and not self._stopping:
+            lane = self._ready.popleft()
+            lane.is_ready = False
+            if not lane.may_start(now) or (job := lane.next_job()) is None:
+                continue
+            self._start(lane, job)
+            if lane.may_start(now):
+                self._enlist(lane)
+
+    def _start(self, lane: Lane, job: Job) -> None:
+        lane.in_flight += 1
+        self._prompt += 1
+        self._in_flight += 1
+        task = asyncio.create_task(self._run(lane, job))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, lane: Lane, job: Job) -> None:
+        slow = [False]
+        timer = asyncio.get_running_loop().call_later(SLOW_S, self._grow_slow, lane, slow)
+        try:
+            noted = await self._attempt(lane, job)
+        finally:
+            timer.cancel()
+            lane.in_flight -= 1
+            self._in_flight -= 1
+            if slow[0]:
+                lane.slow -= 1
+            else:
+                self._prompt -= 1
+        self._note(noted)
+        if lane.rests_until > self._clock.now():
+            self._clear(lane)
+        self._refill(lane)
+        self._enlist(lane)
+        self._pump()
+
+    def _grow_slow(self, lane: Lane, slow: list[bool]) -> None:
+        slow[0] = True
+        lane.slow += 1
+        self._prompt -= 1
+        self._pump()
+
+    async def _attempt(self, lane: Lane, job: Job) -> Noted:
+        subscription, now = self._find(job.subscription), self._clock.now()
+        if subscription is None:
+            return Noted(hold(job, now, "ended"), led=True)
+        if subscription.state not in SENT_TO and job.kind not in UNPROVED_KINDS:
+            return Noted(hold(job, now, subscription.state), led=True)
+        answer, judgement = await self._courier.attempt(job, subscription)
+        now = self._clock.now()
+        lane.learn(judgement, answer.latency, now)
+        self.attempted += 1
+        self.failed += judgement.meaning != "delivered"
+        return Noted(settle(job, answer, judgement, now, self._chance()), judgement, led=True)
+
+    def _clear(self, lane: Lane) -> None:
+        """The breaker opened: what waits goes back to the table until it closes."""
+        now = self._clock.now()
+        waiting = [*lane.queue]
+        lane.queue.clear()
+        for job in waiting:
+            self._note(Noted(put_back(job, now, lane.rests_until, "the endpoint rests after failures in a row")))
+
+    def _refill(self, lane: Lane) -> None:
+        if lane.size < ROOM:
+            self._full.discard(lane.name)
+        if lane.has_more and lane.size <= LOW:
+            lane.has_more = False
+            self.hungry.add(lane.name)
+            self._on_hungry()
+
+    def _note(self, noted: Noted) -> None:
+        self._outcomes.append(noted)
+        if self._recording is None:
+            self._recording = asyncio.create_task(self._record(), name="record attempts")
+
+    async def _record(self) -> None:
+        """Record outcomes in batches: whatever came while the last batch was being written is the next."""
+        try:
+            while self._outcomes:
+                batch, self._outcomes = self._outcomes, []
+                await self._keep(batch)
+                self._size -= len(batch)
+                for noted in batch:
+                    self._release(noted)
+                await self._settled(batch)
+                self._pump()
+        finally:
+            self._recording = None
+            if not self._size:
+                self._idle.set()
+
+    async def _keep(self, batch: Sequence[Noted]) -> None:
+        pause = 0.1
+        while True:
+            try:
+                return await self._store.record([noted.outcome for noted in batch])
+            except RetryLaterError as error:
+                log.warning("attempts cannot be recorded yet: %s", error)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 5.0)
+
+    def _release(self, noted: Noted) -> None:
+        """Let go of the alert: what waited behind goes on, or back to the table where this one will be tried again."""
+        outcome = noted.outcome
+        lane = self._lanes.get(outcome.job.lane)
+        if lane is None:
+            return
+        alert = outcome.job.alert
+        behind = lane.busy.pop(alert, []) if alert is not None and noted.led else []
+        if outcome.state == "pending" and outcome.due_at is not None:
+            for job in behind:
+                self._note(Noted(put_back(job, outcome.at, outcome.due_at, "an earlier revision goes first")))
+        else:
+            lane.queue.extendleft(reversed(behind))
+            self._enlist(lane)
+        if lane.is_idle:
+            self._lanes.pop(lane.name, None)
+            self._full.discard(lane.name)

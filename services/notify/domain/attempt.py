@@ -1,0 +1,103 @@
+"""One message on its way: what is to be sent, and what an attempt at it led to."""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from schemas.instants import DAY, SECOND
+from schemas.vocabulary import AlertStatus
+from services.notify.domain.delivery import Answer, Judgement, next_delay
+from services.notify.domain.lifecycle import DeliveryState, EndpointEvent, EndpointState, next_delivery
+from services.notify.domain.subscription import Subscription
+
+#: ``alert``: one revision of one alert. ``confirm`` asks a mail address for its consent; ``notice`` tells the owner
+#: about the endpoint itself, at the contact address.
+MessageKind = Literal["alert", "digest", "heartbeat", "challenge", "test", "confirm", "notice"]
+
+#: An endpoint that has failed for so long is disabled.
+OUTLASTED: Final = 5 * DAY
+#: Kinds that do not wait for the endpoint to be proved, or to be on.
+UNPROVED_KINDS: Final[frozenset[MessageKind]] = frozenset({"challenge", "confirm", "notice"})
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A message to be sent once. ``id`` is the webhook-id.
+
+    ``attempts`` were made before, ``failures`` of them since it was last queued. ``status`` is what the recipient is
+    told that the alert is; ``content`` is what a message of another kind is made from, as JSON.
+    """
+
+    id: str
+    subscription: str
+    kind: MessageKind
+    created_at: int
+    alert: str | None = None
+    revision: int = 0
+    status: AlertStatus = "raised"
+    content: bytes | None = None
+    attempts: int = 0
+    failures: int = 0
+
+    @property
+    def lane(self) -> str:
+        """Which queue it stands in. Word to the owner goes another way than the endpoint that it is about."""
+        return f"{self.subscription}!" if self.kind == "notice" else self.subscription
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a job: its new state, when it is due again, and the attempt's answer, if one was made."""
+
+    job: Job
+    at: int
+    state: DeliveryState
+    reason: str
+    due_at: int | None = None
+    failures: int = 0
+    answer: Answer | None = None
+
+
+def settle(job: Job, answer: Answer, judgement: Judgement, now: int, chance: float) -> Outcome:
+    """What an answer makes of a job. ``chance`` in [0, 1) spreads the retries."""
+    if judgement.meaning == "delivered":
+        return Outcome(job, now, next_delivery("pending", "delivered"), judgement.reason, answer=answer)
+    if judgement.meaning == "gone" and job.kind not in UNPROVED_KINDS:
+        return Outcome(job, now, next_delivery("pending", "endpoint_off"), judgement.reason, answer=answer)
+    failures = job.failures + 1
+    delay = next_delay(failures, judgement, chance)
+    if delay is None:
+        state = next_delivery("pending", "exhausted")
+        return Outcome(job, now, state, judgement.reason, failures=failures, answer=answer)
+    due = now + int(delay * SECOND)
+    return Outcome(job, now, next_delivery("pending", "put_off"), judgement.reason, due, failures, answer)
+
+
+def put_back(job: Job, now: int, due_at: int, reason: str) -> Outcome:
+    """The job was not attempted, and is due again then."""
+    return Outcome(job, now, "pending", reason, due_at, job.failures)
+
+
+def hold(job: Job, now: int, state: EndpointState) -> Outcome:
+    """The job was not attempted, since its endpoint is off: it waits for recovery, or is dropped with the end."""
+    event: Literal["endpoint_ended", "endpoint_off"] = "endpoint_ended" if state == "ended" else "endpoint_off"
+    return Outcome(job, now, next_delivery("pending", event), f"the subscription is {state}", failures=job.failures)
+
+
+def endpoint_event(subscription: Subscription, outcome: Outcome, judgement: Judgement) -> EndpointEvent | None:
+    """What an attempt says of the endpoint; None where it says nothing new.
+
+    A mail relay that does not answer says nothing of the mailbox behind it.
+    """
+    state, answer = subscription.state, outcome.answer
+    if outcome.job.kind in UNPROVED_KINDS or answer is None:
+        return None
+    if judgement.meaning == "delivered":
+        return "delivered" if state == "failing" else None
+    if judgement.meaning == "gone":
+        return "refused"
+    if answer.channel == "email" and judgement.meaning != "rejected":
+        return None
+    since = subscription.failing_since
+    if state == "failing" and since is not None and outcome.at - since >= OUTLASTED:
+        return "outlasted"
+    return "failed" if state == "active" else None

@@ -1,0 +1,35 @@
+"""What a message that is no alert is made from: kept with the delivery as JSON, so that each attempt says the same."""
+
+from typing import Final
+
+import msgspec
+
+from schemas.vocabulary import AlertStatus
+from services.notify.domain.email import NoticeKind
+
+
+class DigestContent(msgspec.Struct, frozen=True):
+    """What a digest is made from: ``[start, end)``, what its alerts have in common, and their net states."""
+
+    start: int
+    end: int
+    group: dict[str, str]
+    members: tuple[tuple[str, int, AlertStatus], ...]
+
+
+class ChallengeContent(msgspec.Struct, frozen=True):
+    """What a channel is to prove itself with: a webhook's challenge, or an email's confirmation token."""
+
+    challenge: str
+
+
+class NoticeContent(msgspec.Struct, frozen=True):
+    """Word about an endpoint: what became of it, since when, and what it answered last."""
+
+    kind: NoticeKind
+    to: str
+    since: int
+    answer: str
+
+
+encode_content: Final = msgspec.json.Encoder().encode

@@ -1,0 +1,105 @@
+"""What follows from a batch of recorded attempts: the state of endpoints, and the counts that operators see."""
+
+import logging
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from schemas.instants import MINUTE
+from services.notify.dispatch import Dispatcher, Noted
+from services.notify.domain.attempt import endpoint_event
+from services.notify.domain.lifecycle import EndpointEvent
+from services.notify.sql.subscriptions import UnknownError
+from services.notify.use_cases import endpoints
+from services.notify.use_cases.directory import Directory
+from services.notify.use_cases.endpoints import Endpoints
+from services.shared.clock import Clock
+from services.shared.failures import RetryLaterError
+from services.shared.observability import Metrics
+
+log = logging.getLogger(__name__)
+
+#: The failure rate is that of the attempts of this long.
+RATE_OVER: Final = 15 * MINUTE
+
+
+class Settling:
+    """Told of every batch once it is recorded."""
+
+    def __init__(self, store: Endpoints, directory: Directory, clock: Clock, metrics: Metrics) -> None:
+        self._store, self._directory, self._clock, self._metrics = store, directory, clock, metrics
+        self._minutes: deque[list[int]] = deque()
+
+    async def settled(self, batch: Sequence[Noted]) -> None:
+        """Count, and let each endpoint follow what its attempts said."""
+        events: dict[str, tuple[EndpointEvent, int, str]] = {}
+        for noted in batch:
+            self._count(noted)
+            found = self._event(noted)
+            if found is not None:
+                events[noted.outcome.job.subscription] = found
+        for id, (event, at, reason) in events.items():
+            await self._follow(id, event, at, reason)
+        if events:
+            await self._directory.refresh()
+
+    def _event(self, noted: Noted) -> tuple[EndpointEvent, int, str] | None:
+        outcome, judgement = noted.outcome, noted.judgement
+        subscription = self._directory.subscriptions.get(outcome.job.subscription)
+        if subscription is None or judgement is None:
+            return None
+        if outcome.job.kind == "challenge" and judgement.meaning == "delivered":
+            return "proved", outcome.at, ""
+        event = endpoint_event(subscription, outcome, judgement)
+        return None if event is None else (event, outcome.at, judgement.reason)
+
+    async def _follow(self, id: str, event: EndpointEvent, at: int, reason: str) -> None:
+        def decide(s: Any) -> endpoints.Decided:
+            return endpoints.prove(s, at) if event == "proved" else endpoints.note(s, event, at, reason)
+
+        try:
+            before, after = await self._store.change(id, decide, _nothing)
+        except UnknownError:
+            return
+        except RetryLaterError as error:
+            # The next attempt says the same again.
+            log.warning("the state of endpoint %s cannot be kept yet: %s", id, error)
+            return
+        if before.state != after.state and after.state in ("disabled", "gone"):
+            log.error("endpoint %s is %s: %s", id, after.state, reason)
+
+    def _count(self, noted: Noted) -> None:
+        if noted.judgement is None:
+            return
+        delivered = noted.judgement.meaning == "delivered"
+        kind = "delivered" if delivered else "retried" if noted.outcome.state == "pending" else "failed"
+        self._metrics.delivery_attempts[kind].inc()
+        minute = noted.outcome.at // MINUTE
+        if not self._minutes or self._minutes[-1][0] != minute:
+            self._minutes.append([minute, 0, 0])
+        self._minutes[-1][1] += 1
+        self._minutes[-1][2] += not delivered
+
+    def failure_rate(self) -> float:
+        """The part of the recent attempts that failed; 0 where there were none."""
+        oldest = (self._clock.now() - RATE_OVER) // MINUTE
+        while self._minutes and self._minutes[0][0] < oldest:
+            self._minutes.popleft()
+        made = sum(minute[1] for minute in self._minutes)
+        return sum(minute[2] for minute in self._minutes) / made if made else 0.0
+
+    def status(self, dispatcher: Dispatcher, directory: Directory) -> Mapping[str, Any]:
+        """For ``/status``, from memory."""
+        disabled = directory.count("disabled") + directory.count("gone")
+        self._metrics.delivery_backlog.set(dispatcher.size)
+        self._metrics.endpoints_disabled.set(disabled)
+        return {
+            "state": "ok",
+            "backlog": dispatcher.size,
+            "failure_rate": round(self.failure_rate(), 4),
+            "disabled_endpoints": disabled,
+        }
+
+
+def _nothing(_connection: object) -> None:
+    return None

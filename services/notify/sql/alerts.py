@@ -1,0 +1,207 @@
+"""The alert log, and the one transaction in which alerts are kept and what becomes of them is decided."""
+
+from collections.abc import Container, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import Connection, case, func, insert, select, text
+
+from schemas.assessments import Alert
+from services.notify.domain.attempt import Job
+from services.notify.sql.deliveries import delivery_row, insert_rows
+from services.notify.sql.subscriptions import current_version
+from services.notify.sql.tables import alert_log, deliveries, gathered, groups, held
+from services.notify.use_cases.take_alerts import Accepted, Arrival, Facts, Fate, Judge, Logged, StaleError, Told
+from services.shared.db.engine import Database
+from services.shared.db.upsert import merge
+
+#: Whoever appends to the log on PostgreSQL holds this lock until the commit, so numbers commit in order.
+LOG_LOCK: Final = 7_203_415_221
+_decode: Final = msgspec.json.Decoder(Alert).decode
+
+
+class SqlAlertBook:
+    """``instance`` names this process: what it decides, it claims."""
+
+    def __init__(self, database: Database, instance: str) -> None:
+        self._database = database
+        self._instance = instance
+
+    async def accept(self, arrivals: Sequence[Arrival], judge: Judge, version: int, full: Container[str]) -> Accepted:
+        """Keep the alerts that are new, and what ``judge`` makes of them; repetition changes nothing.
+
+        ``full`` are lanes without room in memory. Raises StaleError when the directory is no longer at ``version``.
+        Not forced to disk on the embedded log, from which all of this can be derived again.
+        """
+
+        def work(connection: Connection) -> Accepted:
+            _lock(connection)
+            if current_version(connection) != version:
+                raise StaleError
+            logged: list[Logged] = []
+            jobs: list[Job] = []
+            for wave in _waves(_without_known(connection, arrivals)):
+                logged += self._append(connection, wave)
+                jobs += self._decide(connection, wave, judge, full)
+            return Accepted(logged, jobs)
+
+        return await self._database.write(work, durable=False)
+
+    def _append(self, connection: Connection, wave: Sequence[Arrival]) -> list[Logged]:
+        seq = connection.execute(select(func.max(alert_log.c.seq))).scalar() or 0
+        rows = [
+            {
+                "seq": seq + n, "alert_id": a.alert.id, "revision": a.alert.revision, "status": a.alert.status,
+                "incident_id": a.alert.incident_id, "thread": a.alert.thread, "event_id": a.event_id,
+                "recorded_at": a.now, "body": a.body,
+            }
+            for n, a in enumerate(wave, 1)
+        ]  # fmt: skip
+        connection.execute(insert(alert_log), rows)
+        return [Logged(seq + n, a.alert, a.now) for n, a in enumerate(wave, 1)]
+
+    def _decide(self, connection: Connection, wave: Sequence[Arrival], judge: Judge, full: Container[str]) -> list[Job]:
+        told = _load_told(connection, [a.alert.id for a in wave if a.alert.revision > 1])
+        facts = Facts(told, lambda pairs: _load_last_sent(connection, pairs))
+        rows: list[dict[str, Any]] = []
+        jobs: list[Job] = []
+        waiting: list[tuple[Arrival, Fate]] = []
+        for arrival in wave:
+            before = told.get(arrival.alert.id, {})
+            for fate in judge(arrival, facts):
+                if fate.action != "send":
+                    waiting.append((arrival, fate))
+                    continue
+                assert fate.job is not None
+                mine = self._may_claim(fate, arrival.now, before.get(fate.job.subscription), full)
+                due = fate.due if fate.state == "pending" else None
+                rows.append(delivery_row(fate.job, due, self._instance if mine else None, fate.state))
+                if mine:
+                    jobs.append(fate.job)
+        insert_rows(connection, rows)
+        _keep_waiting(connection, waiting)
+        return jobs
+
+    def _may_claim(self, fate: Fate, now: int, before: Told | None, full: Container[str]) -> bool:
+        """Whether it goes straight to the sender: due, with room, and no earlier revision waiting elsewhere."""
+        assert fate.job is not None
+        if fate.state != "pending" or fate.due > now or fate.job.lane in full:
+            return False
+        return before is None or not before.unfinished or before.claimed_by == self._instance
+
+
+def _lock(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOG_LOCK})
+
+
+def _without_known(connection: Connection, arrivals: Sequence[Arrival]) -> list[Arrival]:
+    """Those whose revision is not in the log yet, each once."""
+    ids = list({a.alert.id for a in arrivals})
+    statement = select(alert_log.c.alert_id, alert_log.c.revision).where(alert_log.c.alert_id.in_(ids))
+    known = {(row.alert_id, row.revision) for row in connection.execute(statement)}
+    fresh = []
+    for arrival in arrivals:
+        key = (arrival.alert.id, arrival.alert.revision)
+        if key not in known:
+            known.add(key)
+            fresh.append(arrival)
+    return fresh
+
+
+def _waves(arrivals: Sequence[Arrival]) -> list[list[Arrival]]:
+    """In order, cut wherever an alert comes again: what its later revision finds has then been written."""
+    waves: list[list[Arrival]] = []
+    seen: set[str] = set()
+    for arrival in arrivals:
+        if not waves or arrival.alert.id in seen:
+            waves.append([])
+            seen.clear()
+        seen.add(arrival.alert.id)
+        waves[-1].append(arrival)
+    return waves
+
+
+def _load_told(connection: Connection, alert_ids: Sequence[str]) -> dict[str, dict[str, Told]]:
+    """By alert and subscription: what was told of it, or waits to be told; the newest revision of each."""
+    found: dict[str, dict[str, Told]] = {}
+    if not alert_ids:
+        return found
+    d = deliveries.c
+    sent = select(d.alert_id, d.subscription_id, d.revision, d.state, d.claimed_by).where(
+        d.alert_id.in_(alert_ids), d.state != "dropped"
+    )
+    for row in connection.execute(sent.order_by(d.revision)):
+        told = Told(row.revision, row.state == "pending", row.claimed_by)
+        found.setdefault(row.alert_id, {})[row.subscription_id] = told
+    g, h = gathered.c, held.c
+    joined = select(g.alert_id, g.subscription_id, g.revision).where(g.alert_id.in_(alert_ids))
+    waiting = select(h.alert_id, h.subscription_id, h.revision).where(h.alert_id.in_(alert_ids), h.silence_id.is_(None))
+    for alert, subscription, revision in connection.execute(joined.union_all(waiting)):
+        before = found.setdefault(alert, {}).get(subscription)
+        if before is None or before.revision < revision:
+            found[alert][subscription] = Told(revision)
+    return found
+
+
+def _load_last_sent(connection: Connection, pairs: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], int]:
+    """When each group, (subscription, key), last went out."""
+    ids = list({subscription for subscription, _ in pairs})
+    statement = select(groups).where(groups.c.subscription_id.in_(ids), groups.c.last_sent.is_not(None))
+    return {(row.subscription_id, row.group_key): row.last_sent for row in connection.execute(statement)}
+
+
+def _keep_waiting(connection: Connection, waiting: Sequence[tuple[Arrival, Fate]]) -> None:
+    """Hold alerts until they are gathered or their silence ends; a newer revision takes the place of an older."""
+    if not waiting:
+        return
+    rows = [
+        {
+            "subscription_id": fate.subscription.id, "alert_id": arrival.alert.id, "revision": arrival.alert.revision,
+            "group_key": fate.group, "silence_id": fate.silence, "held_at": arrival.now, "due_at": fate.due,
+        }
+        for arrival, fate in waiting
+    ]  # fmt: skip
+    connection.execute(merge(connection, held, _newer), rows)
+
+
+def _newer(came: Any) -> dict[str, Any]:
+    # A group keeps its hour when one of its alerts changes; an alert that comes out of a silence gets a new one.
+    stays = held.c.silence_id.is_(None) & came.silence_id.is_(None)
+    due = case((stays, held.c.due_at), else_=came.due_at)
+    return {"revision": came.revision, "group_key": came.group_key, "silence_id": came.silence_id, "due_at": due}
+
+
+class SqlAlertLog:
+    """The log as it is read: in order of commit, by alert, by incident."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def after(self, seq: int, limit: int) -> list[Logged]:
+        statement = select(alert_log).where(alert_log.c.seq > seq).order_by(alert_log.c.seq).limit(limit)
+        return await self._read(statement)
+
+    async def revision(self, alert: str, revision: int) -> Logged | None:
+        statement = select(alert_log).where(alert_log.c.alert_id == alert, alert_log.c.revision == revision)
+        return next(iter(await self._read(statement)), None)
+
+    async def latest(self, alert: str) -> Logged | None:
+        statement = select(alert_log).where(alert_log.c.alert_id == alert).order_by(alert_log.c.revision.desc())
+        return next(iter(await self._read(statement.limit(1))), None)
+
+    async def between(self, start: int, end: int, limit: int) -> list[Logged]:
+        """Recorded within the half-open interval, in order."""
+        statement = select(alert_log).where(alert_log.c.recorded_at >= start, alert_log.c.recorded_at < end)
+        return await self._read(statement.order_by(alert_log.c.seq).limit(limit))
+
+    async def last_seq(self) -> int:
+        statement = select(func.max(alert_log.c.seq))
+        return await self._database.read(lambda connection: connection.execute(statement).scalar() or 0)
+
+    async def _read(self, statement: Any) -> list[Logged]:
+        return await self._database.read(lambda connection: [to_logged(row) for row in connection.execute(statement)])
+
+
+def to_logged(row: Any) -> Logged:
+    return Logged(row.seq, _decode(row.body), row.recorded_at)

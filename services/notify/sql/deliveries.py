@@ -1,0 +1,216 @@
+"""Deliveries as rows: queued in lanes, claimed by one process at a time, recorded attempt by attempt."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, and_, bindparam, case, exists, func, select, update
+
+from services.notify.domain.attempt import Job, Outcome
+from services.notify.domain.lifecycle import SENT_TO
+from services.notify.domain.subscription import Subscription
+from services.notify.sql.tables import CLAIMED, WAITING, attempts, deliveries, held, lanes
+from services.shared.db.engine import Database
+from services.shared.db.tables import leases
+from services.shared.db.upsert import insert_new, merge
+
+#: Lanes looked at in one transaction, so that no other write waits long.
+LANES_AT_ONCE = 100
+_d = deliveries.c
+
+
+def delivery_row(job: Job, due_at: int | None, claimed_by: str | None = None, state: str = "pending") -> dict[str, Any]:
+    return {
+        "id": job.id, "subscription_id": job.subscription, "lane": job.lane, "kind": job.kind, "alert_id": job.alert,
+        "revision": job.revision, "status": job.status, "state": state, "created_at": job.created_at,
+        "due_at": due_at, "finished_at": None, "attempts": job.attempts, "failures": job.failures,
+        "claimed_by": claimed_by, "content": job.content,
+    }  # fmt: skip
+
+
+def insert_rows(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Keep new deliveries; those there already are left as they are. What nobody claimed is queued in its lane."""
+    if not rows:
+        return
+    connection.execute(insert_new(connection, deliveries), rows)
+    queue_lanes(connection, [(r["lane"], r["due_at"]) for r in rows if r["claimed_by"] is None and r["due_at"]])
+
+
+def insert_jobs(connection: Connection, jobs: Sequence[Job]) -> None:
+    """Queue messages that are due at once."""
+    insert_rows(connection, [delivery_row(job, job.created_at) for job in jobs])
+
+
+def queue_lanes(connection: Connection, dues: Iterable[tuple[str, int]]) -> None:
+    """Have each lane looked at when it is due, or earlier if it was to be looked at earlier."""
+    earliest: dict[str, int] = {}
+    for lane, due in dues:
+        earliest[lane] = min(due, earliest.get(lane, due))
+    if earliest:
+        rows = [{"lane": lane, "due_at": due} for lane, due in earliest.items()]
+        connection.execute(merge(connection, lanes, _sooner), rows)
+
+
+def _sooner(came: Any) -> dict[str, Any]:
+    return {"due_at": case((came.due_at < lanes.c.due_at, came.due_at), else_=lanes.c.due_at)}
+
+
+def follow_endpoint(connection: Connection, before: Subscription, after: Subscription) -> None:
+    """Let waiting messages follow their endpoint: held while it is off, dropped when it ended."""
+    if after.state in SENT_TO or before.state == after.state:
+        return
+    mine = and_(_d.subscription_id == after.id, _d.kind.not_in(("challenge", "confirm", "notice")))
+    if after.state == "ended":
+        gone = update(deliveries).where(_d.subscription_id == after.id, _d.state.in_(("pending", "held", "failed")))
+        connection.execute(gone.values(state="dropped", due_at=None, claimed_by=None))
+        connection.execute(held.delete().where(held.c.subscription_id == after.id))
+    elif after.state in ("disabled", "gone"):
+        off = update(deliveries).where(mine, WAITING)
+        connection.execute(off.values(state="held", due_at=None))
+
+
+def release_silenced(connection: Connection, silence: str, now: int) -> None:
+    """What waits for the end of a silence is looked at now."""
+    connection.execute(update(held).where(held.c.silence_id == silence, held.c.due_at > now).values(due_at=now))
+
+
+class SqlDeliveries:
+    """The queue as the dispatcher sees it. ``instance`` names this process."""
+
+    def __init__(self, database: Database, instance: str) -> None:
+        self._database = database
+        self._instance = instance
+
+    async def record(self, outcomes: Sequence[Outcome]) -> None:
+        """Keep attempts and new states. Not forced to disk: what is lost is sent again under the same id."""
+        await self._database.write(lambda connection: self._record(connection, outcomes), durable=False)
+
+    def _record(self, connection: Connection, outcomes: Sequence[Outcome]) -> None:
+        tried = [attempt_row(o) for o in outcomes if o.answer is not None]
+        if tried:
+            connection.execute(insert_new(connection, attempts), tried)
+        connection.execute(
+            _SETTLE,
+            [
+                {
+                    "b_id": o.job.id, "b_by": self._instance, "state": o.state, "due_at": o.due_at,
+                    "failures": o.failures, "attempts": o.job.attempts + (o.answer is not None),
+                    "finished_at": None if o.state == "pending" else o.at,
+                }
+                for o in outcomes
+            ],
+        )  # fmt: skip
+        queue_lanes(connection, [(o.job.lane, o.due_at) for o in outcomes if o.due_at is not None])
+
+    async def due_lanes(self, now: int, without: frozenset[str], limit: int) -> list[str]:
+        """Lanes that are due, longest first, without those that have no room."""
+        statement = select(lanes.c.lane).where(lanes.c.due_at <= now).order_by(lanes.c.due_at)
+        if without:
+            statement = statement.where(lanes.c.lane.not_in(without))
+        return await self._database.read(lambda c: list(c.execute(statement.limit(limit)).scalars()))
+
+    async def claim(self, rooms: Mapping[str, int], now: int) -> list[Job]:
+        """Take what is due in each lane, oldest first, up to the room it has; none that waits for an earlier
+        revision. Another process passes over lanes that this one is at."""
+        return await self._database.write(lambda connection: self._claim(connection, rooms, now), durable=False)
+
+    def _claim(self, connection: Connection, rooms: Mapping[str, int], now: int) -> list[Job]:
+        mine = select(lanes.c.lane).where(lanes.c.lane.in_(rooms)).with_for_update(skip_locked=True)
+        jobs: list[Job] = []
+        for lane in list(connection.execute(mine).scalars()):
+            rows = connection.execute(_DUE, {"b_lane": lane, "b_now": now, "b_room": rooms[lane]}).all()
+            if rows:
+                taken = [{"b_id": row.id, "claimed_by": self._instance} for row in rows]
+                connection.execute(_CLAIM, taken)
+                jobs.extend(to_job(row) for row in rows)
+            self._requeue(connection, lane, now, full=len(rows) >= rooms[lane])
+        return jobs
+
+    def _requeue(self, connection: Connection, lane: str, now: int, *, full: bool) -> None:
+        """When the lane is to be looked at next. One with revisions that wait for an earlier one asks again soon."""
+        due = connection.execute(_NEXT_DUE, {"b_lane": lane}).scalar()
+        if due is None:
+            connection.execute(lanes.delete().where(lanes.c.lane == lane))
+        else:
+            later = due if due > now or full else now + 1_000_000
+            connection.execute(update(lanes).where(lanes.c.lane == lane).values(due_at=later))
+
+    async def put_off(self, lane: str, until: int) -> None:
+        """Do not look at the lane before then: its breaker is open."""
+        statement = update(lanes).where(lanes.c.lane == lane, lanes.c.due_at < until).values(due_at=until)
+        await self._database.write(lambda connection: connection.execute(statement), durable=False)
+
+    async def adopt(self, now: int, *, alone: bool) -> int:
+        """Queue again what processes had claimed that are no longer alive. ``alone``: none but this one can be."""
+        return await self._database.write(lambda connection: self._adopt(connection, now, alone), durable=False)
+
+    def _adopt(self, connection: Connection, now: int, alone: bool) -> int:
+        alive = select(leases.c.holder).where(leases.c.name.like("notify/%"), leases.c.until > now)
+        orphaned = and_(CLAIMED, _d.claimed_by != self._instance)
+        if not alone:
+            orphaned = and_(orphaned, _d.claimed_by.not_in(alive))
+        found = connection.execute(select(_d.lane, func.min(_d.due_at)).where(orphaned).group_by(_d.lane)).all()
+        if not found:
+            return 0
+        connection.execute(
+            update(deliveries).where(orphaned).values(claimed_by=None, due_at=func.coalesce(_d.due_at, now))
+        )
+        queue_lanes(connection, [(lane, due or now) for lane, due in found])
+        return len(found)
+
+
+def attempt_row(o: Outcome) -> dict[str, Any]:
+    assert o.answer is not None
+    return {
+        "delivery_id": o.job.id, "number": o.job.attempts + 1, "at": o.at, "status": o.answer.status,
+        "failure": o.answer.failure, "latency": o.answer.latency, "reason": o.reason, "excerpt": o.answer.excerpt,
+    }  # fmt: skip
+
+
+def to_job(row: Any) -> Job:
+    return Job(
+        id=row.id,
+        subscription=row.subscription_id,
+        kind=row.kind,
+        created_at=row.created_at,
+        alert=row.alert_id,
+        revision=row.revision,
+        status=row.status,
+        content=row.content,
+        attempts=row.attempts,
+        failures=row.failures,
+    )
+
+
+_SETTLE = (
+    update(deliveries)
+    .where(_d.id == bindparam("b_id"), _d.claimed_by == bindparam("b_by"))
+    .values(
+        state=bindparam("state"),
+        due_at=bindparam("due_at"),
+        failures=bindparam("failures"),
+        attempts=bindparam("attempts"),
+        finished_at=bindparam("finished_at"),
+        claimed_by=None,
+    )
+)
+_CLAIM = update(deliveries).where(_d.id == bindparam("b_id")).values(claimed_by=bindparam("claimed_by"))
+_earlier = deliveries.alias("earlier")
+_DUE = (
+    select(deliveries)
+    .where(
+        _d.lane == bindparam("b_lane"),
+        WAITING,
+        _d.due_at <= bindparam("b_now"),
+        ~exists(
+            select(_earlier.c.id).where(
+                _earlier.c.alert_id == _d.alert_id,
+                _earlier.c.subscription_id == _d.subscription_id,
+                _earlier.c.revision < _d.revision,
+                _earlier.c.state == "pending",
+            )
+        ),
+    )
+    .order_by(_d.due_at, _d.revision)
+    .limit(bindparam("b_room"))
+)
+_NEXT_DUE = select(func.min(_d.due_at)).where(_d.lane == bindparam("b_lane"), WAITING)

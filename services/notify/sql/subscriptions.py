@@ -1,0 +1,203 @@
+"""Subscriptions as rows. Every change takes the next version of the directory in the same transaction."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import Connection, Row, insert, select, tuple_, update
+
+from services.notify.domain.attempt import Job
+from services.notify.domain.silence import Matcher, Silence
+from services.notify.domain.subscription import Draft, Subscription
+from services.notify.sql import deliveries
+from services.notify.sql.tables import directory_version, silences, subscriptions
+from services.shared.db.engine import Database
+from services.shared.db.upsert import upsert
+from services.shared.failures import NeverRetryError
+
+Secrets = tuple[tuple[str, int | None], ...]
+Also = Callable[[Connection], None]
+
+_encode = msgspec.json.Encoder().encode
+_decode_draft: Final = msgspec.json.Decoder(Draft).decode
+_decode_secrets: Final = msgspec.json.Decoder(Secrets).decode
+_decode_matchers: Final = msgspec.json.Decoder(tuple[Matcher, ...]).decode
+
+
+class UnknownError(NeverRetryError):
+    """There is no such row."""
+
+
+def current_version(connection: Connection) -> int:
+    """The version of the newest change of a subscription or a silence; 0 before the first."""
+    return connection.execute(select(directory_version.c.version)).scalar() or 0
+
+
+def next_version(connection: Connection) -> int:
+    """Take the next version. On PostgreSQL the row stays locked until the commit, so versions commit in order."""
+    raised = update(directory_version).values(version=directory_version.c.version + 1)
+    version: int | None = connection.execute(raised.returning(directory_version.c.version)).scalar()
+    if version is None:
+        connection.execute(upsert(connection, directory_version), {"id": 1, "version": 1})
+        return 1
+    return version
+
+
+class SqlSubscriptions:
+    """The store of subscriptions; ``also`` in each change is what happens with it, or not at all."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, subscription: Subscription, jobs: Sequence[Job], also: Also) -> Subscription:
+        """Keep a new one, with the messages that prove it. Returns it with its version."""
+
+        def work(connection: Connection) -> Subscription:
+            row = to_row(subscription) | {"version": next_version(connection)}
+            connection.execute(insert(subscriptions), row)
+            deliveries.insert_jobs(connection, jobs)
+            also(connection)
+            return to_subscription(row)
+
+        return await self._database.write(work)
+
+    async def change(
+        self, id: str, decide: Callable[[Subscription], tuple[Subscription, Sequence[Job]]], also: Also
+    ) -> tuple[Subscription, Subscription]:
+        """Load, decide, save, in one transaction; returns what was and what is. Raises UnknownError, and what
+        ``decide`` raises."""
+
+        def work(connection: Connection) -> tuple[Subscription, Subscription]:
+            return change_in(connection, id, decide, also)
+
+        return await self._database.write(work)
+
+    async def load(self, id: str) -> Subscription:
+        """Raises UnknownError."""
+        return await self._database.read(lambda connection: load_in(connection, id))
+
+    async def find(self, **column: str) -> Subscription | None:
+        """The one whose only given column (``nonce``, ``token``) has that value."""
+        ((name, value),) = column.items()
+
+        def work(connection: Connection) -> Subscription | None:
+            row = connection.execute(select(subscriptions).where(subscriptions.c[name] == value)).first()
+            return None if row is None else to_subscription(row._mapping)
+
+        return await self._database.read(work)
+
+    async def page(self, owner: str | None, after: tuple[int, str] | None, limit: int) -> Sequence[Subscription]:
+        """In the order they were made; of one owner, or of everybody. Ended ones are left out."""
+        statement = select(subscriptions).where(subscriptions.c.state != "ended")
+        if owner is not None:
+            statement = statement.where(subscriptions.c.owner == owner)
+        if after is not None:
+            statement = statement.where(tuple_(subscriptions.c.created_at, subscriptions.c.id) > after)
+        statement = statement.order_by(subscriptions.c.created_at, subscriptions.c.id).limit(limit)
+        return await self._database.read(lambda c: [to_subscription(r._mapping) for r in c.execute(statement)])
+
+    async def changed_since(self, version: int) -> tuple[int, list[Subscription], list[Silence]]:
+        """The directory's version, and all that changed after ``version``, of one moment."""
+
+        def work(connection: Connection) -> tuple[int, list[Subscription], list[Silence]]:
+            now = current_version(connection)
+            found = connection.execute(select(subscriptions).where(subscriptions.c.version > version))
+            quiet = connection.execute(select(silences).where(silences.c.version > version))
+            return now, [to_subscription(r._mapping) for r in found], [to_silence(r) for r in quiet]
+
+        return await self._database.read(work)
+
+    async def add_silence(self, silence: Silence, also: Also) -> None:
+        def work(connection: Connection) -> None:
+            row = {
+                "id": silence.id, "owner": silence.owner, "version": next_version(connection),
+                "matchers": _encode(silence.matchers), "starts_at": silence.starts_at, "ends_at": silence.ends_at,
+                "reason": silence.reason, "author": silence.author, "created_at": silence.created_at,
+            }  # fmt: skip
+            connection.execute(insert(silences), row)
+            also(connection)
+
+        return await self._database.write(work)
+
+    async def end_silence(self, id: str, now: int, also: Also) -> None:
+        """End it now, and let go of what it held. One that ended before is left as it is."""
+
+        def work(connection: Connection) -> None:
+            ended = (
+                update(silences)
+                .where(silences.c.id == id, silences.c.ends_at > now)
+                .values(ends_at=now, version=next_version(connection))
+            )
+            connection.execute(ended)
+            deliveries.release_silenced(connection, id, now)
+            also(connection)
+
+        await self._database.write(work)
+
+
+def change_in(
+    connection: Connection,
+    id: str,
+    decide: Callable[[Subscription], tuple[Subscription, Sequence[Job]]],
+    also: Also,
+) -> tuple[Subscription, Subscription]:
+    """:meth:`SqlSubscriptions.change` within a transaction that is under way."""
+    before = load_in(connection, id, lock=True)
+    after, jobs = decide(before)
+    row = to_row(after)
+    if after != before:
+        row["version"] = next_version(connection)
+    connection.execute(update(subscriptions).where(subscriptions.c.id == id).values(row))
+    deliveries.follow_endpoint(connection, before, after)
+    deliveries.insert_jobs(connection, jobs)
+    also(connection)
+    return before, to_subscription(row)
+
+
+def load_in(connection: Connection, id: str, *, lock: bool = False) -> Subscription:
+    statement = select(subscriptions).where(subscriptions.c.id == id)
+    row = connection.execute(statement.with_for_update() if lock else statement).first()
+    if row is None:
+        raise UnknownError(f"no subscription {id}")
+    return to_subscription(row._mapping)
+
+
+def to_row(s: Subscription) -> dict[str, Any]:
+    return {
+        "id": s.id, "owner": s.owner, "version": s.version, "state": s.state, "draft": _encode(s.draft),
+        "target": s.target, "created_at": s.created_at, "proved_at": s.proved_at, "secrets": _encode(s.secrets),
+        "nonce": s.nonce, "nonce_until": s.nonce_until, "failing_since": s.failing_since, "reason": s.reason,
+        "token": s.token,
+    }  # fmt: skip
+
+
+def to_subscription(row: Any) -> Subscription:
+    return Subscription(
+        id=row["id"],
+        owner=row["owner"],
+        draft=_decode_draft(row["draft"]),
+        state=row["state"],
+        created_at=row["created_at"],
+        version=row["version"],
+        proved_at=row["proved_at"],
+        secrets=_decode_secrets(row["secrets"]),
+        nonce=row["nonce"],
+        nonce_until=row["nonce_until"],
+        failing_since=row["failing_since"],
+        reason=row["reason"],
+        token=row["token"],
+    )
+
+
+def to_silence(row: Row[Any]) -> Silence:
+    return Silence(
+        id=row.id,
+        owner=row.owner,
+        matchers=_decode_matchers(row.matchers),
+        starts_at=row.starts_at,
+        ends_at=row.ends_at,
+        reason=row.reason,
+        author=row.author,
+        created_at=row.created_at,
+        version=row.version,
+    )

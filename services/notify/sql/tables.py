@@ -1,0 +1,180 @@
+"""What notify keeps. Instants are microseconds UTC; documents are JSON bytes as they were encoded once."""
+
+from typing import Final
+
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Table, Text, and_
+
+from services.shared.db.tables import metadata
+
+#: One row. Its version rises with every change of a subscription or a silence, so that a process sees in the
+#: transaction that decides whether what it remembers is what holds.
+directory_version = Table(
+    "directory_version",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("version", BigInteger, nullable=False),
+)
+
+subscriptions = Table(
+    "subscriptions",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("version", BigInteger, nullable=False, index=True),
+    Column("state", Text, nullable=False),
+    Column("draft", LargeBinary, nullable=False),
+    Column("target", Text, nullable=False, index=True),
+    Column("created_at", BigInteger, nullable=False),
+    Column("proved_at", BigInteger),
+    Column("secrets", LargeBinary, nullable=False),
+    Column("nonce", Text, index=True),
+    Column("nonce_until", BigInteger),
+    Column("failing_since", BigInteger),
+    Column("reason", Text, nullable=False),
+    Column("token", Text, nullable=False, index=True),
+)
+
+silences = Table(
+    "silences",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("owner", Text),
+    Column("version", BigInteger, nullable=False, index=True),
+    Column("matchers", LargeBinary, nullable=False),
+    Column("starts_at", BigInteger, nullable=False),
+    Column("ends_at", BigInteger, nullable=False, index=True),
+    Column("reason", Text, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+#: Every revision of every alert. ``seq`` rises in the order of commit, without gaps: it is the cursor.
+alert_log = Table(
+    "alert_log",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("alert_id", Text, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("incident_id", Text, nullable=False, index=True),
+    Column("thread", Text, nullable=False),
+    Column("event_id", Text, nullable=False),
+    Column("recorded_at", BigInteger, nullable=False, index=True),
+    Column("body", LargeBinary, nullable=False),
+    Index("uq_alert_log_alert_id_revision", "alert_id", "revision", unique=True),
+)
+
+#: Every message. ``due_at`` is null once nothing is due. ``claimed_by`` is the process that has it in memory.
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("subscription_id", Text, nullable=False),
+    Column("lane", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("alert_id", Text),
+    Column("revision", Integer, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("due_at", BigInteger),
+    Column("finished_at", BigInteger),
+    Column("attempts", Integer, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("claimed_by", Text),
+    Column("content", LargeBinary),
+    sqlite_with_rowid=False,
+)
+WAITING: Final = and_(deliveries.c.state == "pending", deliveries.c.claimed_by.is_(None))
+CLAIMED: Final = and_(deliveries.c.state == "pending", deliveries.c.claimed_by.is_not(None))
+Index("ix_deliveries_subscription_id", deliveries.c.subscription_id, deliveries.c.created_at, deliveries.c.id)
+Index("ix_deliveries_alert_id", deliveries.c.alert_id, deliveries.c.subscription_id)
+Index("ix_deliveries_waiting", deliveries.c.lane, deliveries.c.due_at, sqlite_where=WAITING, postgresql_where=WAITING)
+Index("ix_deliveries_claimed", deliveries.c.claimed_by, sqlite_where=CLAIMED, postgresql_where=CLAIMED)
+
+#: When each lane has something to send that nobody has claimed: one row a lane, so that no lane hides another, and a
+#: breaker puts off a hundred thousand messages by changing one row.
+lanes = Table(
+    "lanes",
+    metadata,
+    Column("lane", Text, primary_key=True),
+    Column("due_at", BigInteger, nullable=False, index=True),
+)
+
+#: Every attempt at every message, numbered from 1.
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("delivery_id", Text, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, nullable=False),
+    Column("status", Integer),
+    Column("failure", Text),
+    Column("latency", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("excerpt", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+#: Alerts that wait: to be gathered (``group_key``), or for a silence to end (``silence_id``). One row for the newest
+#: revision of each alert, which is how a digest comes to show the net state.
+held = Table(
+    "held",
+    metadata,
+    Column("subscription_id", Text, primary_key=True),
+    Column("alert_id", Text, primary_key=True),
+    Column("revision", Integer, nullable=False),
+    Column("group_key", Text),
+    Column("silence_id", Text, index=True),
+    Column("held_at", BigInteger, nullable=False),
+    Column("due_at", BigInteger, nullable=False),
+    Index("ix_held_alert_id", "alert_id"),
+    Index("ix_held_due_at", "due_at"),
+)
+
+#: When the last message of each group of alerts went out.
+groups = Table(
+    "groups",
+    metadata,
+    Column("subscription_id", Text, primary_key=True),
+    Column("group_key", Text, primary_key=True),
+    Column("last_sent", BigInteger, nullable=False),
+)
+
+#: Which alerts a gathered message told of.
+gathered = Table(
+    "gathered",
+    metadata,
+    Column("delivery_id", Text, primary_key=True),
+    Column("alert_id", Text, primary_key=True, index=True),
+    Column("revision", Integer, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("subscription_id", Text, nullable=False),
+)
+
+heartbeats = Table(
+    "heartbeats",
+    metadata,
+    Column("subscription_id", Text, primary_key=True),
+    Column("due_at", BigInteger, nullable=False, index=True),
+    Column("sequence", BigInteger, nullable=False),
+    Column("period_from", BigInteger, nullable=False),
+)
+
+#: When rules first judged each incident: what the counts of a heartbeat rest on.
+heard = Table(
+    "heard",
+    metadata,
+    Column("incident_id", Text, primary_key=True),
+    Column("heard_at", BigInteger, nullable=False, index=True),
+    sqlite_with_rowid=False,
+)
+
+feed_tokens = Table(
+    "feed_tokens",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("hash", Text, nullable=False, unique=True),
+    Column("owner", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)

@@ -1,0 +1,71 @@
+"""What time brings: messages that fall due, groups that go out, processes that died. One pass is :meth:`Sweeper.sweep`.
+
+APScheduler says when (:mod:`services.notify.schedule`); the tables say what. A pass that is missed or made twice
+changes nothing.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from services.notify.dispatch import Dispatcher
+from services.notify.domain.attempt import Job
+
+#: Lanes that one claim takes from, so that no other write waits long.
+LANES_AT_ONCE: Final = 100
+
+
+class Claims(Protocol):
+    async def due_lanes(self, now: int, without: frozenset[str], limit: int) -> Sequence[str]: ...
+
+    async def claim(self, rooms: Mapping[str, int], now: int) -> Sequence[Job]: ...
+
+    async def adopt(self, now: int, *, alone: bool) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sweeper:
+    """``flushes`` make the messages that gather alerts or prove quiet; they run before what is due is claimed."""
+
+    claims: Claims
+    dispatcher: Dispatcher
+    flushes: Sequence[Callable[[int], Awaitable[object]]] = ()
+
+    async def sweep(self, now: int) -> int:
+        """Everything that is due at ``now``; returns how many messages were handed to the sender."""
+        for flush in self.flushes:
+            await flush(now)
+        return await self.claim_due(now)
+
+    async def claim_due(self, now: int) -> int:
+        """Claim what is due, lane by lane, as far as there is room."""
+        total, seen = 0, set[str]()
+        while True:
+            without = frozenset(seen) | self.dispatcher.closed()
+            lanes = await self.claims.due_lanes(now, without, LANES_AT_ONCE)
+            taken = await self.claim_from(lanes, now)
+            seen.update(lanes)
+            total += taken
+            if len(lanes) < LANES_AT_ONCE:
+                return total
+
+    async def claim_from(self, lanes: Sequence[str], now: int) -> int:
+        """Claim what is due in these lanes."""
+        rooms = {lane: room for lane in lanes if (room := self.dispatcher.room(lane)) > 0}
+        if not rooms:
+            return 0
+        jobs = await self.claims.claim(rooms, now)
+        self.dispatcher.offer(jobs)
+        counts: dict[str, int] = {}
+        for job in jobs:
+            counts[job.lane] = counts.get(job.lane, 0) + 1
+        for lane, count in counts.items():
+            if count >= rooms[lane]:
+                self.dispatcher.expect_more(lane)
+        return len(jobs)
+
+    async def feed_hungry(self, now: int) -> None:
+        """Refill the lanes that ran low, at once, so that a long queue flows without waiting for the next pass."""
+        while self.dispatcher.hungry:
+            lanes = [self.dispatcher.hungry.pop() for _ in range(min(len(self.dispatcher.hungry), LANES_AT_ONCE))]
+            await self.claim_from(lanes, now)

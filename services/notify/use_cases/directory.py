@@ -1,0 +1,66 @@
+"""Every subscription and silence, in memory, as of one version of the store: what alerts are matched against."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from schemas.assessments import Alert
+from services.notify.domain.lifecycle import MATCHED, EndpointState
+from services.notify.domain.matching import Index
+from services.notify.domain.silence import Silence, find_silences
+from services.notify.domain.subscription import Subscription
+
+
+class DirectoryStore(Protocol):
+    async def changed_since(self, version: int) -> tuple[int, Sequence[Subscription], Sequence[Silence]]:
+        """The version now, and all that changed after ``version``, of one moment."""
+        ...
+
+
+@dataclass(slots=True)
+class Directory:
+    """Belongs to the event loop. ``refresh`` brings it up to the store; a change made here may be put in at once."""
+
+    store: DirectoryStore
+    version: int = 0
+    subscriptions: dict[str, Subscription] = field(default_factory=dict)
+    silences: dict[str, Silence] = field(default_factory=dict)
+    _index: Index = field(default_factory=Index)
+
+    async def refresh(self) -> None:
+        version, subscriptions, silences = await self.store.changed_since(self.version)
+        self._take(subscriptions)
+        for silence in silences:
+            self.silences[silence.id] = silence
+        self.version = max(version, self.version)
+
+    def match(self, alert: Alert) -> list[str]:
+        """The subscriptions whose filter lets the alert pass, in no particular order."""
+        return self._index.match(alert)
+
+    def silences_of(self, alert: Alert, now: int) -> tuple[Silence, ...]:
+        """Those in force that the alert meets, whoever's."""
+        return find_silences(self.silences.values(), alert, now) if self.silences else ()
+
+    def forget_silences(self, now: int) -> None:
+        """Let go of what has ended; the store keeps it."""
+        for id in [s.id for s in self.silences.values() if s.ends_at <= now]:
+            del self.silences[id]
+
+    def count(self, state: EndpointState) -> int:
+        return sum(1 for s in self.subscriptions.values() if s.state == state)
+
+    def _take(self, subscriptions: Iterable[Subscription]) -> None:
+        for subscription in subscriptions:
+            known = self.subscriptions.get(subscription.id)
+            if known is not None and known.version >= subscription.version:
+                continue
+            if subscription.state == "ended":
+                self.subscriptions.pop(subscription.id, None)
+                self._index.remove(subscription.id)
+                continue
+            self.subscriptions[subscription.id] = subscription
+            if subscription.state in MATCHED:
+                self._index.put(subscription.id, subscription.draft.filter)
+            else:
+                self._index.remove(subscription.id)

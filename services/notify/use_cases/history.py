@@ -1,0 +1,58 @@
+"""What was sent to a subscription: each message with each attempt at it, and asking for messages again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from schemas.vocabulary import AlertStatus
+from services.notify.domain.attempt import Job, MessageKind
+from services.notify.domain.identity import message_id
+from services.notify.domain.lifecycle import MATCHED, DeliveryState, NotPossibleError
+from services.notify.domain.subscription import Subscription
+
+
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """One attempt: when, what was answered or why nothing was, in how long (microseconds), and what that meant."""
+
+    number: int
+    at: int
+    status: int | None
+    failure: str | None
+    latency: int
+    reason: str
+    excerpt: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """One message and all attempts at it, in order. ``due_at``: when the next is due, if one is."""
+
+    id: str
+    kind: MessageKind
+    state: DeliveryState
+    status: AlertStatus
+    alert: str | None
+    revision: int
+    created_at: int
+    due_at: int | None
+    finished_at: int | None
+    attempts: tuple[Attempted, ...]
+
+    @property
+    def type(self) -> str:
+        """The type of the message, as its body says it."""
+        return f"alert.{self.status}" if self.kind == "alert" else self.kind
+
+
+class History(Protocol):
+    async def add(self, jobs: Sequence[Job]) -> None: ...
+
+
+async def send_test(subscription: Subscription, now: int, history: History) -> str:
+    """Queue a test message; returns its id. Raises NotPossibleError for an endpoint that is not proved."""
+    if subscription.state not in MATCHED:
+        raise NotPossibleError(f"a subscription that is {subscription.state} is sent no messages")
+    job = Job(id=message_id(subscription.id, "test", now), subscription=subscription.id, kind="test", created_at=now)
+    await history.add([job])
+    return job.id

@@ -1,0 +1,184 @@
+"""The bodies of notify's API: structs that are validated, answered, and described in the OpenAPI file."""
+
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import Meta, Struct
+
+from schemas.instants import format_instant
+from schemas.report import Moment
+from services.notify.domain.silence import Matcher, Silence
+from services.notify.domain.subscription import Subscription
+from services.notify.use_cases.history import Attempted, Delivered
+
+DRAFT_EXAMPLE: Final[dict[str, Any]] = {
+    "name": "Aleppo desk",
+    "channel": {"type": "webhook", "url": "https://example.org/hooks/truce"},
+    "filter": {
+        "truces": ["aleppo-calm"], "areas": [], "parties": [], "acts": [], "bbox": None,
+        "min_severity": "Minor", "min_certainty": "Unlikely", "verdicts": ["violation"],
+    },
+    "contact": None, "mode": "immediate", "quiet_hours": None, "group_by": [], "heartbeat": None, "language": "en",
+    "format": "json",
+}  # fmt: skip
+
+
+class Created(Struct, frozen=True):
+    """A new subscription. ``secret`` is shown here and never again; null for a channel that is not signed."""
+
+    id: str
+    status: str
+    secret: str | None
+
+
+class Rotated(Struct, frozen=True):
+    """A fresh secret, shown once; until ``overlap_until`` the one before signs as well."""
+
+    id: str
+    secret: str
+    overlap_until: str
+
+
+class RotateRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """How long both secrets sign; 24 hours if not said, 0 ends the old one at once."""
+
+    overlap: str = "P1D"
+
+
+class RecoverRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    since: Moment
+
+
+class Recovered(Struct, frozen=True):
+    """How many messages were queued again."""
+
+    recovered: int
+
+
+class Queued(Struct, frozen=True):
+    """A message on its way; ``id`` is its webhook-id."""
+
+    id: str
+    status: str
+
+
+class AttemptView(Struct, frozen=True):
+    """One attempt; ``answer`` is the first kilobyte of what was answered."""
+
+    number: int
+    at: str
+    status: int | None
+    failure: str | None
+    latency_ms: float
+    reason: str
+    answer: str
+
+
+class DeliveryView(Struct, frozen=True):
+    """One message and every attempt at it; ``id`` is its webhook-id."""
+
+    id: str
+    type: str
+    status: str
+    alert_id: str | None
+    revision: int | None
+    created_at: str
+    next_attempt_at: str | None
+    finished_at: str | None
+    attempts: list[AttemptView]
+
+
+class SilenceRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """``starts_at`` is now if not said; ``author`` is the key's name if not said."""
+
+    matchers: Annotated[tuple[Matcher, ...], Meta(min_length=1, max_length=20)]
+    ends_at: Moment
+    starts_at: Moment | None = None
+    reason: Annotated[str, Meta(max_length=1000)] = ""
+    author: Annotated[str, Meta(max_length=300)] = ""
+
+
+class SilenceView(Struct, frozen=True):
+    """A silence; ``state`` is pending, active or expired. ``scope``: whose deliveries it holds back, or everybody's."""
+
+    id: str
+    state: str
+    matchers: tuple[Matcher, ...]
+    starts_at: str
+    ends_at: str
+    reason: str
+    author: str
+    scope: str
+    created_at: str
+
+
+class SpanRequest(Struct, frozen=True, forbid_unknown_fields=True, rename={"start": "from", "end": "to"}):
+    start: Moment
+    end: Moment
+
+
+class FeedToken(Struct, frozen=True):
+    """A token for feeds; shown here and never again."""
+
+    id: str
+    token: str
+
+
+SILENCE_EXAMPLE: Final[dict[str, Any]] = {
+    "matchers": [{"name": "truce", "value": "aleppo-calm", "is_regex": False, "is_equal": True}],
+    "starts_at": "2016-05-08T00:00:00Z",
+    "ends_at": "2016-05-09T00:00:00Z",
+    "reason": "Exercise of the monitoring teams",
+    "author": "duty officer",
+}
+
+
+def view_subscription(s: Subscription) -> dict[str, Any]:
+    """A subscription as its owner sees it, without its secrets."""
+    return {
+        "id": s.id,
+        "status": s.state,
+        "status_reason": s.reason,
+        "owner": s.owner,
+        "created_at": format_instant(s.created_at),
+        "proved_at": shown(s.proved_at),
+        "failing_since": shown(s.failing_since),
+        **msgspec.to_builtins(s.draft),
+    }
+
+
+def view_delivery(d: Delivered) -> DeliveryView:
+    return DeliveryView(
+        id=d.id,
+        type=d.type,
+        status=d.state,
+        alert_id=d.alert,
+        revision=d.revision if d.alert is not None else None,
+        created_at=format_instant(d.created_at),
+        next_attempt_at=shown(d.due_at) if d.state == "pending" else None,
+        finished_at=shown(d.finished_at),
+        attempts=[view_attempt(a) for a in d.attempts],
+    )
+
+
+def view_attempt(a: Attempted) -> AttemptView:
+    answer = a.excerpt.decode("utf-8", "replace")
+    return AttemptView(a.number, format_instant(a.at), a.status, a.failure, a.latency / 1000, a.reason, answer)
+
+
+def view_silence(s: Silence, now: int) -> SilenceView:
+    return SilenceView(
+        id=s.id,
+        state=s.state(now),
+        matchers=s.matchers,
+        starts_at=format_instant(s.starts_at),
+        ends_at=format_instant(s.ends_at),
+        reason=s.reason,
+        author=s.author,
+        scope=s.owner or "everybody",
+        created_at=format_instant(s.created_at),
+    )
+
+
+def shown(instant: int | None) -> str | None:
+    return None if instant is None else format_instant(instant)
