@@ -68,9 +68,9 @@ class NowhereFootprint:
 class ShapeFootprint:
     """A disc or an area: shares are measured when first asked for, and kept.
 
-    ``hits`` are the areas whose boxes meet the place's; ``shares`` holds what is already known, ``crossing`` areas with
-    an edge at the place; ``quick`` gives the share in an area where that is known or easily found. ``centre`` of a plain disc: longitude, latitude, and the
-    clearance that holds all of it.
+    ``hits`` are the areas whose boxes meet the place's; ``shares`` holds what is already known, ``crossing`` the areas
+    with an edge at the place; ``quick`` gives the share in an area where that is easily found. ``centre`` of a plain
+    disc: longitude, latitude, and the clearance that holds all of it.
     """
 
     def __init__(
@@ -125,7 +125,8 @@ class ShapeFootprint:
         )
 
     def _cut(self, region: Region) -> Geometry:
-        return shapely.union_all([shapely.intersection_all([self._piece(a) for a in group]) for group in region])
+        groups = [shapely.intersection_all([self._piece(area) for area in group]) for group in region]
+        return shapely.union_all([polygons_of(group) for group in groups])
 
     def _share_in(self, part: Geometry) -> float:
         return _rounded(measure(polygons_of(part)) / self._ground)

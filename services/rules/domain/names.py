@@ -12,6 +12,7 @@ from services.rules.domain.model import ALWAYS, Party, Period
 T = TypeVar("T")
 
 _TATWEEL: Final = "\u0640"
+_ALIFS: Final = "\u0627\u0671"
 _ARABIC_MARKS: Final = frozenset(
     chr(code)
     for first, last in (
@@ -21,10 +22,9 @@ _ARABIC_MARKS: Final = frozenset(
     for code in range(first, last + 1)
 )  # fmt: skip
 #: Letters told apart in writing but not in names; strokes are diacritics that Unicode does not decompose.
-_FOLDED: Final = str.maketrans(
-    {"أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ى": "ي", "ة": "ه", "ø": "o", "ł": "l", "đ": "d", "ħ": "h", "ŧ": "t"}
-)
+_FOLDED: Final = str.maketrans({"ٱ": "ا", "ى": "ي", "ة": "ه", "ø": "o", "ł": "l", "đ": "d", "ħ": "h", "ŧ": "t"})
 _APOSTROPHES: Final = frozenset("'’‘‛`´′ʹʻʼʽʾʿˈ＇")
+_DROPPED: Final = _APOSTROPHES | _ARABIC_MARKS | {_TATWEEL}
 _HYPHEN: Final = "[-\u2010-\u2015\u2212\ufe63\uff0d]"
 _ASSIMILATED: Final = re.compile(rf"(?<!\w)(?:(?:an|ar|as|ash|at|ad|az){_HYPHEN}+)+(?=\w)")
 _ARTICLES: Final = frozenset({"the", "al", "el"})
@@ -38,35 +38,39 @@ def normalise(name: str) -> str:
     >>> normalise("Hay’at Taḥrīr ash-Shām")
     'hayat tahrir sham'
     """
-    bare = _without_marks(name).translate(_FOLDED)
-    # An apostrophe may hide an article's edge ("'ash-Sham"), so they go before and not only after.
-    bare = "".join(letter for letter in bare if letter not in _APOSTROPHES)
+    bare = _folded(name)
     spaced = "".join(map(_spaced, _ASSIMILATED.sub("", bare)))
     words = (_without_arabic_article(word) for word in spaced.split())
     return " ".join(word for word in words if word not in _ARTICLES)
 
 
-def _without_marks(name: str) -> str:
-    """Lower case, without Latin diacritics, Arabic vowel signs and tatweel; all else composed."""
-    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", name).casefold())
+def _folded(name: str) -> str:
+    """Lower case, without apostrophes and what nobody sees, Latin diacritics, Arabic vowel signs, tatweel and what sits
+    on an alif. Marks of other letters are parts of them (й, ئ).
+
+    Apostrophes go first, not only after the articles: one may stand before an article, or between a letter and a mark.
+    """
+    bare = "".join(letter for letter in name if not _is_dropped(letter))
     kept: list[str] = []
-    latin = False
-    for letter in folded:
-        if not unicodedata.combining(letter):
-            latin = "LATIN" in unicodedata.name(letter, "")
-        elif latin:
+    on_bare_letter = False
+    for letter in unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", bare).casefold()):
+        if _is_dropped(letter):
             continue
-        if letter != _TATWEEL and letter not in _ARABIC_MARKS:
-            kept.append(letter)
-    return unicodedata.normalize("NFC", "".join(kept))
+        if not unicodedata.combining(letter):
+            on_bare_letter = letter in _ALIFS or "LATIN" in unicodedata.name(letter, "")
+        elif on_bare_letter:
+            continue
+        kept.append(letter)
+    return unicodedata.normalize("NFC", "".join(kept).translate(_FOLDED))
+
+
+def _is_dropped(letter: str) -> bool:
+    return letter in _DROPPED or unicodedata.category(letter) == "Cf"
 
 
 def _spaced(letter: str) -> str:
-    """Letters, digits and their marks stay; invisible characters go; anything else parts words."""
-    category = unicodedata.category(letter)
-    if category[0] in "LNM":
-        return letter
-    return "" if category == "Cf" else " "
+    """Letters, digits and their marks stay; anything else parts words."""
+    return letter if unicodedata.category(letter)[0] in "LNM" else " "
 
 
 def _without_arabic_article(word: str) -> str:

@@ -1,0 +1,151 @@
+"""A small world for the rules: square areas on the equator, two armies, an excluded group, a truce or two.
+
+One degree is about 111 km. Times are hours after ``T0``, midnight UTC, in a registry on UTC.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import shapely
+
+from schemas.assessments import Assessment, Finding
+from schemas.instants import HOUR, parse_instant, to_datetime
+from schemas.report import Casualties, Location, Occurrence, Report, Source
+from schemas.vocabulary import expand_acts
+from services.rules.domain.evaluate import Case, Judge
+from services.rules.domain.model import (
+    ALWAYS,
+    Account,
+    Alias,
+    Area,
+    Duty,
+    Party,
+    PartyRef,
+    Period,
+    Place,
+    Presence,
+    Registry,
+    Truce,
+    Window,
+)
+
+T0 = parse_instant("2030-03-01T00:00:00Z")
+
+
+def hour(hours: float) -> int:
+    return T0 + round(hours * HOUR)
+
+
+def square(west: float, south: float, size: float) -> Any:
+    return shapely.box(west, south, west + size, south + size)
+
+
+def area(id: str, geometry: Any) -> Area:
+    return Area(id, {"en": f"{id} area", "ar": f"منطقة {id}", "ru": f"район {id}"}, geometry)
+
+
+def party(id: str, **fields: Any) -> Party:
+    names = {"en": f"{id} forces", "ar": f"قوات {id}", "ru": f"силы {id}"}
+    return Party(id, fields.pop("kind", "armed_group"), fields.pop("names", names), **fields)
+
+
+def refs(*ids: str | PartyRef) -> tuple[PartyRef, ...]:
+    return tuple(PartyRef(id) if isinstance(id, str) else id for id in ids)
+
+
+def account(id: str, start: float, end: float | None, area: str = "city", issuer: str = "red") -> Account:
+    return Account(id, issuer, area, hour(start), None if end is None else hour(end))
+
+
+def truce(id: str = "calm", windows: Iterable[Sequence[Account]] = (), **fields: Any) -> Truce:
+    """By default red and blue toward each other, all weapons, black excluded, from hour 0 to hour 240 in the city."""
+    told = tuple(Window(tuple(accounts)) for accounts in windows) or (Window((account("first", 0, 240),)),)
+    both = refs("red", "blue")
+    return Truce(
+        id,
+        {"en": f"{id} truce", "ar": f"هدنة {id}", "ru": f"перемирие {id}"},
+        "local",
+        fields.pop("area", "city"),
+        fields.pop("duties", (Duty(both, both, expand_acts(("all_weapons", "territory"))),)),
+        fields.pop("exclusions", refs("black")),
+        told,
+        **fields,
+    )
+
+
+PARTIES = (
+    party("red", aliases=(Alias("Reds"),), kind="coalition"),
+    party("blue", aliases=(Alias("Blues"),), kind="coalition"),
+    party("navy", member_of=refs("blue")),
+    party("black", cannot=frozenset({"airstrike"}), aliases=(Alias("New Black", Period(hour(1000), None)),)),
+    party("grey", umbrella=True, member_of=refs("blue")),
+    party("green"),
+    party("people", kind="civilians", aliases=(Alias("residents"),)),
+)
+AREAS = (
+    area("city", square(0, 0, 1)),
+    area("suburb", square(1, 0, 1)),
+    area("province", square(-2, -2, 6)),
+    area("abroad", square(20, 20, 1)),
+)
+
+
+def registry(*truces: Truce, **fields: Any) -> Registry:
+    parties: Sequence[Party] = fields.pop("parties", PARTIES)
+    areas: Sequence[Area] = fields.pop("areas", AREAS)
+    places: Sequence[Place] = fields.pop("places", ())
+    return Registry(
+        fields.pop("version", 1),
+        fields.pop("timezone", "UTC"),
+        parties={one.id: one for one in parties},
+        areas={one.id: one for one in areas},
+        places={one.id: one for one in places},
+        truces={one.id: one for one in truces or (truce(),)},
+        **fields,
+    )
+
+
+def presence(party: str, area: str, control: Any = "present", period: Period = ALWAYS) -> Presence:
+    return Presence(f"{party}.{area}", party, area, control, period)
+
+
+def interval(start: float, end: float) -> Occurrence:
+    return Occurrence(to_datetime(hour(start)), to_datetime(hour(end)))
+
+
+def report(**fields: Any) -> Report:
+    """By default red shells blue in the middle of the city at hour 24; the source is as good as can be."""
+    at = fields.pop("at", 24)
+    given: dict[str, Any] = {
+        "external_id": "r1",
+        "occurred": at if isinstance(at, Occurrence) else to_datetime(T0) + timedelta(hours=at),
+        "act": "shelling",
+        "location": Location(lat=0.5, lon=0.5, radius_km=1.0),
+        "source": Source("a monitor", fields.pop("grade", "A1")),
+        "perpetrators": ("red",),
+        "targets": ("blue",),
+    }
+    killed, injured = fields.pop("killed", None), fields.pop("injured", None)
+    return Report(**{**given, "casualties": Casualties(killed, injured), **fields})
+
+
+def assess(registry: Registry, one: Report, **case: Any) -> Assessment:
+    return Judge(registry).assess([Case("i1", 1, one, **case)], now=hour(10_000))[0]
+
+
+def finding(registry: Registry, one: Report, truce: str = "calm", **case: Any) -> Finding:
+    return next(f for f in assess(registry, one, **case).findings if f.truce == truce)
+
+
+def codes(told: Assessment | Finding) -> list[str]:
+    return [reason.code for reason in told.reasons]
+
+
+def fact(told: Assessment | Finding, code: str) -> Mapping[str, Any]:
+    return next(reason.fact for reason in told.reasons if reason.code == code)
+
+
+def changed(one: Truce, **fields: Any) -> Truce:
+    return replace(one, **fields)
