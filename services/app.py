@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
@@ -40,6 +40,7 @@ class Assembly:
     services: Sequence[Service]
     asgi: ASGIApp
     first_key: str | None
+    port: int = 0
 
 
 async def assemble(settings: Settings, names: Sequence[str], clock: Clock | None = None) -> Assembly:
@@ -96,7 +97,7 @@ async def serve(
             assembly.asgi,
             listener,
             assembly.services,
-            on_ready=None if on_ready is None else lambda: on_ready(assembly),
+            on_ready=None if on_ready is None else lambda: on_ready(replace(assembly, port=listener.getsockname()[1])),
             stop=stop,
         )
     finally:

@@ -2,16 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import msgspec
-from sqlalchemy import BigInteger, Column, Connection, Index, Integer, LargeBinary, Table, Text, insert, select, tuple_
+from sqlalchemy import BigInteger, Column, Connection, Index, Integer, LargeBinary, Table, Text, select, tuple_
 
 from schemas.assessments import Alert, Assessment
 from schemas.instants import parse_instant
 from services.rules.domain.alerting import AlertState
+from services.shared.db.bulk import insert_rows, select_by_key, upsert_rows
 from services.shared.db.tables import metadata
-from services.shared.db.upsert import upsert
 
 #: One row an incident: the revision last judged, as it was reported, and its last alert.
 judged = Table(
@@ -65,16 +65,19 @@ class Judgement:
     alert: AlertState | None
 
 
+#: In the words of the databases themselves, since it runs for each batch.
+_STANDINGS: Final = "SELECT incident_id, revision, sequence, episode, alert FROM judged WHERE incident_id IN"
+_ASSESSED: Final = tuple(assessments.c.keys())
+_JUDGED: Final = tuple(judged.c.keys())
+
+
 def load_standings(connection: Connection, incident_ids: Sequence[str]) -> dict[str, Standing]:
     """The standing of each incident that was judged before."""
-    statement = select(
-        judged.c.incident_id, judged.c.revision, judged.c.sequence, judged.c.episode, judged.c.alert
-    ).where(judged.c.incident_id.in_(incident_ids))
     return {
-        row.incident_id: Standing(
-            row.revision, row.sequence, None if row.alert is None else AlertState(row.episode, _decode_alert(row.alert))
+        incident_id: Standing(
+            revision, sequence, None if alert is None else AlertState(episode, _decode_alert(bytes(alert)))
         )
-        for row in connection.execute(statement)
+        for incident_id, revision, sequence, episode, alert in select_by_key(connection, _STANDINGS, incident_ids)
     }
 
 
@@ -83,34 +86,28 @@ def save_judgements(connection: Connection, batch: Sequence[Judgement]) -> None:
 
     Several judgements of one incident come in the order of their sequence; the last one stands.
     """
-    if not batch:
-        return
-    connection.execute(
-        insert(assessments),
-        [
-            {"incident_id": j.assessment.incident_id, "sequence": j.sequence, "body": _encode(j.assessment)}
-            for j in batch
-        ],
-    )
-    rows = {j.assessment.incident_id: _standing_row(j) for j in batch}
-    connection.execute(upsert(connection, judged), list(rows.values()))
+    rows = [(j.assessment.incident_id, j.sequence, _encode(j.assessment)) for j in batch]
+    insert_rows(connection, assessments, _ASSESSED, rows)
+    standing = {j.assessment.incident_id: _standing_row(j) for j in batch}
+    upsert_rows(connection, judged, _JUDGED, list(standing.values()))
 
 
-def _standing_row(judgement: Judgement) -> dict[str, Any]:
+def _standing_row(judgement: Judgement) -> tuple[Any, ...]:
+    """In the order of the table's columns."""
     assessment, alert = judgement.assessment, judgement.alert
-    return {
-        "incident_id": assessment.incident_id,
-        "partner": judgement.partner,
-        "revision": assessment.revision,
-        "sequence": judgement.sequence,
-        "verdict": assessment.verdict,
-        "occurred_from": parse_instant(assessment.occurred.start),
-        "occurred_to": parse_instant(assessment.occurred.end),
-        "truces": "".join(f",{f.truce}," for f in assessment.findings),
-        "event": judgement.event,
-        "episode": 0 if alert is None else alert.episode,
-        "alert": None if alert is None else _encode(alert.alert),
-    }
+    return (
+        assessment.incident_id,
+        judgement.partner,
+        assessment.revision,
+        judgement.sequence,
+        assessment.verdict,
+        parse_instant(assessment.occurred.start),
+        parse_instant(assessment.occurred.end),
+        "".join(f",{f.truce}," for f in assessment.findings),
+        judgement.event,
+        0 if alert is None else alert.episode,
+        None if alert is None else _encode(alert.alert),
+    )
 
 
 def belongs_to(connection: Connection, incident_id: str, partner: str) -> bool:

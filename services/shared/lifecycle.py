@@ -48,7 +48,7 @@ async def run(
         server = _Server(
             uvicorn.Config(
                 app, loop="none", http="httptools", lifespan="off", access_log=False, log_config=None,
-                timeout_graceful_shutdown=GRACE_S, server_header=False, backlog=2048,
+                timeout_graceful_shutdown=GRACE_S, server_header=False, proxy_headers=False, backlog=2048,
             )
         )  # fmt: skip
         loops = [loop for service in services for loop in service.loops]

@@ -1,18 +1,19 @@
 """The outbox: what a transaction decided and what it will publish commit together."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, func, insert, select, text
+from sqlalchemy import Connection, func, select, text
 
 from schemas.envelope import Event
+from services.shared.db.bulk import insert_rows
 from services.shared.db.tables import outbox, positions
 
 #: The channel on which PostgreSQL tells the relay that rows committed.
 CHANNEL: Final = "outbox"
 #: How many rows have not left yet.
 COUNT: Final = select(func.count()).select_from(outbox)
-_INSERT = insert(outbox)
+_COLUMNS: Final = ("topic", "key", "id", "type", "source", "time", "data", "traceparent", "reason")
 _NOTIFY = text(f"NOTIFY {CHANNEL}")
 
 
@@ -20,24 +21,20 @@ def append(connection: Connection, events: Sequence[Event]) -> None:
     """Put ``events`` out, in this order, when the surrounding transaction commits."""
     if not events:
         return
-    seq = _next_seq(connection) if connection.dialect.name == "sqlite" else None
-    rows = [
-        {
-            "topic": e.topic, "key": e.key, "id": e.id, "type": e.type, "source": e.source, "time": e.time,
-            "data": e.data, "traceparent": e.traceparent, "reason": e.reason,
-        }
-        for e in events
-    ]  # fmt: skip
-    if seq is not None:
-        for offset, row in enumerate(rows):
-            row["seq"] = seq + offset  # type: ignore[assignment]
-        connection.info["seq"] = seq + len(rows)
-        connection.info.setdefault("events", []).extend((seq + i, e) for i, e in enumerate(events))
+    numbered = connection.info.setdefault("events", [])
+    if connection.dialect.name == "sqlite":
+        seq = _next_seq(connection)
+        connection.info["seq"] = seq + len(events)
+        insert_rows(connection, outbox, ("seq", *_COLUMNS), [(seq + i, *_row(e)) for i, e in enumerate(events)])
+        numbered.extend((seq + i, e) for i, e in enumerate(events))
     else:
-        connection.info.setdefault("events", []).extend((0, e) for e in events)
-    connection.execute(_INSERT, rows)
-    if seq is None:
+        insert_rows(connection, outbox, _COLUMNS, [_row(e) for e in events])
+        numbered.extend((0, e) for e in events)
         connection.execute(_NOTIFY)
+
+
+def _row(e: Event) -> tuple[Any, ...]:
+    return e.topic, e.key, e.id, e.type, e.source, e.time, e.data, e.traceparent, e.reason
 
 
 def _next_seq(connection: Connection) -> int:

@@ -1,0 +1,76 @@
+"""Many rows in one statement, for what runs for each report.
+
+The driver of SQLite lets go of the interpreter once a statement, and has to win it back from a busy event loop each
+time: a hundred rows in one statement cost one such wait, and are written while the loop goes on. PostgreSQL's driver
+sends a batch of its own accord.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, Final
+
+from sqlalchemy import Connection, Table, insert
+
+from services.shared.db.upsert import upsert
+
+#: Parameters of one statement; SQLite takes 32,766, PostgreSQL 65,535.
+MAX_PARAMETERS: Final = 8_192
+Row = Sequence[Any]
+
+
+def insert_rows(connection: Connection, table: Table, columns: tuple[str, ...], rows: Sequence[Row]) -> None:
+    """Insert ``rows``, each with a value for each of ``columns``. Raises IntegrityError for a key that is taken."""
+    if connection.dialect.name == "sqlite":
+        _write(connection, table.name, columns, rows, "")
+    elif rows:
+        connection.execute(insert(table), [dict(zip(columns, row, strict=True)) for row in rows])
+
+
+def upsert_rows(connection: Connection, table: Table, columns: tuple[str, ...], rows: Sequence[Row]) -> None:
+    """Insert ``rows`` or replace those whose primary key is taken; no key may come twice in ``rows``."""
+    if connection.dialect.name == "sqlite":
+        _write(connection, table.name, columns, rows, _replacing(table, columns))
+    elif rows:
+        connection.execute(upsert(connection, table), [dict(zip(columns, row, strict=True)) for row in rows])
+
+
+def select_by_key(connection: Connection, statement: str, keys: Sequence[Any]) -> list[Any]:
+    """The rows of ``statement``, SQL that ends in ``IN``, for all of ``keys``, in any order."""
+    found: list[Any] = []
+    mark = "?" if connection.dialect.name == "sqlite" else "%s"
+    start = 0
+    while start < len(keys):
+        size = _size(len(keys) - start, 1)
+        marks = ", ".join([mark] * size)
+        found += connection.exec_driver_sql(f"{statement} ({marks})", tuple(keys[start : start + size])).fetchall()
+        start += size
+    return found
+
+
+def _write(connection: Connection, table: str, columns: tuple[str, ...], rows: Sequence[Row], ending: str) -> None:
+    start = 0
+    while start < len(rows):
+        size = _size(len(rows) - start, len(columns))
+        values = tuple(value for row in rows[start : start + size] for value in row)
+        connection.exec_driver_sql(_statement(table, columns, size, ending), values)
+        start += size
+
+
+def _size(left: int, columns: int) -> int:
+    """A power of two, so that few different statements are ever prepared."""
+    most = max(1, min(left, MAX_PARAMETERS // columns))
+    return 1 << (most.bit_length() - 1)
+
+
+@cache
+def _statement(table: str, columns: tuple[str, ...], size: int, ending: str) -> str:
+    names = ", ".join(f'"{column}"' for column in columns)
+    row = f"({', '.join('?' * len(columns))})"
+    return f'INSERT INTO "{table}" ({names}) VALUES {", ".join([row] * size)}{ending}'  # noqa: S608 - our own names
+
+
+@cache
+def _replacing(table: Table, columns: tuple[str, ...]) -> str:
+    key = [column.name for column in table.primary_key.columns]
+    changes = ", ".join(f'"{name}" = excluded."{name}"' for name in columns if name not in key)
+    return f" ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changes}"
