@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import (
@@ -31,6 +31,7 @@ from services.ingest.domain import Latest
 from services.ingest.use_cases import Answer, Once, Revision
 from services.shared import audit
 from services.shared.db import outbox
+from services.shared.db.bulk import insert_rows, select_by_key
 from services.shared.db.tables import metadata
 from services.shared.reports import Span
 
@@ -52,8 +53,9 @@ revisions = Table(
 )
 newest = revisions.c.superseded_at.is_(None)
 for _name, _columns in (
-    ("time", (revisions.c.occurred_start, revisions.c.incident_id)),
-    ("partner", (revisions.c.partner, revisions.c.occurred_start, revisions.c.incident_id)),
+    # Both run on by the time of arrival, not by the id: neighbours in time stay neighbours on the page.
+    ("time", (revisions.c.occurred_start, revisions.c.received_at)),
+    ("partner", (revisions.c.partner, revisions.c.occurred_start, revisions.c.received_at)),
     ("external_id", (revisions.c.external_id,)),
 ):
     Index(f"ix_incident_revisions_{_name}", *_columns, sqlite_where=newest, postgresql_where=newest)
@@ -91,15 +93,17 @@ answers = Table(
     Index("ix_idempotency_keys_received_at", "received_at"),
 )
 
-_LATEST = select(revisions.c.incident_id, revisions.c.revision, revisions.c.identity, revisions.c.retracted).where(
-    newest, revisions.c.incident_id.in_(bindparam("ids", expanding=True))
+#: In words of both databases, since it runs for every report.
+_LATEST: Final = (
+    "SELECT incident_id, revision, identity, retracted FROM incident_revisions"
+    " WHERE superseded_at IS NULL AND incident_id IN"
 )
+_COLUMNS: Final = tuple(revisions.c.keys())
 _SUPERSEDE = (
     update(revisions)
     .where(revisions.c.incident_id == bindparam("of"), revisions.c.revision == bindparam("number"))
     .values(superseded_at=bindparam("at"))
 )
-_INSERT = insert(revisions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +113,8 @@ class SqlIncidents:
     connection: Connection
 
     def latest(self, ids: Iterable[str]) -> dict[str, Latest]:
-        rows = self.connection.execute(_LATEST, {"ids": list(ids)})
-        return {incident_id: Latest(*rest) for incident_id, *rest in rows}
+        rows = select_by_key(self.connection, _LATEST, list(ids))
+        return {row[0]: Latest(row[1], bytes(row[2]), row[3]) for row in rows}
 
     def newest(self, incident_id: str) -> Revision:
         row = self.connection.execute(select(revisions).where(newest, revisions.c.incident_id == incident_id)).one()
@@ -126,8 +130,8 @@ class SqlIncidents:
         if added:
             events = [_event(revision) for revision in added]
             replaced = [_superseded(one, following) for one, following in zip(added, [*added[1:], None], strict=True)]
-            rows = [_row(*row) for row in zip(added, replaced, (event.data for event in events), strict=True)]
-            self.connection.execute(_INSERT, rows)
+            rows = [_row(one, at, event.data) for one, at, event in zip(added, replaced, events, strict=True)]
+            insert_rows(self.connection, revisions, _COLUMNS, rows)
             self._supersede(added)
             outbox.append(self.connection, events)
         for act in acts:
@@ -187,13 +191,12 @@ def _superseded(one: Revision, following: Revision | None) -> int | None:
     return following.received_at
 
 
-def _row(one: Revision, superseded_at: int | None, body: bytes) -> dict[str, Any]:
-    return {
-        "incident_id": one.incident_id, "revision": one.revision, "partner": one.partner,
-        "external_id": one.report.external_id, "identity": one.identity, "retracted": one.retracted,
-        "received_at": one.received_at, "occurred_start": one.span.start, "occurred_end": one.span.end,
-        "superseded_at": superseded_at, "body": body,
-    }  # fmt: skip
+def _row(one: Revision, superseded_at: int | None, body: bytes) -> tuple[Any, ...]:
+    """In the order of the table's columns."""
+    return (
+        one.incident_id, one.revision, one.partner, one.report.external_id, one.identity, one.retracted,
+        one.received_at, one.span.start, one.span.end, superseded_at, body,
+    )  # fmt: skip
 
 
 def _projected(one: IncidentAssessed) -> dict[str, Any]:
