@@ -13,7 +13,7 @@ import msgspec
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
-from services.openapi.examples import ANSWERS, PARAMETERS
+from services.openapi.examples import ANSWERS, BODIES, PARAMETERS
 from services.shared.http import JSON_TYPE, MAX_PAGE, PAGE, PROBLEM_TYPE, Described, FieldError
 from services.shared.http import Page as ListPage
 
@@ -110,7 +110,7 @@ def build_document(operations: Sequence[Operation], version: str) -> dict[str, A
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
         paths.setdefault(operation.path, {})[operation.method] = _operation(operation, schemas)
-    return {
+    document = {
         "openapi": "3.1.0",
         "info": {
             "title": "Trucewatch",
@@ -131,6 +131,12 @@ def build_document(operations: Sequence[Operation], version: str) -> dict[str, A
             "responses": {"Problem": {"description": "An error.", "content": _content(schemas[Problem], PROBLEM_TYPE)}},
         },
     }
+    return plain(document)
+
+
+def plain(document: dict[str, Any]) -> dict[str, Any]:
+    """As JSON has it: msgspec leaves defaults in a schema as Python has them, tuples included."""
+    return msgspec.json.decode(msgspec.json.encode(document), type=dict[str, Any])
 
 
 Schemas = dict[Any, dict[str, Any]]
@@ -159,11 +165,12 @@ def _operation(operation: Operation, schemas: Schemas) -> dict[str, Any]:
         made["security"] = []
     else:
         made["description"] = (
-            f"For {', '.join((*described.roles, 'operator'))}." if described.roles else "For every key."
+            f"For {', '.join(dict.fromkeys((*described.roles, 'operator')))}." if described.roles else "For every key."
         )
     if described.body is not None:
         schema = schemas[described.body]
-        example = {} if described.example is None else {"example": described.example}
+        own = described.example if described.example is not None else BODIES.get((operation.method, operation.path))
+        example = {} if own is None else {"example": own}
         json_types = [kind for kind in described.body_types if kind == JSON_TYPE] or list(described.body_types)
         content = {kind: {"schema": schema, **(example if kind in json_types else {})} for kind in described.body_types}
         made["requestBody"] = {"required": True, "content": content}
@@ -228,9 +235,9 @@ def _answer_content(answer: Any, items: Any, schemas: Schemas, example: Any) -> 
 
 
 def _example(operation: Operation) -> Any:
-    """The example of the first answer: the operation's own where it takes no body, else the one of our table."""
-    own = operation.described.example if operation.described.body is None else None
-    return own if own is not None else ANSWERS.get((operation.method, operation.path))
+    """The example of the first answer: the one of our table, else the operation's own where it takes no body."""
+    known = ANSWERS.get((operation.method, operation.path))
+    return known if known is not None or operation.described.body is not None else operation.described.example
 
 
 def _page(items: dict[str, Any] | None) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from schemas.envelope import CONTENT_TYPE, SPEC_VERSION
 from schemas.registry import Document
 from schemas.report import Report
 from schemas.topics import DEAD_SUFFIX, TOPICS, Topic
+from services.openapi.document import plain
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 #: What is published beside the events themselves.
@@ -32,7 +33,9 @@ def build_schemas() -> dict[str, dict[str, Any]]:
     types: dict[str, type[msgspec.Struct]] = {
         m.__name__: m for m in (*DOCUMENTS, *(topic.payload for topic in TOPICS.values()))
     }
-    return {name: {"$schema": DIALECT, "title": name, **msgspec.json.schema(model)} for name, model in types.items()}
+    return {
+        name: plain({"$schema": DIALECT, "title": name, **msgspec.json.schema(model)}) for name, model in types.items()
+    }
 
 
 def build_asyncapi(version: str) -> dict[str, Any]:
@@ -40,7 +43,7 @@ def build_asyncapi(version: str) -> dict[str, Any]:
     topics = list(TOPICS.values())
     payloads, components = msgspec.json.schema_components([topic.payload for topic in topics], ref_template=_REF)
     schemas = dict(zip((topic.name for topic in topics), payloads, strict=True))
-    return {
+    document = {
         "asyncapi": "3.0.0",
         "info": {
             "title": "Trucewatch events",
@@ -57,6 +60,7 @@ def build_asyncapi(version: str) -> dict[str, Any]:
             "schemas": components,
         },
     }
+    return plain(document)
 
 
 def _id(topic: Topic) -> str:

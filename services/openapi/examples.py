@@ -2,13 +2,16 @@
 
 from typing import Any, Final
 
+from schemas.examples import ASSESSMENT, REPORT
+from schemas.topics import TOPICS
+
 #: By the collection in the path, or the parameter's name.
 PARAMETERS: Final = {
     "incidents": "inc_5f1d0c6b8a7e49d2b3c4",
     "incident_id": "inc_5f1d0c6b8a7e49d2b3c4",
     "alerts": "alr_0d4b1c9e7f3a",
-    "subscriptions": "sub_9c2f7b1e5d8a",
-    "deliveries": "msg_2KWPBgLlAfxdpx2AI54pPJ85f4W",
+    "subscriptions": "sub_9c2f7b1e5d8a4e60",
+    "deliveries": "msg_4c1f6a0e93b7d258",
     "parties": "jaysh-al-islam",
     "presence": "nusra.aleppo-city.1",
     "areas": "aleppo-city",
@@ -16,7 +19,181 @@ PARAMETERS: Final = {
     "truces": "aleppo-calm",
     "keys": "9f86d081884c7d65",
     "dead-letters": "6b86b273ff34fce19d6b804e",
-    "silences": "sil_4e07408562be",
+    "silences": "sil_4e07408562bed1a2",
 }
 
-ANSWERS: Final[dict[tuple[str, str], Any]] = {}
+_PARTY: Final = {
+    "id": "jaysh-al-islam",
+    "kind": "armed_group",
+    "name": {"en": "Jaysh al-Islam", "ar": "جيش الإسلام", "ru": "Джейш аль-Ислам"},
+    "aliases": ["Army of Islam", "Jaish al-Islam"],
+    "member_of": [{"party": "opposition"}],
+}
+_PRESENCE: Final = {
+    "id": "nusra.aleppo-city.1",
+    "party": "nusra",
+    "area": "aleppo-city",
+    "control": "present",
+    "from": "2016-02-01",
+}
+_AREA: Final = {
+    "type": "Feature",
+    "id": "aleppo-city",
+    "properties": {"name": {"en": "Aleppo city"}},
+    "geometry": {
+        "type": "Polygon",
+        "coordinates": [[[37.05, 36.15], [37.25, 36.15], [37.25, 36.27], [37.05, 36.27], [37.05, 36.15]]],
+    },
+}
+_PLACE: Final = {
+    "id": "midan-aleppo", "name": "Midan, Aleppo", "aliases": ["al-Midan"], "lat": 36.214, "lon": 37.166,
+    "radius_km": 1.0,
+}  # fmt: skip
+_DECLARED: Final = {
+    "id": "russia-20160506",
+    "issuer": "russia",
+    "action": "declare",
+    "announced_at": "2016-05-06T20:00",
+    "starts_at": "2016-05-07T00:01",
+    "ends_at": "2016-05-10T00:01",
+    "text": "The regime of calm is prolonged by 72 hours.",
+}
+_TRUCE: Final = {
+    "id": "aleppo-calm",
+    "name": {"en": "Aleppo calm"},
+    "kind": "local_calm",
+    "area": "aleppo-city",
+    "duties": [{"bound": "any", "toward": "any", "acts": ["all_weapons"]}],
+    "exclusions": ["nusra"],
+    "announcements": [_DECLARED],
+}
+_WINDOW: Final = {
+    "from": "2016-05-06T21:01:00Z",
+    "to": "2016-05-09T21:01:00Z",
+    "disputed": False,
+    "announcements": ["russia-20160506"],
+    "accounts": [
+        {
+            "from": "2016-05-06T21:01:00Z",
+            "to": "2016-05-09T21:01:00Z",
+            "announcement": "russia-20160506",
+            "issuer": "russia",
+            "area": "aleppo-city",
+        }
+    ],
+    "stretches": [
+        {
+            "from": "2016-05-06T21:01:00Z",
+            "to": "2016-05-09T21:01:00Z",
+            "area": "aleppo-city",
+            "disputed": False,
+            "announcements": ["russia-20160506"],
+        }
+    ],
+}
+_TRUCE_NOW: Final = {**_TRUCE, "in_force": True, "windows": [_WINDOW]}
+_RESOURCES: Final = {"parties": _PARTY, "presence": _PRESENCE, "areas": _AREA, "places": _PLACE, "truces": _TRUCE}
+_DOCUMENT: Final = {
+    "version": 1,
+    "timezone": "Asia/Damascus",
+    "parties": [_PARTY],
+    "presence": [_PRESENCE],
+    "areas": {"type": "FeatureCollection", "features": [_AREA]},
+    "places": [_PLACE],
+    "truces": [_TRUCE],
+}
+
+
+def page(*items: Any) -> dict[str, Any]:
+    """A list that ends here."""
+    return {"items": list(items), "next": None, "has_more": False}
+
+
+_SUMMARY: Final = {
+    "incident_id": "inc_5f1d0c6b8a7e49d2b3c4",
+    "external_id": REPORT["external_id"],
+    "partner": "Aleppo monitors",
+    "revision": 1,
+    "received_at": "2016-05-08T09:29:59Z",
+    "state": "assessed",
+    "verdict": "violation",
+    "occurred": {"from": "2016-05-07T21:00:00Z", "to": "2016-05-08T21:00:00Z"},
+    "report": REPORT,
+}
+_REVISION: Final = {"revision": 1, "received_at": "2016-05-08T09:29:59Z", "retracted": None, "report": REPORT}
+_KEY: Final = {
+    "id": "9f86d081884c7d65", "name": "Aleppo monitors", "role": "partner", "created_at": "2016-05-01T08:00:00Z",
+    "expires_at": None, "revoked_at": None,
+}  # fmt: skip
+_DEAD: Final = {
+    "id": "6b86b273ff34fce19d6b804e",
+    "consumer": "rules.incidents",
+    "topic": TOPICS["incidents"].name,
+    "key": "inc_5f1d0c6b8a7e49d2b3c4",
+    "event_id": "inc_5f1d0c6b8a7e49d2b3c4.1",
+    "reason": "incidents event inc_5f1d0c6b8a7e49d2b3c4.1: Input data was truncated",
+    "died_at": "2016-05-08T09:30:02Z",
+    "retried_at": None,
+    "data": "{",
+}
+_ACT: Final = {
+    "at": "2016-05-01T08:00:00Z", "actor": "operator", "action": "key.created", "resource": "keys/9f86d081884c7d65",
+    "detail": {"name": "Aleppo monitors", "role": "partner", "expires_at": None},
+}  # fmt: skip
+
+#: Bodies of requests, by method and path.
+BODIES: Final[dict[tuple[str, str], Any]] = {
+    ("put", "/v1/registry"): _DOCUMENT,
+    ("post", "/v1/truces/{id}/announcements"): {
+        "id": "russia-20160510",
+        "issuer": "russia",
+        "action": "extend",
+        "announced_at": "2016-05-09T23:00",
+        "duration": "PT48H",
+    },
+    **{("put", f"/v1/{kind}/{{id}}"): resource for kind, resource in _RESOURCES.items()},
+}
+
+#: The first answer of an operation, by method and path.
+ANSWERS: Final[dict[tuple[str, str], Any]] = {
+    ("get", "/v1/registry"): _DOCUMENT,
+    ("put", "/v1/registry"): {"registry_version": 12, "changes": [{"resource": "truces/aleppo-calm", "op": "replace"}]},
+    **{("get", f"/v1/{kind}/{{id}}"): resource for kind, resource in _RESOURCES.items()},
+    **{("put", f"/v1/{kind}/{{id}}"): resource for kind, resource in _RESOURCES.items()},
+    **{("get", f"/v1/{kind}"): page(resource) for kind, resource in _RESOURCES.items()},
+    ("get", "/v1/truces/{id}"): _TRUCE_NOW,
+    ("get", "/v1/truces"): page(_TRUCE_NOW),
+    ("get", "/v1/truces/{id}/windows"): [_WINDOW],
+    ("post", "/v1/truces/{id}/announcements"): {
+        "registry_version": 13,
+        "truce": "aleppo-calm",
+        "announcement": "russia-20160510",
+        "windows": [_WINDOW],
+    },
+    ("post", "/v1/evaluate"): ASSESSMENT,
+    ("get", "/v1/assessments"): page(ASSESSMENT),
+    ("get", "/v1/incidents/{incident_id}/assessments"): page(ASSESSMENT),
+    ("get", "/v1/incidents"): page(_SUMMARY),
+    ("get", "/v1/incidents/{incident_id}"): {**_SUMMARY, "revisions": [_REVISION], "assessment": ASSESSMENT},
+    ("post", "/v1/incidents"): {"incident_id": "inc_5f1d0c6b8a7e49d2b3c4", "revision": 1, "status": "accepted"},
+    ("post", "/v1/incidents/batch"): {
+        "results": [
+            {"index": 0, "status": 202, "incident_id": "inc_5f1d0c6b8a7e49d2b3c4", "revision": 1},
+            {
+                "index": 1,
+                "status": 422,
+                "problem": {
+                    "type": "about:blank",
+                    "title": "Not valid",
+                    "status": 422,
+                    "errors": [{"pointer": "/location/lat", "detail": "Expected `float` <= 90.0"}],
+                },
+            },
+        ]
+    },
+    ("get", "/v1/keys"): page(_KEY),
+    ("get", "/v1/audit"): page(_ACT),
+    ("get", "/v1/dead-letters"): page(_DEAD),
+    ("post", "/v1/dead-letters/{letter_id}/retry"): {"id": "6b86b273ff34fce19d6b804e", "status": "retried"},
+    ("get", "/metrics"): 'trucewatch_assessments_total{verdict="violation"} 13.0\n',
+}
