@@ -168,13 +168,21 @@ def _operation(operation: Operation, schemas: Schemas) -> dict[str, Any]:
             f"For {', '.join(dict.fromkeys((*described.roles, 'operator')))}." if described.roles else "For every key."
         )
     if described.body is not None:
-        schema = schemas[described.body]
-        own = described.example if described.example is not None else BODIES.get((operation.method, operation.path))
-        example = {} if own is None else {"example": own}
-        json_types = [kind for kind in described.body_types if kind == JSON_TYPE] or list(described.body_types)
-        content = {kind: {"schema": schema, **(example if kind in json_types else {})} for kind in described.body_types}
-        made["requestBody"] = {"required": True, "content": content}
+        made["requestBody"] = {"required": True, "content": _request(operation, schemas)}
     return made
+
+
+def _request(operation: Operation, schemas: Schemas) -> dict[str, Any]:
+    """The body that an operation takes, in each of its media types; the example stands at the JSON one."""
+    described = operation.described
+    if isinstance(described.body, str):
+        return _content({"type": "object"}, described.body, described.example)
+    example = described.example if described.example is not None else BODIES.get((operation.method, operation.path))
+    shown = JSON_TYPE if JSON_TYPE in described.body_types else described.body_types[0]
+    content: dict[str, Any] = {}
+    for kind in described.body_types:
+        content |= _content(schemas[described.body], kind, example if kind == shown else None)
+    return content
 
 
 def _path_parameters(operation: Operation) -> list[dict[str, Any]]:

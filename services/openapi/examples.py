@@ -141,6 +141,72 @@ _ACT: Final = {
     "detail": {"name": "Aleppo monitors", "role": "partner", "expires_at": None},
 }  # fmt: skip
 
+#: An alert as subscribers get it.
+ALERT: Final = {
+    "id": "alr_0d4b1c9e7f3a",
+    "revision": 1,
+    "status": "raised",
+    "thread": "alr_0d4b1c9e7f3a",
+    "incident_id": "inc_5f1d0c6b8a7e49d2b3c4",
+    "sent_at": "2016-05-08T09:30:00Z",
+    "changes": [],
+    "headline": "Shelling at Midan, Aleppo: possible violation of the Aleppo calm",
+    "verdict": "violation",
+    "certainty": "Possible",
+    "severity": "Severe",
+    "act": "shelling",
+    "occurred": {"from": "2016-05-07T21:00:00Z", "to": "2016-05-08T21:00:00Z"},
+    "place": ASSESSMENT["place"],
+    "perpetrators": ASSESSMENT["perpetrators"],
+    "targets": ASSESSMENT["targets"],
+    "casualties": {"killed": 1, "injured": 0},
+    "truces": ["aleppo-calm", "cessation-of-hostilities"],
+    "reasons": ASSESSMENT["findings"][0]["reasons"],
+    "source": {"name": "State media", "grade": "C3"},
+    "links": {
+        "self": "http://127.0.0.1:8000/v1/alerts/alr_0d4b1c9e7f3a",
+        "incident": "http://127.0.0.1:8000/v1/incidents/inc_5f1d0c6b8a7e49d2b3c4",
+    },
+}
+_SUBSCRIPTION: Final = {
+    "id": "sub_9c2f7b1e5d8a4e60",
+    "status": "active",
+    "status_reason": "",
+    "owner": "Aleppo desk",
+    "created_at": "2016-05-01T08:00:00Z",
+    "proved_at": "2016-05-01T08:00:01Z",
+    "failing_since": None,
+    "name": "Aleppo desk",
+    "channel": {"type": "webhook", "url": "https://example.org/hooks/truce"},
+    "filter": {"truces": ["aleppo-calm"], "verdicts": ["violation"]},
+    "mode": "immediate",
+    "language": "en",
+    "format": "json",
+}
+_DELIVERY: Final = {
+    "id": "msg_4c1f6a0e93b7d258",
+    "type": "alert.raised",
+    "status": "delivered",
+    "alert_id": "alr_0d4b1c9e7f3a",
+    "revision": 1,
+    "created_at": "2016-05-08T09:30:00Z",
+    "next_attempt_at": None,
+    "finished_at": "2016-05-08T09:30:00.041Z",
+    "attempts": [
+        {
+            "number": 1,
+            "at": "2016-05-08T09:30:00.012Z",
+            "status": 204,
+            "failure": None,
+            "latency_ms": 28.4,
+            "reason": "",
+            "answer": "",
+        }
+    ],
+}
+_QUEUED: Final = {"id": "msg_4c1f6a0e93b7d258", "status": "pending"}
+_HTML: Final = "<!doctype html>…"
+
 #: Bodies of requests, by method and path.
 BODIES: Final[dict[tuple[str, str], Any]] = {
     ("put", "/v1/registry"): _DOCUMENT,
@@ -195,5 +261,21 @@ ANSWERS: Final[dict[tuple[str, str], Any]] = {
     ("get", "/v1/audit"): page(_ACT),
     ("get", "/v1/dead-letters"): page(_DEAD),
     ("post", "/v1/dead-letters/{letter_id}/retry"): {"id": "6b86b273ff34fce19d6b804e", "status": "retried"},
+    ("get", "/v1/alerts"): {"items": [ALERT], "next": "WzQyXQ", "has_more": False},
+    ("get", "/v1/alerts/{id}"): ALERT,
+    ("get", "/v1/subscriptions"): page(_SUBSCRIPTION),
+    **{(method, "/v1/subscriptions/{id}"): _SUBSCRIPTION for method in ("get", "put", "patch")},
+    ("post", "/v1/subscriptions"): {
+        "id": "sub_9c2f7b1e5d8a4e60",
+        "status": "pending",
+        "secret": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
+    },
+    ("get", "/v1/subscriptions/{id}/deliveries"): page(_DELIVERY),
+    ("get", "/v1/subscriptions/{id}/deliveries/{delivery}"): _DELIVERY,
+    ("post", "/v1/subscriptions/{id}/deliveries/{delivery}/resend"): _QUEUED,
+    ("post", "/v1/subscriptions/{id}/test"): _QUEUED,
+    ("post", "/v1/subscriptions/{id}/verify"): {"id": "sub_9c2f7b1e5d8a4e60", "status": "pending"},
+    ("post", "/v1/subscriptions/{id}/recover"): {"recovered": 3},
+    **{(method, path): _HTML for method in ("get", "post") for path in ("/v1/confirm", "/v1/unsubscribe")},
     ("get", "/metrics"): 'trucewatch_assessments_total{verdict="violation"} 13.0\n',
 }

@@ -111,7 +111,7 @@ function showAlerts() {
 function alertLine(alert, open) {
   const line = make("li", `alert ${alert.severity} ${alert.status}`);
   line.append(make("p", "headline", alert.headline));
-  const facts = [alert.status, alert.severity, alert.verdict === "violation" ? alert.certainty : alert.verdict, localTime(alert), alert.truces.join(", ")];
+  const facts = [alert.status, alert.severity, alert.verdict === "violation" ? alert.certainty : alert.verdict, when(alert), alert.truces.join(", ")];
   line.append(make("p", "meta", facts.filter(Boolean).join(" · ")));
   const details = make("details");
   details.dataset.alert = alert.id;
@@ -129,7 +129,61 @@ function asText(value) {
   return typeof value === "string" ? value : JSON.stringify(value);
 }
 
-function localTime(alert) {
+function when(alert) {
+  const shown = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short", timeZone: "UTC" });
+  return `${shown.format(new Date(alert.occurred.from))} UTC`;
+}
+
+element("key-form").hidden = false;
+  element("forget").hidden = true;
+}
+
+function useKey(given) {
+  key = given;
+  element("key-form").hidden = true;
+  element("forget").hidden = false;
+  element("live-note").textContent = "Looking for alerts …";
+  pollAlerts();
+}
+
+async function pollAlerts() {
+  if (!key) return;
+  try {
+    await fetchAlerts();
+  } catch {
+    element("live-note").textContent = "No answer; trying again.";
+  }
+  if (key) setTimeout(pollAlerts, ALERTS_EVERY_MS);
+}
+
+function showAlerts() {
+  const open = new Set([...document.querySelectorAll(".alert details[open]")].map((d) => d.dataset.alert));
+  const lines = [...alerts.values()].reverse().map((alert) => alertLine(alert, open.has(alert.id)));
+  element("alerts").replaceChildren(...lines);
+}
+
+function alertLine(alert, open) {
+  const line = make("li", `alert ${alert.severity} ${alert.status}`);
+  line.append(make("p", "headline", alert.headline));
+  const facts = [alert.status, alert.severity, alert.verdict === "violation" ? alert.certainty : alert.verdict, when(alert), alert.truces.join(", ")];
+  line.append(make("p", "meta", facts.filter(Boolean).join(" · ")));
+  const details = make("details");
+  details.dataset.alert = alert.id;
+  details.open = open;
+  details.append(make("summary", "", "why"));
+  const list = make("ul");
+  for (const reason of alert.reasons) list.append(make("li", "", reason.text || reason.code));
+  for (const change of alert.changes) list.append(make("li", "", `${change.field} was ${asText(change.before)}, is ${asText(change.after)}`));
+  details.append(list);
+  line.append(details);
+  return line;
+}
+
+function asText(value) {
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+function when(alert) {
   try {
     const shown = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short", timeZone: alert.timezone || "UTC" });
     return `${shown.format(new Date(alert.occurred.from))} ${alert.timezone || "UTC"}`;
