@@ -27,7 +27,7 @@ TONES: Final[dict[str, Tone]] = {
     "calm": Tone("#1f5fbf", "#2f6fcb"),
     "over": Tone("#566272", "#5d6a7b"),
 }
-_FONT: Final = "-apple-system,'Segoe UI',Roboto,'Noto Sans',Tahoma,Arial,sans-serif"
+_FONT: Final = "Segoe UI,Roboto,Helvetica,Tahoma,Arial,sans-serif"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +72,11 @@ def _templates() -> Environment:
 def render(page: Page, language: Language) -> Letter:
     """The letter of a page, text and HTML."""
     say = words(language)
-    right_to_left = say.direction == "rtl"
     values = {
         "page": page,
         "lang": language,
         "dir": say.direction,
-        "start": "right" if right_to_left else "left",
-        "gap_left": "12px" if right_to_left else "0",
-        "gap_right": "0" if right_to_left else "12px",
+        "start": "right" if say.direction == "rtl" else "left",
         "font": _FONT,
         "tone": TONES[page.tone],
         "unsubscribe_slot": UNSUBSCRIBE_SLOT,

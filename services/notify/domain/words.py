@@ -91,5 +91,7 @@ def begins_a_day(moment: datetime) -> bool:
 
 def clean(text: str) -> str:
     """One line of text from a report: no control characters, none that reorder what follows, single spaces."""
+    if text.isprintable():  # then it holds none of them
+        return " ".join(text.split())
     visible = "".join(c if c.isprintable() or c.isspace() else " " for c in text.translate(_BIDI_CONTROLS))
     return " ".join(visible.split())

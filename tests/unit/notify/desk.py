@@ -1,0 +1,140 @@
+"""Notify as one process would run it, on a driven clock: what the timelines of these tests are told against."""
+
+import asyncio
+import ipaddress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+from fastapi import FastAPI
+
+import services.notify.bootstrap
+from schemas.assessments import Alert
+from schemas.codec import encode
+from schemas.events import AlertDecided, KeyChanged
+from schemas.topics import ALERTS
+from services.notify.dispatch import Dispatcher
+from services.notify.sweep import Sweeper
+from services.shared.bus.dead import Graveyard
+from services.shared.bus.embedded import EmbeddedBus
+from services.shared.config import Settings
+from services.shared.db.engine import Database
+from services.shared.db.tables import metadata
+from services.shared.http import install_problems
+from services.shared.runtime import Runtime, Service
+from services.shared.security import KeyRing, hash_secret
+from tests.fakes import DrivenClock
+
+KEYS = {"tw_monitor": ("m1", "desk-a", "monitor"), "tw_other": ("m2", "desk-b", "monitor")}
+KEYS |= {"tw_operator": ("o1", "duty", "operator"), "tw_partner": ("p1", "partner-a", "partner")}
+
+
+@dataclass
+class Desk:
+    """A running notify, its API, and the hand on its clock."""
+
+    clock: DrivenClock
+    runtime: Runtime
+    service: Service
+    api: httpx.AsyncClient
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    @property
+    def dispatcher(self) -> Dispatcher:
+        found: Dispatcher = self.service.state["dispatcher"]
+        return found
+
+    @property
+    def sweeper(self) -> Sweeper:
+        found: Sweeper = self.service.state["sweeper"]
+        return found
+
+    async def settle(self) -> None:
+        """Until every message that is due has been tried."""
+        while await self.sweeper.sweep(self.clock.now()):
+            await self.dispatcher.idle()
+        await self.dispatcher.idle()
+
+    async def at(self, seconds: float) -> None:
+        """Let so much time pass, then do what is due."""
+        await self.clock.advance(seconds)
+        await self.settle()
+
+    async def push(self, *alerts: Alert) -> None:
+        """Alerts decided by rules, taken off the log, and sent where they are due at once."""
+        await self.runtime.bus.publish([event_of(alert) for alert in alerts])
+        for loop in self.service.loops:
+            while await loop.step(0):
+                pass
+        await self.dispatcher.idle()
+
+    async def subscribe(self, key: str = "tw_monitor", **draft: Any) -> dict[str, Any]:
+        """Subscribe and prove the webhook. The answer to the POST."""
+        made = await self.call("POST", "/v1/subscriptions", draft, key=key)
+        assert made.status_code == 201, made.text
+        await self.settle()
+        answer: dict[str, Any] = made.json()
+        return answer
+
+    async def call(self, method: str, path: str, body: Any = None, *, key: str | None = "tw_monitor") -> httpx.Response:
+        headers = {"authorization": f"Bearer {key}"} if key else {}
+        content = None if body is None else msgspec.json.encode(body)
+        return await self.api.request(method, path, content=content, headers=headers)
+
+    async def get(self, path: str, *, key: str = "tw_monitor") -> Any:
+        answer = await self.call("GET", path, key=key)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+
+def event_of(alert: Alert) -> Any:
+    return encode(
+        ALERTS, AlertDecided(alert), key=alert.id, id=f"{alert.id}-{alert.revision}", time="2016-05-08T12:00:00Z"
+    )
+
+
+@asynccontextmanager
+async def running(
+    folder: Path, *, clock: DrivenClock | None = None, smtp_url: str | None = None, url: str | None = None
+) -> AsyncIterator[Desk]:
+    """Notify on the tables in ``folder``, as they stand. Leaving stops it as a process is stopped."""
+    clock = clock or DrivenClock()
+    database = Database(url or f"sqlite:///{folder}/notify.db")
+    metadata.create_all(database.engine)
+    keys = KeyRing(clock)
+    for secret, (id, name, role) in KEYS.items():
+        keys.apply(KeyChanged(id, name, role, hash_secret(secret), "2016-01-01T00:00:00Z"))  # type: ignore[arg-type]
+    settings = Settings(
+        database_url="", public_url="https://alerts.example.org", smtp_url=smtp_url,
+        mail_from="Trucewatch <alerts@example.org>", webhook_allow=(ipaddress.ip_network("127.0.0.0/8"),),
+    )  # fmt: skip
+    runtime = Runtime(settings, clock, database, EmbeddedBus(database), keys, Graveyard(database, clock))
+    service = await services.notify.bootstrap.build(runtime)
+    app = FastAPI()
+    app.state.keys = keys
+    install_problems(app)
+    app.include_router(service.router)
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="https://alerts.example.org") as api:
+        await service.state["keep_alive"](clock.now())
+        try:
+            yield Desk(clock, runtime, service, api)
+        finally:
+            for ending in service.stop:
+                await ending()
+            await database.close()
+
+
+def revised(alert: Alert, revision: int, **changes: Any) -> Alert:
+    """The next revision of an alert."""
+    return msgspec.structs.replace(alert, revision=revision, **({"status": "updated"} | changes))
+
+
+def types(messages: Sequence[Any]) -> list[str]:
+    return [message.type for message in messages]
+
+
