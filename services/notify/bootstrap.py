@@ -92,7 +92,7 @@ async def build(runtime: Runtime) -> Service:
         tasks=[schedule.run],
         stop=[close],
         status=status,
-        state={"sweeper": sweeper, "dispatcher": dispatcher, "directory": directory},
+        state={"keep_alive": keep_alive, "sweeper": sweeper, "dispatcher": dispatcher, "directory": directory},
     )
 
 

@@ -136,5 +136,3 @@ def revised(alert: Alert, revision: int, **changes: Any) -> Alert:
 
 def types(messages: Sequence[Any]) -> list[str]:
     return [message.type for message in messages]
-
-
