@@ -33,9 +33,9 @@ SERVICE_STATUS: Final = Topic(
     "service-status",
     events.ServiceReported,
     "trucewatch.service.reported",
-    "instance",
+    "service/instance",
     "every",
-    retention_h=24,
+    retention_h=1,
 )
 
 TOPICS: Final[dict[str, Topic]] = {

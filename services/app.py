@@ -1,9 +1,11 @@
 """The composition root: which parts a process is made of. Nobody else asks "Kafka or embedded?"."""
 
 import asyncio
+import logging
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
@@ -11,19 +13,28 @@ from starlette.types import ASGIApp
 import services.ingest.bootstrap
 import services.notify.bootstrap
 import services.rules.bootstrap
+from schemas.topics import SERVICE_STATUS
+from services.board import Board
 from services.console.api import status_router
 from services.overview import Overview
 from services.shared.bus.dead import Graveyard
-from services.shared.bus.embedded import EmbeddedBus
-from services.shared.clock import Clock, SystemClock
+from services.shared.bus.embedded import EmbeddedBus, trim_for_ever
+from services.shared.bus.kafka import KafkaBus
+from services.shared.bus.port import Bus
+from services.shared.bus.relay import Relay
+from services.shared.clock import Clock, SystemClock, new_id
 from services.shared.config import Settings
 from services.shared.db.engine import Database
 from services.shared.db.migrate import upgrade
+from services.shared.db.outgoing import Outgoing
+from services.shared.failures import RetryLaterError
 from services.shared.http import install_problems
 from services.shared.lifecycle import bind, run
-from services.shared.observability import make_metrics, probes_router
-from services.shared.runtime import Runtime, Service
+from services.shared.observability import Metrics, make_metrics, probes_router
+from services.shared.runtime import Run, Runtime, Service
 from services.shared.security import KeyRing
+
+log = logging.getLogger(__name__)
 
 BUILDERS: dict[str, Callable[[Runtime], Awaitable[Service]]] = {
     "ingest": services.ingest.bootstrap.build,
@@ -51,18 +62,48 @@ async def assemble(settings: Settings, names: Sequence[str], clock: Clock | None
     clock = clock or SystemClock()
     metrics = make_metrics()
     database = Database(settings.database_url, metrics.commit_seconds.observe)
+    try:
+        return await _assemble(settings, names, clock, metrics, database)
+    except BaseException:
+        await database.close()
+        raise
+
+
+async def _assemble(
+    settings: Settings, names: Sequence[str], clock: Clock, metrics: Metrics, database: Database
+) -> Assembly:
     await asyncio.to_thread(upgrade, database.engine)
-    bus = EmbeddedBus(database)
-    runtime = Runtime(settings, clock, database, bus, KeyRing(clock), Graveyard(database, clock), metrics)
+    graveyard = Graveyard(database, clock)
+    log = await open_log(settings, database, graveyard, clock)
+    runtime = Runtime(settings, clock, database, log.bus, KeyRing(clock), graveyard, metrics)
     first_key = await services.ingest.bootstrap.prepare_keys(runtime)
     built = [await BUILDERS[name](runtime) for name in names]
-    overview = Overview(runtime, built)
-    return Assembly(runtime, [*built, _front(runtime, overview)], build_asgi(runtime, built, overview), first_key)
+    overview = Overview(runtime, built, log.board)
+    front = Service(name="front", router=APIRouter(), tasks=[overview.run, *log.tasks], stop=log.stop)
+    return Assembly(runtime, [*built, front], build_asgi(runtime, built, overview), first_key)
 
 
-def _front(runtime: Runtime, overview: Overview) -> Service:
-    """What a process does beside its services: watch them, and keep the log from growing for ever."""
-    return Service(name="front", router=APIRouter(), tasks=[overview.run])
+@dataclass(frozen=True, slots=True)
+class Log:
+    """The log that was chosen, what has to run beside it, and the board where processes tell each other how they
+    fare (embedded there is but one)."""
+
+    bus: Bus
+    board: Board | None
+    tasks: Sequence[Run]
+    stop: Sequence[Run]
+
+
+async def open_log(settings: Settings, database: Database, graveyard: Graveyard, clock: Clock) -> Log:
+    """Embedded or Kafka: the one place that asks. Raises RetryLaterError when the broker is away."""
+    if settings.kafka is None:
+        embedded = EmbeddedBus(database)
+        return Log(embedded, None, [partial(trim_for_ever, embedded, clock)], [])
+    kafka = KafkaBus(settings.kafka)
+    await kafka.start()
+    relay = Relay(Outgoing(settings.database_url), kafka, partial(graveyard.bury, "relay"), clock.sleep)
+    board = Board(kafka, clock, f"{socket.gethostname()}-{new_id()}")
+    return Log(kafka, board, [relay.run], [await kafka.tail(SERVICE_STATUS, board.hear)])
 
 
 def build_asgi(runtime: Runtime, built: Sequence[Service], overview: Overview) -> ASGIApp:
@@ -91,7 +132,7 @@ async def serve(
 ) -> None:
     """Run the services until told to stop. Raises OSError when the port is taken."""
     listener = listener or bind(settings.host, settings.port)
-    assembly = await assemble(settings, names)
+    assembly = await _assemble_patiently(settings, names)
     try:
         await run(
             assembly.asgi,
@@ -103,3 +144,15 @@ async def serve(
     finally:
         await assembly.runtime.bus.close()
         await assembly.runtime.database.close()
+
+
+async def _assemble_patiently(settings: Settings, names: Sequence[str]) -> Assembly:
+    """Wait for a database or a broker that is not up yet; until then nothing listens, so nothing is ready."""
+    pause = 0.2
+    while True:
+        try:
+            return await assemble(settings, names)
+        except RetryLaterError as error:
+            log.warning("waiting: %s", error)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 5.0)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any, Final
 
+from services.board import Board
 from services.console.status import Status, compose_status
 from services.shared.failures import RetryLaterError
 from services.shared.runtime import Runtime, Service
@@ -18,7 +19,8 @@ VERSION: Final = version("trucewatch")
 class Overview:
     """Watches the services of one process. Everything that it says is from memory, at most a second old."""
 
-    def __init__(self, runtime: Runtime, services: Sequence[Service]) -> None:
+    def __init__(self, runtime: Runtime, services: Sequence[Service], board: Board | None = None) -> None:
+        self._board = board
         self._runtime = runtime
         self._services = services
         self._lags: dict[str, int] = {}
@@ -26,9 +28,11 @@ class Overview:
         self._dead = 0
 
     async def run(self) -> None:
-        """Look, wait, look again, for as long as the process runs."""
+        """Look, tell the others, wait, look again, for as long as the process runs."""
         while True:
             await self.look()
+            if self._board is not None:
+                await self._board.tell(self.own_parts())
             await self._runtime.clock.sleep(PERIOD_S)
 
     async def look(self) -> None:
@@ -47,6 +51,11 @@ class Overview:
         )
 
     def parts(self) -> dict[str, dict[str, Any]]:
+        """What each service says of itself; in the distributed form that of every process that was heard of."""
+        own = self.own_parts()
+        return own if self._board is None else {**own, **self._board.parts()}
+
+    def own_parts(self) -> dict[str, dict[str, Any]]:
         """What each service of this process says of itself, with its lag and what holds it up."""
         return {service.name: self._part(service) for service in self._services}
 
@@ -84,6 +93,6 @@ class Overview:
         metrics.dead_letters.set(self._dead)
         for name, lag in self._lags.items():
             metrics.consumer_lag.labels(name).set(lag)
-        for part in self.parts().values():
+        for part in self.own_parts().values():
             if (oldest := part.get("oldest_unassessed_s")) is not None:
                 metrics.oldest_unassessed_seconds.set(oldest)

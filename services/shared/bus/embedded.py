@@ -9,11 +9,13 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, delete, exists, func, select
 
 from schemas.envelope import Event
-from schemas.topics import Topic
+from schemas.instants import HOUR, format_instant
+from schemas.topics import TOPICS, Topic
 from services.shared.bus.port import Received
+from services.shared.clock import Clock
 from services.shared.db import outbox
 from services.shared.db.engine import Database, Numbered
 from services.shared.db.tables import outbox as log
@@ -22,6 +24,11 @@ from services.shared.db.upsert import upsert
 
 #: Recent events kept per topic, in memory.
 RECENT: Final = 4096
+
+
+#: What every group is done with is kept this long, for a look at what happened.
+KEPT: Final = 24 * HOUR
+TRIM_S: Final = 3600.0
 
 
 class _Recent:
@@ -93,26 +100,22 @@ class EmbeddedBus:
     async def close(self) -> None:
         """Nothing of its own to close: the database is its owner's."""
 
-    async def trim(self, before: str, keep: Sequence[str]) -> int:
+    async def trim(self, before: str) -> int:
         """Forget events older than ``before`` (RFC 3339 UTC) that every group of their topic is done with.
 
-        Topics in ``keep`` (compacted ones) are left alone. Returns how many events were forgotten.
+        Of a compacted topic the last event of each key is kept. Returns how many events were forgotten.
         """
+        compacted = [topic.name for topic in TOPICS.values() if topic.compacted]
 
         def work(connection: Connection) -> int:
-            done = (
-                select(func.min(positions.c.seq))
-                .where(positions.c.topic == log.c.topic)
-                .correlate(log)
-                .scalar_subquery()
-            )
-            statement = delete(log).where(log.c.time < before, log.c.topic.not_in(keep), log.c.seq <= done)
+            newer = log.alias("newer")
+            done = select(func.min(positions.c.seq)).where(positions.c.topic == log.c.topic).scalar_subquery()
+            replaced = exists().where(newer.c.topic == log.c.topic, newer.c.key == log.c.key, newer.c.seq > log.c.seq)
+            read = log.c.topic.not_in(compacted) & (log.c.seq <= done)
+            statement = delete(log).where(log.c.time < before, read | (log.c.topic.in_(compacted) & replaced))
             return connection.execute(statement).rowcount
 
         return await self._database.write(work, durable=False)
-
-    def recent(self, topic: str) -> _Recent | None:
-        return self._recent.get(topic)
 
     async def watch(self, topic: str) -> _Recent:
         """The short memory of a topic; it starts where the table ends at the moment of the first call."""
@@ -196,3 +199,10 @@ class EmbeddedConsumer:
             Received(Event(r.topic, r.key, r.id, r.type, r.source, r.time, r.data, r.traceparent, r.reason), 0, r.seq)
             for r in connection.execute(statement)
         ]
+
+
+async def trim_for_ever(bus: EmbeddedBus, clock: Clock) -> None:
+    """Keep the log from growing for ever."""
+    while True:
+        await clock.sleep(TRIM_S)
+        await bus.trim(format_instant(clock.now() - KEPT))
