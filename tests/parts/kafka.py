@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -142,3 +143,8 @@ class Kafka:
 
     def __exit__(self, *_: object) -> None:
         self.process.kill()
+
+
+if __name__ == "__main__":
+    for wanted in sys.argv[1:]:
+        jars(wanted)

@@ -164,7 +164,7 @@ class KafkaReader:
             isolation_level="read_committed",
             max_poll_interval_ms=MAX_PAUSE_MS,
             max_partition_fetch_bytes=4 * 1024 * 1024,
-            fetch_max_wait_ms=500,
+            fetch_max_wait_ms=200,
             retry_backoff_ms=100,
             metadata_max_age_ms=30_000,
             **listener,
