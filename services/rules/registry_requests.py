@@ -26,18 +26,20 @@ _YAML_TYPES: Final = frozenset({"application/yaml", "application/x-yaml", "text/
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """A whole document as it was sent, so that its faults can be told where its author will look."""
+    """A whole document as it was sent, so that its faults can be told where its author will look.
+
+    ``text`` is what has lines: YAML. JSON is written by programs, for which a line means nothing.
+    """
 
     document: Document
-    data: bytes
-    form: Format
+    text: bytes | None
 
     def refusal(self, before: Compiled) -> Problem:
         """Why this document is refused, with pointers into it as it was sent."""
         try:
             compile_document(self.document, before=before)
         except InvalidRegistryError as error:
-            return refusal(error.faults, _lines(self.data, self.form))
+            return refusal(error.faults, _lines(self.text))
         return Problem(422, "Not valid", "A resource of the document is too long.")
 
 
@@ -50,7 +52,7 @@ async def document(request: Request) -> Posted:
         _refuse_repeated_ids(found)
         return found
 
-    return Posted(await _read(read, data, form), data, form)
+    return Posted(await _read(read, data, form), _text(data, form))
 
 
 async def resource(request: Request, kind: Kind, id: str) -> Resource:
@@ -128,12 +130,15 @@ async def _read(read: Callable[[], T], data: bytes, form: Format) -> T:
         where = "" if error.line is None else f" (line {error.line})"
         raise Problem(400, f"Not {form.upper()}", f"{error}{where}") from None
     except InvalidRegistryError as error:
-        raise refusal(error.faults, await asyncio.to_thread(_lines, data, form)) from None
+        raise refusal(error.faults, await asyncio.to_thread(_lines, _text(data, form))) from None
 
 
-def _lines(data: bytes, form: Format) -> dict[str, int]:
-    """JSON is written by programs, for which a line means nothing."""
-    return find_lines(data, form) if form == "yaml" else {}
+def _text(data: bytes, form: Format) -> bytes | None:
+    return data if form == "yaml" else None
+
+
+def _lines(text: bytes | None) -> dict[str, int]:
+    return {} if text is None else find_lines(text, "yaml")
 
 
 def _form(request: Request) -> Format:

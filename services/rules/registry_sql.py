@@ -1,6 +1,6 @@
 """Every version of every resource of the registry, kept for good: what stood when, in recorded time."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -71,13 +71,17 @@ def load_resources(connection: Connection, after: int, version: int) -> Iterable
         yield Row(row.kind, row.id, row.version, row.body)
 
 
-def save_version(connection: Connection, version: int, recorded_at: int, actor: str, rows: Iterable[Row]) -> None:
-    """Keep a version. Raises IntegrityError where another request made it first."""
+def save_version(connection: Connection, version: int, recorded_at: int, actor: str) -> None:
+    """Begin a version. Raises IntegrityError where another request made it first."""
     connection.execute(insert(registry_versions), [{"version": version, "recorded_at": recorded_at, "actor": actor}])
+
+
+def save_resources(connection: Connection, recorded_at: int, rows: Sequence[Row]) -> None:
+    """Keep what a version changed; ``rows`` is not empty."""
     connection.execute(
         insert(registry_resources),
         [
-            {"kind": row.kind, "id": row.id, "version": version, "recorded_at": recorded_at, "body": row.body}
+            {"kind": row.kind, "id": row.id, "version": row.version, "recorded_at": recorded_at, "body": row.body}
             for row in rows
         ],
     )

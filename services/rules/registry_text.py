@@ -25,6 +25,7 @@ _BOOL: Final = {"true": True, "True": True, "TRUE": True, "false": False, "False
 _INT: Final = re.compile(r"[-+]?[0-9]{1,300}", re.ASCII)
 _FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]{1,3})?", re.ASCII)
 _STRING_TAG: Final = "tag:yaml.org,2002:str"
+_COLLECTION_TAGS: Final = frozenset({"tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"})
 _JSON_TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
 
 
@@ -145,13 +146,15 @@ class _Builder:
     def awaits_key(self) -> bool:
         return bool(self.stack) and isinstance(self.stack[-1].value, dict) and self.stack[-1].key is None
 
-    def open(self, value: dict[str, Any] | list[Any], anchor: str | None, line: int) -> None:
+    def open(self, value: dict[str, Any] | list[Any], event: yaml.CollectionStartEvent, line: int) -> None:
+        if event.tag not in (None, "!", *_COLLECTION_TAGS):
+            raise UnreadableTextError(f"the tag {event.tag} is not read here", line)
         if self.awaits_key():
             raise UnreadableTextError("a key must be text", line)
         if len(self.stack) >= MAX_DEPTH:
             raise UnreadableTextError(f"nested deeper than {MAX_DEPTH}", line)
         pointer = self.place(value, 1, line)
-        self.stack.append(_Open(value, pointer, anchor))
+        self.stack.append(_Open(value, pointer, event.anchor))
 
     def close(self, line: int) -> None:
         done = self.stack.pop()
@@ -191,9 +194,9 @@ def _read_yaml(text: str, lines: dict[str, int] | None) -> Any:
             case yaml.ScalarEvent():
                 builder.scalar(event, line)
             case yaml.MappingStartEvent():
-                builder.open({}, event.anchor, line)
+                builder.open({}, event, line)
             case yaml.SequenceStartEvent():
-                builder.open([], event.anchor, line)
+                builder.open([], event, line)
             case yaml.MappingEndEvent() | yaml.SequenceEndEvent():
                 builder.close(line)
             case yaml.AliasEvent():

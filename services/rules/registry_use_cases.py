@@ -35,6 +35,8 @@ from services.shared.failures import RetryLaterError
 MAX_RESOURCE: Final = 900_000
 MAX_FLIPS: Final = 1_000
 _ATTEMPTS: Final = 5
+#: Changes written at once; a large document is never held in memory a second time as rows.
+_AT_ONCE: Final = 500
 _NAMED_IN_AUDIT: Final = 100
 
 Edit = Callable[[Resources], Mapping[Key, Resource]]
@@ -137,9 +139,8 @@ async def change_registry(
         new, changes = await asyncio.to_thread(_prepare, held, edit, clock.now())
         if not changes:
             return held, changes
-        rows, events = await asyncio.to_thread(_written, new, changes, author)
         try:
-            await database.write(partial(_save, held.version, new, author, rows, events))
+            await database.write(partial(_save, held.version, new, changes, author))
         except (_StaleError, IntegrityError):
             continue
         shelf.current = new
@@ -194,11 +195,17 @@ def _prepare(held: Snapshot, edit: Edit, now: int) -> tuple[Snapshot, list[Chang
     return Snapshot(version, recorded_at, dict(edited), versions, Compiled(document, registry)), changes
 
 
-def _written(new: Snapshot, changes: list[Change], author: Author) -> tuple[list[sql.Row], list[Event]]:
-    rows = [_row(change, new) for change in changes]
+def _save(version: int, new: Snapshot, changes: list[Change], author: Author, connection: Connection) -> None:
+    if sql.load_version(connection) != version:
+        raise _StaleError
+    sql.save_version(connection, new.version, new.recorded_at, author.name)
     at = format_instant(new.recorded_at)
-    events = [_changed(row, at, last=row is rows[-1]) for row in rows]
-    return rows, [*events, _audited(new, changes, author, at)]
+    for first in range(0, len(changes), _AT_ONCE):
+        rows = [_row(change, new) for change in changes[first : first + _AT_ONCE]]
+        sql.save_resources(connection, new.recorded_at, rows)
+        is_end = first + _AT_ONCE >= len(changes)
+        outbox.append(connection, [_changed(row, at, last=is_end and row is rows[-1]) for row in rows])
+    outbox.append(connection, [_audited(new, changes, author, at)])
 
 
 def _row(change: Change, new: Snapshot) -> sql.Row:
@@ -222,12 +229,3 @@ def _audited(new: Snapshot, changes: list[Change], author: Author, at: str) -> E
     detail: dict[str, Any] = {"registry_version": new.version, "count": len(changes), "changes": named}
     acted = OperatorActed(at, author.name, author.action, author.resource, detail)
     return encode(AUDIT, acted, key=author.resource, id=f"registry-{new.version}", time=at, source="/trucewatch/rules")
-
-
-def _save(
-    version: int, new: Snapshot, author: Author, rows: list[sql.Row], events: list[Event], connection: Connection
-) -> None:
-    if sql.load_version(connection) != version:
-        raise _StaleError
-    sql.save_version(connection, new.version, new.recorded_at, author.name, rows)
-    outbox.append(connection, events)

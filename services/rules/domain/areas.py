@@ -13,6 +13,8 @@ from services.rules.domain.reading import Reading
 
 Shape: TypeAlias = Polygon | MultiPolygon
 _POLYGONAL: Final = (Polygon, MultiPolygon)
+#: Shapes read by one call to GEOS; more would only hold more text in memory at once.
+_BATCH: Final = 200
 
 
 def compile_areas(features: tuple[Feature, ...], reading: Reading, known: dict[str, Area]) -> dict[str, Area]:
@@ -47,19 +49,25 @@ def _names(feature: Feature, pointer: str, reading: Reading) -> Any:
 
 
 def _read_shapes(features: list[tuple[int, Feature]], pointer: str, reading: Reading) -> dict[str, Shape]:
-    """All shapes in one call each to GEOS; what is no valid polygon is a fault."""
-    texts = [bytes(feature.geometry).decode() for _, feature in features]
-    shapes = shapely.force_2d(shapely.from_geojson(texts, on_invalid="ignore"))
-    valid = shapely.is_valid(shapes)
-    bounds = shapely.bounds(shapes)
+    """The shape of each feature; what is no valid polygon is a fault."""
     found: dict[str, Shape] = {}
-    for (n, feature), shape, is_valid, box in zip(features, shapes, valid, bounds, strict=True):
-        problem = _problem(feature, shape, bool(is_valid), tuple(box))
-        if problem is None:
-            found[feature.id] = shape
-        else:
-            reading.fault(f"{pointer}/{n}/geometry", problem)
+    for first in range(0, len(features), _BATCH):
+        batch = features[first : first + _BATCH]
+        shapes = _parse([feature for _, feature in batch])
+        for (n, feature), shape, is_valid, box in zip(
+            batch, shapes, shapely.is_valid(shapes), shapely.bounds(shapes), strict=True
+        ):
+            problem = _problem(feature, shape, bool(is_valid), tuple(box))
+            if problem is None:
+                found[feature.id] = shape
+            else:
+                reading.fault(f"{pointer}/{n}/geometry", problem)
     return found
+
+
+def _parse(features: list[Feature]) -> Any:
+    texts = [bytes(feature.geometry).decode() for feature in features]
+    return shapely.force_2d(shapely.from_geojson(texts, on_invalid="ignore"))
 
 
 def _problem(feature: Feature, shape: Any, is_valid: bool, box: tuple[float, ...]) -> str | None:
