@@ -5,6 +5,7 @@ databases and in numpy, and carry no offset that could be lost.
 """
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 SECOND: Final = 1_000_000
@@ -14,6 +15,9 @@ DAY: Final = 24 * HOUR
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
+#: What a calendar holds: the years 1 to 9999.
+FIRST_INSTANT: Final = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+LAST_INSTANT: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 
 
 def to_instant(moment: datetime) -> int:
@@ -35,4 +39,10 @@ def parse_instant(text: str) -> int:
 
 def format_instant(instant: int) -> str:
     """RFC 3339 in UTC, with ``Z``; fractions only where there are any."""
-    return to_datetime(instant).isoformat().removesuffix("+00:00") + "Z"
+    second, fraction = divmod(instant, SECOND)
+    return f"{_format_second(second)}.{fraction:06}Z" if fraction else f"{_format_second(second)}Z"
+
+
+@lru_cache(maxsize=256)
+def _format_second(second: int) -> str:
+    return to_datetime(second * SECOND).isoformat().removesuffix("+00:00")

@@ -9,7 +9,7 @@ import msgspec
 from schemas.report import Report
 from services.ingest.domain import identify, name_incident
 from services.ingest.use_cases import Filing
-from services.shared.reports import locate_in_time, read_report
+from services.shared.reports import locate_in_time, read_located
 
 _decode = msgspec.json.Decoder(Report).decode
 
@@ -31,8 +31,7 @@ class Admission:
     def admit(self, body: bytes, partner: str, traceparent: str | None = None) -> Filing:
         """A valid report as the command to file it. Raises Problem 400 for no JSON, 422 with every error."""
         now = self.now()
-        report = read_report(body, now, self.local.zone)
-        span = locate_in_time(report.occurred, self.local.zone)
+        report, span = read_located(body, now, self.local.zone)
         incident_id = name_incident(partner, report.external_id)
         identity = identify(report, span.start, span.end)
         return Filing(incident_id, partner, report, identity, span, now, traceparent)

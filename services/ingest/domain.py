@@ -4,7 +4,6 @@ Values in, values out. Source: the contract, "Incident reports"; rules.md 12 and
 """
 
 import hashlib
-from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
@@ -17,8 +16,7 @@ _encode = msgspec.json.Encoder().encode
 _replace = msgspec.structs.replace
 
 
-@dataclass(frozen=True, slots=True)
-class Latest:
+class Latest(msgspec.Struct, frozen=True):
     """What is known of the newest revision of an incident. ``retracted`` is the reason of a retraction."""
 
     revision: int

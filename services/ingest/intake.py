@@ -5,7 +5,7 @@ The OpenAPI file describes it all the same: :mod:`services.ingest.api` has the s
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -121,7 +121,7 @@ class Intake:
         filing = self.admission.admit(body, principal.name, asked.traceparent)
         if asked.idempotency_key is not None:
             fingerprint = hashlib.sha256(b"report" + filing.incident_id.encode() + filing.identity).digest()
-            filing = replace(filing, once=Once(principal.name, asked.idempotency_key, fingerprint))
+            filing = msgspec.structs.replace(filing, once=Once(principal.name, asked.idempotency_key, fingerprint))
         return (await self.writer.write([filing]))[0]
 
     def wrap(self, app: ASGIApp) -> ASGIApp:

@@ -13,8 +13,7 @@ from services.ingest.domain import Latest, next_retraction, next_revision
 from services.shared.reports import Span
 
 
-@dataclass(frozen=True, slots=True)
-class Once:
+class Once(msgspec.Struct, frozen=True):
     """An Idempotency-Key of a partner, and a digest of what it was sent with."""
 
     partner: str
@@ -22,8 +21,7 @@ class Once:
     fingerprint: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Filing:
+class Filing(msgspec.Struct, frozen=True):
     """A valid report, asking to become a revision. ``received_at`` is in microseconds, UTC."""
 
     incident_id: str
@@ -36,8 +34,7 @@ class Filing:
     once: Once | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Retraction:
+class Retraction(msgspec.Struct, frozen=True):
     """A request to take an incident back. ``owner`` None: whoever's it is (``actor`` is an operator)."""
 
     incident_id: str
@@ -56,13 +53,11 @@ class Recorded(msgspec.Struct, frozen=True):
     fresh: bool
 
 
-@dataclass(frozen=True, slots=True)
-class UnknownIncident:
+class UnknownIncident(msgspec.Struct, frozen=True):
     """There is no such incident, or not one of theirs."""
 
 
-@dataclass(frozen=True, slots=True)
-class KeyReused:
+class KeyReused(msgspec.Struct, frozen=True):
     """The Idempotency-Key was sent with other content before."""
 
 
@@ -70,8 +65,7 @@ Command = Filing | Retraction
 Outcome = Recorded | UnknownIncident | KeyReused
 
 
-@dataclass(frozen=True, slots=True)
-class Revision:
+class Revision(msgspec.Struct, frozen=True):
     """One revision as it is kept and published. ``retracted`` is the reason of a retraction."""
 
     incident_id: str
@@ -85,8 +79,7 @@ class Revision:
     traceparent: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """What an Idempotency-Key was sent with, and the answer that it got; None: it had none yet."""
 
     fingerprint: bytes

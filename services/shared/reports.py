@@ -14,9 +14,9 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from schemas.instants import MINUTE, to_datetime, to_instant
+from schemas.instants import FIRST_INSTANT, LAST_INSTANT, MINUTE, to_instant
 from schemas.local_time import day_bounds
-from schemas.report import Occurrence, Report
+from schemas.report import Location, Occurrence, Report
 from services.shared.http import FieldError, Problem, parse_json
 from services.shared.validation import find_errors, pointer_to
 
@@ -49,22 +49,45 @@ class Span:
 def read_report(body: bytes, now: int, zone: ZoneInfo) -> Report:
     """The bytes of one report. Raises Problem 400 for no JSON, 422 with every error; ``now`` is an instant, and a date
     means a day of ``zone``."""
+    return read_located(body, now, zone)[0]
+
+
+def read_located(body: bytes, now: int, zone: ZoneInfo) -> tuple[Report, Span]:
+    """As :func:`read_report`, with the moments that the report means."""
     try:
         report = _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _read_again(body, now, zone)
-    if _NUL in body or find_faults(report, now, zone):
-        return _read_again(body, now, zone)
-    return report
+    span = None if _NUL in body else _locate_if_valid(report, now, zone)
+    return _read_again(body, now, zone) if span is None else (report, span)
 
 
-def _read_again(body: bytes, now: int, zone: ZoneInfo) -> Report:
+def _locate_if_valid(report: Report, now: int, zone: ZoneInfo) -> Span | None:
+    """The moments of a report with which nothing is wrong beyond its types; None where something is."""
+    occurred, place = report.occurred, report.location
+    if (place.lat is None or place.lon is None) and find_place_faults(_given(place)):
+        return None
+    if isinstance(occurred, Occurrence) and list(_form_faults(occurred)):
+        return None
+    try:
+        span = locate_in_time(occurred, zone)
+    except (ValueError, OverflowError):
+        return None
+    return None if list(_order_faults(occurred, span, now)) else span
+
+
+def _given(place: Location) -> set[str]:
+    return {name for name in place.__struct_fields__ if getattr(place, name) is not None}
+
+
+def _read_again(body: bytes, now: int, zone: ZoneInfo) -> tuple[Report, Span]:
     """The slow second look: find all errors, or that there is none."""
     raw = _with_whole_counts(parse_json(body))
     errors = find_all_errors(raw, now, zone)
     if errors:
         raise Problem(422, "Not valid", errors=errors[:MAX_ERRORS])
-    return msgspec.convert(raw, Report)
+    report = msgspec.convert(raw, Report)
+    return report, locate_in_time(report.occurred, zone)
 
 
 def find_all_errors(raw: Any, now: int, zone: ZoneInfo) -> list[FieldError]:
@@ -133,7 +156,8 @@ def locate_in_time(occurred: datetime | Occurrence, zone: ZoneInfo) -> Span:
 
 def _moment(moment: datetime) -> int:
     instant = to_instant(moment)
-    to_datetime(instant)
+    if not FIRST_INSTANT <= instant <= LAST_INSTANT:
+        raise ValueError("beyond what a calendar holds")
     return instant
 
 
@@ -187,12 +211,3 @@ def find_place_faults(given: Collection[str]) -> list[Fault]:
     if not {"lat", "lon", "area", "place"}.intersection(given):
         faults.append(Fault("/location", "needs lat and lon, an area or a place"))
     return faults
-
-
-def find_faults(report: Report, now: int, zone: ZoneInfo) -> list[Fault]:
-    """Everything that the types alone do not refuse."""
-    place = report.location
-    if place.lat is not None and place.lon is not None:
-        return find_time_faults(report.occurred, now, zone)
-    given = {name for name in place.__struct_fields__ if getattr(place, name) is not None}
-    return [*find_time_faults(report.occurred, now, zone), *find_place_faults(given)]

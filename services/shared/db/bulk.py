@@ -13,8 +13,8 @@ from sqlalchemy import Connection, Table, insert
 
 from services.shared.db.upsert import upsert
 
-#: Parameters of one statement; SQLite takes 32,766, PostgreSQL 65,535.
-MAX_PARAMETERS: Final = 8_192
+#: Rows of one statement. Each size is a text of its own, which the driver keeps prepared: there must not be too many.
+MAX_ROWS: Final = 64
 Row = Sequence[Any]
 
 
@@ -40,7 +40,7 @@ def select_by_key(connection: Connection, statement: str, keys: Sequence[Any]) -
     mark = "?" if connection.dialect.name == "sqlite" else "%s"
     start = 0
     while start < len(keys):
-        size = _size(len(keys) - start, 1)
+        size = min(len(keys) - start, MAX_ROWS)
         marks = ", ".join([mark] * size)
         found += connection.exec_driver_sql(f"{statement} ({marks})", tuple(keys[start : start + size])).fetchall()
         start += size
@@ -50,16 +50,10 @@ def select_by_key(connection: Connection, statement: str, keys: Sequence[Any]) -
 def _write(connection: Connection, table: str, columns: tuple[str, ...], rows: Sequence[Row], ending: str) -> None:
     start = 0
     while start < len(rows):
-        size = _size(len(rows) - start, len(columns))
+        size = min(len(rows) - start, MAX_ROWS)
         values = tuple(value for row in rows[start : start + size] for value in row)
         connection.exec_driver_sql(_statement(table, columns, size, ending), values)
         start += size
-
-
-def _size(left: int, columns: int) -> int:
-    """A power of two, so that few different statements are ever prepared."""
-    most = max(1, min(left, MAX_PARAMETERS // columns))
-    return 1 << (most.bit_length() - 1)
 
 
 @cache

@@ -199,7 +199,7 @@ def _engine(url: str, *, writer: bool) -> Engine:
             url,
             pool_size=1 if writer else READERS + 1,
             max_overflow=0,
-            connect_args={"timeout": 30, "check_same_thread": False},
+            connect_args={"timeout": 30, "check_same_thread": False, "cached_statements": 512},
         )
         event.listen(engine, "connect", _prepare_sqlite)
         begin = "BEGIN IMMEDIATE" if writer else "BEGIN"
