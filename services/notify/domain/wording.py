@@ -72,9 +72,9 @@ def place_name(alert: Alert, say: Words) -> str:
 
 def _place_name(alert: Alert, place: ResolvedPlace, say: Words) -> str:
     if place.name:
-        return _short(place.name)
+        return say.foreign(_short(place.name))
     if place.area:
-        return id_name(alert, say.language, place.area)
+        return say.foreign(id_name(alert, say.language, place.area))
     if place.lat is not None and place.lon is not None:
         return f"{place.lat:.4f}, {place.lon:.4f}"
     return say.say("unknown_place")
@@ -135,19 +135,19 @@ def parties(alert: Alert, side: Sequence[ResolvedParty], say: Words) -> str:
 def _party(alert: Alert, party: ResolvedParty, say: Words) -> str:
     reported = _short(party.reported)
     if party.party is None:
-        return say.say("unknown_name", reported=reported)
+        return say.say("unknown_name", reported=say.foreign(reported))
     name = id_name(alert, say.language, party.party)
     if name.casefold() == reported.casefold() or party.party == party.reported:
-        return name
-    return say.say("party_as_reported", name=name, reported=reported)
+        return say.foreign(name)
+    return say.say("party_as_reported", name=say.foreign(name), reported=say.foreign(reported))
 
 
 def truces(alert: Alert, ids: Sequence[str], say: Words) -> str:
-    return say.join([id_name(alert, say.language, truce) for truce in ids]) or say.say("none")
+    return say.join([say.foreign(id_name(alert, say.language, truce)) for truce in ids]) or say.say("none")
 
 
 def source(alert: Alert, say: Words) -> str:
-    name = _short(alert.source.name)
+    name = say.foreign(_short(alert.source.name))
     if alert.source.grade is None:
         return say.say("source_ungraded", name=name)
     return say.say("source_graded", name=name, grade=alert.source.grade)

@@ -5,6 +5,7 @@ from datetime import datetime
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
+from unicodedata import bidirectional
 from zoneinfo import ZoneInfo
 
 from babel import Locale
@@ -13,10 +14,11 @@ from babel.dates import format_datetime
 from schemas.instants import to_datetime
 from schemas.vocabulary import LANGUAGES, Language
 
-_DAY: Final = "d MMMM y"
-_MOMENT: Final = "d MMMM y, HH:mm"
 #: Characters that reorder or hide the text after them; a report must not decide how the rest of a message reads.
 _BIDI_CONTROLS: Final = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200B, 0xFEFF])
+#: Joiners belong to words of several scripts; marks only decide on the punctuation beside them.
+_HARMLESS: Final = "\u200c\u200d\u200e\u200f"
+_MARKS: Final = {"ltr": "\u200e", "rtl": "\u200f"}
 
 
 class Words:
@@ -42,16 +44,25 @@ class Words:
         phrase = self._phrases.get(f"{kind}.{form}", self._phrases[f"{kind}.other"])
         return phrase.format(n=n)
 
+    def foreign(self, text: str) -> str:
+        """A name, fenced where it runs against the direction of the language, so that what follows keeps its order."""
+        against = ("L",) if self.direction == "rtl" else ("R", "AL")
+        if not any(bidirectional(character) in against for character in text):
+            return text
+        mark = _MARKS[self.direction]
+        return f"{mark}{text}{mark}"
+
     def join(self, parts: list[str]) -> str:
         return self._phrases["comma"].join(parts)
 
     def day(self, instant: int, zone: ZoneInfo) -> str:
         """The date of an instant, as the zone's calendar has it."""
-        return format_datetime(to_datetime(instant).astimezone(zone), _DAY, locale=self.locale)
+        return format_datetime(to_datetime(instant).astimezone(zone), self._phrases["pattern.day"], locale=self.locale)
 
     def moment(self, instant: int, zone: ZoneInfo) -> str:
         """Date and time of day to the minute."""
-        return format_datetime(to_datetime(instant).astimezone(zone), _MOMENT, locale=self.locale)
+        local = to_datetime(instant).astimezone(zone)
+        return format_datetime(local, self._phrases["pattern.moment"], locale=self.locale)
 
     @property
     def keys(self) -> frozenset[str]:
@@ -93,5 +104,6 @@ def clean(text: str) -> str:
     """One line of text from a report: no control characters, none that reorder what follows, single spaces."""
     if text.isprintable():  # then it holds none of them
         return " ".join(text.split())
-    visible = "".join(c if c.isprintable() or c.isspace() else " " for c in text.translate(_BIDI_CONTROLS))
+    ordered = text.translate(_BIDI_CONTROLS)
+    visible = "".join(c if c.isprintable() or c.isspace() or c in _HARMLESS else " " for c in ordered)
     return " ".join(visible.split())

@@ -125,7 +125,7 @@ def test_the_html_says_the_same() -> None:
 
 @pytest.mark.parametrize(
     ("language", "direction", "subject", "said"),
-    [("ar", "rtl", "انتهاك: قصف مدفعي، Midan, Aleppo، 8 مايو 2016؛ قتيل واحد", "درجة اليقين: ممكن"),
+    [("ar", "rtl", "انتهاك: قصف مدفعي، \u200fMidan, Aleppo\u200f، 8 مايو 2016؛ قتيل واحد", "درجة اليقين: ممكن"),
      ("ru", "ltr", "Нарушение: артиллерийский обстрел, Midan, Aleppo, 8 мая 2016; 1 погибший",
       "Достоверность: возможно")],
 )  # fmt: skip

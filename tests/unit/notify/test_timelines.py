@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from standardwebhooks import Webhook as Verifier
 
 from tests.parts.mail import Mailbox
 from tests.parts.receiver import Answer, Receiver, signature_holds
@@ -54,8 +53,6 @@ async def test_an_alert_arrives_signed_once_the_challenge_is_echoed(tmp_path: Pa
         assert "." not in first.id
         assert signature_holds(secret, first.headers, first.body)
         assert first.message["data"]["links"]["self"].endswith(f"/v1/alerts/{ALERT.id}")
-        # The independent verifier wants the present, so only its signature is compared.
-        assert Verifier(secret)
 
         attempts = (await desk.get(f"/v1/subscriptions/{id}/deliveries"))["items"]
         assert [(d["type"], d["status"], len(d["attempts"])) for d in attempts if d["type"] != "challenge"] == [

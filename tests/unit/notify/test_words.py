@@ -141,9 +141,16 @@ def test_cleaned_text_is_one_plain_line(text: str) -> None:
     line = clean(text)
     assert line == clean(line)
     assert "\n" not in line
-    assert all(c.isprintable() for c in line)
+    assert all(c.isprintable() or c in "\u200c\u200d\u200e\u200f" for c in line)
 
 
 def test_what_reorders_text_is_removed() -> None:
     assert "\u202e" not in clean(NASTY)
     assert "\u2066" not in clean(NASTY)
+
+
+def test_a_name_of_the_other_direction_is_fenced() -> None:
+    assert words("ar").foreign("Midan, Aleppo") == "\u200fMidan, Aleppo\u200f"
+    assert words("ar").foreign("حلب") == "حلب"
+    assert words("ru").foreign("Midan") == "Midan"
+    assert words("en").foreign("حلب") == "\u200eحلب\u200e"
