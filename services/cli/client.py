@@ -45,7 +45,8 @@ class Api:
 
     async def get(self, path: str, **query: str | int) -> Any:
         """The decoded answer. Raises RefusedError, UnreachableError; so do the others."""
-        return await self._ask("GET", path, params={name: str(value) for name, value in query.items()})
+        # httpx takes empty parameters for an order to drop those that the path brings.
+        return await self._ask("GET", path, params={name: str(value) for name, value in query.items()} or None)
 
     async def post(self, path: str, body: Any) -> Any:
         return await self.send("POST", path, msgspec.json.encode(body), "application/json")

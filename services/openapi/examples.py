@@ -268,7 +268,7 @@ ANSWERS: Final[dict[tuple[str, str], Any]] = {
     ("post", "/v1/subscriptions"): {
         "id": "sub_9c2f7b1e5d8a4e60",
         "status": "pending",
-        "secret": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
+        "secret": "whsec_YW4gZXhhbXBsZSwgbm90IGEgc2VjcmV0ISEh",
     },
     ("get", "/v1/subscriptions/{id}/deliveries"): page(_DELIVERY),
     ("get", "/v1/subscriptions/{id}/deliveries/{delivery}"): _DELIVERY,

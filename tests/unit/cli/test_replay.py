@@ -155,3 +155,8 @@ async def test_pages_are_walked_to_their_end() -> None:
 
     async with server(answer) as api:
         assert [items async for items in api.pages("/v1/x")] == [[1], [2]]
+
+
+async def test_a_path_keeps_the_parameters_that_it_brings() -> None:
+    async with server(lambda request: httpx.Response(200, json=str(request.url))) as api:
+        assert await api.get("/v1/confirm?token=x") == "http://test/v1/confirm?token=x"

@@ -1,0 +1,129 @@
+"""``trucewatch demo``: everything at once, on this machine, with nothing sent anywhere else."""
+
+import asyncio
+import ipaddress
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+import click
+import uvloop
+from rich.console import Console
+
+from services.app import Assembly, serve
+from services.cli.client import RefusedError, UnreachableError, open_api
+from services.demo.mailbox import Mailbox
+from services.demo.play import (
+    Cast,
+    DemoFailedError,
+    Inbox,
+    count_verdicts,
+    load_registry,
+    play_reports,
+    read_reports,
+    subscribe,
+    wait_for_alerts,
+)
+from services.demo.receiver import Receiver
+from services.demo.tell import Tell
+from services.shared.clock import SystemClock
+from services.shared.config import Settings, embedded_url
+from services.shared.lifecycle import bind
+from services.shared.logs import configure_logs
+from services.shared.security import new_secret
+
+SCENARIO: Final = Path(__file__).parents[2] / "deploy" / "scenarios" / "syria_2016"
+LOOPBACK: Final = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
+PACE_S: Final = 1.0
+FAST_S: Final = 0.05
+
+
+@click.command("demo")
+@click.option("--exit", "leave", is_flag=True, help="End with 0 once every alert due has arrived, else with 1.")
+@click.option("--pace", type=click.FloatRange(0, 60), help=f"Seconds between reports; {PACE_S}, with --exit {FAST_S}.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: any free one.")
+@click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="Keep the storage here; else nowhere.")
+def demo(leave: bool, pace: float | None, host: str, port: int, data: Path | None) -> None:
+    """Show everything: Syria 2016, in one process, with a webhook receiver and a mailbox beside it."""
+    configure_logs(sys.stderr, "WARNING")
+    pace = pace if pace is not None else FAST_S if leave else PACE_S
+    try:
+        if data is not None:
+            data.mkdir(parents=True, exist_ok=True)
+            complete = uvloop.run(run_demo(data, host, port, pace, leave))
+        else:
+            with TemporaryDirectory(prefix="trucewatch-demo-") as directory:
+                complete = uvloop.run(run_demo(Path(directory), host, port, pace, leave))
+    except (DemoFailedError, RefusedError, UnreachableError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    sys.exit(0 if complete else 1)
+
+
+async def run_demo(data: Path, host: str, port: int, pace_s: float, leave: bool) -> bool:
+    """Play, then stay until stopped unless ``leave``. Returns whether every alert due arrived, or it was stopped."""
+    clock, tell, admin = SystemClock(), Tell(Console()), new_secret()
+    inbox = Inbox(tell)
+    listener = bind(host, port)
+    url = f"http://{host}:{listener.getsockname()[1]}"
+    async with Receiver(clock, inbox.take_message) as receiver, Mailbox(inbox.take_letter) as mailbox:
+        settings = Settings(
+            database_url=embedded_url(data),
+            public_url=url,
+            smtp_url=mailbox.url,
+            admin_key=admin,
+            webhook_allow=LOOPBACK,
+            host=host,
+            port=listener.getsockname()[1],
+        )
+        stop, ready = asyncio.Event(), asyncio.Event()
+
+        def on_ready(_assembly: Assembly) -> None:
+            ready.set()
+
+        async def act() -> bool:
+            await ready.wait()
+            async with _cast(url, admin, clock, tell) as (cast, link):
+                return await _perform(cast, inbox, receiver, pace_s, link)
+
+        serving = asyncio.ensure_future(serve(settings, on_ready=on_ready, stop=stop, listener=listener))
+        acting = asyncio.ensure_future(act())
+        try:
+            await asyncio.wait({serving, acting}, return_when=asyncio.FIRST_COMPLETED)
+            if not acting.done():
+                await serving
+                return True
+            if not leave:
+                tell.step("Ctrl-C ends it")
+                await serving
+            return acting.result()
+        finally:
+            stop.set()
+            acting.cancel()
+            await asyncio.gather(serving, acting, return_exceptions=True)
+
+
+@asynccontextmanager
+async def _cast(url: str, admin: str, clock: SystemClock, tell: Tell) -> AsyncIterator[tuple[Cast, str]]:
+    """Everybody with a key of their own, and the link to the console with the monitor's key."""
+    async with open_api(url, admin, clock) as operator:
+        partner = (await operator.post("/v1/keys", {"name": "demo-partner", "role": "partner"}))["key"]
+        monitor = (await operator.post("/v1/keys", {"name": "demo-monitor", "role": "monitor"}))["key"]
+        async with open_api(url, partner, clock) as as_partner, open_api(url, monitor, clock) as as_monitor:
+            yield Cast(operator, as_partner, as_monitor, clock, tell), f"{url}/#key={monitor}"
+
+
+async def _perform(cast: Cast, inbox: Inbox, receiver: Receiver, pace_s: float, link: str) -> bool:
+    cast.tell.link(link)
+    await load_registry(cast, SCENARIO / "registry.yaml")
+    await subscribe(cast, inbox, receiver)
+    judged = await play_reports(cast, read_reports(SCENARIO / "reports.jsonl"), pace_s)
+    missing = await wait_for_alerts(cast, judged, inbox)
+    cast.tell.missing(missing)
+    if not missing:
+        arrived = sum(len(incidents) for incidents in inbox.arrived.values())
+        cast.tell.closing(count_verdicts(judged), arrived, link)
+    return not missing

@@ -1,0 +1,158 @@
+"""The demo's course: load, subscribe, prove, play, and wait for what is due. Everything by the public HTTP API."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+
+from services.cli.client import Api
+from services.demo.due import Desk, Missing, find_missing
+from services.demo.mailbox import find_confirmation, find_incident
+from services.demo.receiver import Receiver
+from services.demo.tell import Tell
+from services.rules.registry_file import load_registry_file
+from services.shared.clock import Clock
+
+T = TypeVar("T")
+
+EVERYTHING: Final = Desk("everything, by webhook", ("violation", "undetermined"))
+ALEPPO: Final = Desk("the Aleppo calm, by email", ("violation",), ("aleppo-calm",))
+DESKS: Final = (EVERYTHING, ALEPPO)
+ADDRESS: Final = "aleppo-desk@example.org"
+FORM: Final = "application/x-www-form-urlencoded"
+POLL_S: Final = 0.02
+#: How long anything may take before the demo gives up on it.
+PATIENCE_S: Final = 30.0
+
+Judged = list[tuple[str, Mapping[str, Any]]]
+
+
+class DemoFailedError(Exception):
+    """Something that has to work did not; the text says what."""
+
+
+class Inbox:
+    """What arrived: told as it comes, kept as the incidents that each desk was told of."""
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+        self.arrived: dict[str, set[str]] = {desk.name: set() for desk in DESKS}
+        self.confirmation: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    def take_message(self, message: Mapping[str, Any]) -> None:
+        """A webhook whose signature was good."""
+        if message["type"].startswith("alert."):
+            self._tell.webhook(message)
+            self.arrived[EVERYTHING.name].add(message["data"]["incident_id"])
+
+    def take_letter(self, letter: EmailMessage) -> None:
+        """Any email."""
+        link = find_confirmation(letter)
+        if link is not None and not self.confirmation.done():
+            self.confirmation.set_result(link)
+        incident_id = find_incident(letter)
+        if incident_id is not None:
+            self._tell.email(letter)
+            self.arrived[ALEPPO.name].add(incident_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """Who takes part: an Api for each key, the clock, and who tells of it."""
+
+    operator: Api
+    partner: Api
+    monitor: Api
+    clock: Clock
+    tell: Tell
+
+    async def until(self, what: str, ask: Callable[[], Awaitable[T]]) -> T:
+        """The first true answer. Raises DemoFailedError when it takes too long."""
+        for _ in range(int(PATIENCE_S / POLL_S)):
+            if answer := await ask():
+                return answer
+            await self.clock.sleep(POLL_S)
+        raise DemoFailedError(f"{what}: not within {PATIENCE_S:.0f} s")
+
+
+async def load_registry(cast: Cast, file: Path) -> None:
+    """Replace the registry with the bundled one."""
+    loaded = load_registry_file(file)
+    await cast.operator.send("PUT", "/v1/registry", loaded.data, "application/json")
+    document = loaded.document
+    cast.tell.step(
+        f"the registry is loaded: {len(document.truces)} truces, {len(document.parties)} parties, "
+        f"{len(document.areas.features)} areas, {len(document.places)} places"
+    )
+
+
+async def subscribe(cast: Cast, inbox: Inbox, receiver: Receiver) -> None:
+    """Subscribe both desks, and prove that both want it: by the echo of a challenge, by the link in an email."""
+    hook = await cast.monitor.post("/v1/subscriptions", EVERYTHING.draft({"type": "webhook", "url": receiver.url}))
+    receiver.trust(hook["secret"])
+    await _active(cast, hook["id"])
+    cast.tell.step(f"subscribed: {EVERYTHING.name}; the receiver at {receiver.url} echoed the signed challenge")
+    mail = await cast.monitor.post("/v1/subscriptions", ALEPPO.draft({"type": "email", "to": ADDRESS}))
+    try:
+        link = urlsplit(await asyncio.wait_for(asyncio.shield(inbox.confirmation), PATIENCE_S))
+    except TimeoutError:
+        raise DemoFailedError("no confirmation came by email") from None
+    page = f"{link.path}?{link.query}"
+    await cast.monitor.get(page)
+    await cast.monitor.send("POST", page, b"", FORM)
+    await _active(cast, mail["id"])
+    cast.tell.step(f"subscribed: {ALEPPO.name}; {ADDRESS} followed the link and pressed the button")
+
+
+async def _active(cast: Cast, subscription: str) -> None:
+    async def ask() -> bool:
+        return bool((await cast.monitor.get(f"/v1/subscriptions/{subscription}"))["status"] == "active")
+
+    await cast.until(f"subscription {subscription} became active", ask)
+
+
+async def play_reports(cast: Cast, reports: Sequence[Mapping[str, Any]], pace_s: float) -> Judged:
+    """Post each report, wait for its assessment, tell of it. Returns those that were not known before."""
+    known = {item["incident_id"] async for items in cast.partner.pages("/v1/incidents") for item in items}
+    fresh: Judged = []
+    for number, report in enumerate(reports, 1):
+        posted = await cast.partner.post("/v1/incidents", report)
+        assessment = await _assessed(cast, posted["incident_id"])
+        cast.tell.judged(number, len(reports), report, assessment)
+        if posted["incident_id"] not in known:
+            fresh.append((str(report["external_id"]), assessment))
+        await cast.clock.sleep(pace_s)
+    return fresh
+
+
+async def _assessed(cast: Cast, incident_id: str) -> Mapping[str, Any]:
+    async def ask() -> list[Any]:
+        return list((await cast.partner.get(f"/v1/incidents/{incident_id}/assessments", limit=1))["items"])
+
+    found = await cast.until(f"{incident_id} was assessed", ask)
+    assessment: Mapping[str, Any] = found[0]
+    return assessment
+
+
+async def wait_for_alerts(cast: Cast, judged: Judged, inbox: Inbox) -> list[Missing]:
+    """What is still missing when nothing is, or when patience ends."""
+    for _ in range(int(PATIENCE_S / POLL_S)):
+        if not find_missing(judged, DESKS, inbox.arrived):
+            return []
+        await cast.clock.sleep(POLL_S)
+    return find_missing(judged, DESKS, inbox.arrived)
+
+
+def read_reports(file: Path) -> list[dict[str, Any]]:
+    """The bundled reports, in the order in which they are played."""
+    return [msgspec.json.decode(line) for line in file.read_bytes().splitlines() if line.strip()]
+
+
+def count_verdicts(judged: Judged) -> Counter[str]:
+    return Counter(str(assessment["verdict"]) for _, assessment in judged)

@@ -1,0 +1,68 @@
+"""What the demo shows: a line for each report, a line for each message that arrives."""
+
+from collections.abc import Mapping, Sequence
+from email.message import EmailMessage
+from typing import Any, Final
+
+from rich.console import Console
+from rich.text import Text
+
+from services.demo.due import Missing, why
+
+_COLOURS: Final = {"violation": "bold red", "undetermined": "yellow", "excluded": "cyan", "not_covered": "dim"}
+_INDENT: Final = " " * 7
+
+
+class Tell:
+    """Prints to ``console``; lines are as long as they are, and a terminal wraps them."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def step(self, text: str) -> None:
+        """Something that was done before the first report."""
+        self._print(Text.assemble(("• ", "green"), text))
+
+    def judged(self, number: int, of: int, report: Mapping[str, Any], assessment: Mapping[str, Any]) -> None:
+        """What was decided on one report, and why."""
+        verdict = str(assessment["verdict"])
+        grades = " ".join(str(assessment[name]) for name in ("certainty", "severity") if assessment[name])
+        what = f"{report['act'].replace('_', ' ')}, {report['location'].get('place', 'no place named')}"
+        line = Text.assemble(
+            (f"{number:>3}/{of} ", "dim"),
+            (f"{verdict.replace('_', ' '):<13}", _COLOURS[verdict]),
+            f"{grades:<18}",
+            (what, "bold"),
+            f" – {why(assessment)}",
+        )
+        self._print(line)
+
+    def webhook(self, message: Mapping[str, Any]) -> None:
+        """A webhook that arrived; its signature was checked."""
+        self._print(
+            Text.assemble(
+                _INDENT, ("→ webhook, signed, ", "green"), f"{message['type']}: {message['data']['headline']}"
+            )
+        )
+
+    def email(self, letter: EmailMessage) -> None:
+        """An email that arrived."""
+        self._print(Text.assemble(_INDENT, ("→ email to ", "green"), f"{letter['to']}: {letter['subject']}"))
+
+    def missing(self, missing: Sequence[Missing]) -> None:
+        """What was due and did not come."""
+        for one in missing:
+            self._print(Text.assemble(("missing ", "bold red"), f"{one.report} ({one.incident_id}) → {one.desk}"))
+
+    def closing(self, counts: Mapping[str, int], arrived: int, link: str) -> None:
+        """The end of the play."""
+        verdicts = ", ".join(f"{count} {verdict.replace('_', ' ')}" for verdict, count in counts.items())
+        self.step(f"{sum(counts.values())} reports: {verdicts}; {arrived} alerts arrived, every one that was due")
+        self.link(link)
+
+    def link(self, link: str) -> None:
+        """Where the console is; the key stands after the #, which a browser sends to nobody."""
+        self._print(Text.assemble(("• ", "green"), "the console: ", (link, "underline")))
+
+    def _print(self, line: Text) -> None:
+        self._console.print(line, soft_wrap=True, highlight=False)
