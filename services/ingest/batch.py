@@ -138,8 +138,9 @@ class Batches:
 
     async def _write(self, start: int, items: Sequence[BatchItem | Filing], encoded: list[bytes]) -> None:
         filings = [item for item in items if isinstance(item, Filing)]
-        outcomes = iter(await self.intake.writer.write(filings) if filings else ())
-        encoded += _encode_all(start, items, outcomes)
+        outcomes = await self.intake.writer.write(filings) if filings else ()
+        self.intake.count(outcomes)
+        encoded += _encode_all(start, items, iter(outcomes))
 
 
 def _encode_all(start: int, items: Sequence[BatchItem | Filing], outcomes: Iterator[Outcome]) -> list[bytes]:

@@ -1,5 +1,6 @@
 """Ingest, wired: which adapter stands behind each port, which loops run."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -22,9 +23,11 @@ from services.ingest.keys import ensure_first_key
 from services.ingest.sql import SqlAnswers, SqlIncidents
 from services.ingest.sql_keys import SqlKeys, keep_audit
 from services.ingest.use_cases import Command, Outcome, claim, follow_assessments, follow_deaths, take
+from services.ingest.waiting import Waiting
 from services.shared.bus.consume import Loop
 from services.shared.bus.port import Bus
 from services.shared.db.group import GroupWriter
+from services.shared.failures import RetryLaterError
 from services.shared.runtime import Runtime, Service
 from services.shared.security import KeyRing, new_secret
 
@@ -73,10 +76,11 @@ async def build(runtime: Runtime) -> Service:
     local = LocalTime(ZoneInfo("UTC"))
     stop_following = await _follow_time_zone(runtime.bus, local)
     admission = Admission(runtime.clock.now, local)
-    intake = Intake(runtime.keys, admission, GroupWriter[Command, Outcome](database, _take))
+    intake = Intake(runtime.keys, admission, GroupWriter[Command, Outcome](database, _take), runtime.metrics)
     batches = Batches(intake, admission, GroupWriter[Claim, Claimed](database, _claim))
     router = build_router(intake, batches, database, runtime.clock, local)
     router.include_router(build_operator_router(runtime))
+    waiting = Waiting(database, runtime.clock)
     loops = [
         await runtime.loop(ASSESSMENTS, "ingest.assessments", _Follower(runtime).assessments),
         await runtime.loop(DEAD_INCIDENTS, "ingest.dead", _Follower(runtime).deaths),
@@ -86,9 +90,9 @@ async def build(runtime: Runtime) -> Service:
         name="ingest",
         router=router,
         loops=loops,
-        tasks=[_Follower(runtime).sweep],
+        tasks=[_Follower(runtime).sweep, waiting.follow],
         stop=[stop_following],
-        status=lambda: _status(loops),
+        status=lambda: _status(loops, waiting),
         wrap=intake.wrap,
     )
 
@@ -139,7 +143,8 @@ class _Follower:
     async def sweep(self) -> None:
         """Forget old Idempotency-Keys, for ever."""
         while True:
-            await self._forget(self._clock.now() - REMEMBERED)
+            with contextlib.suppress(RetryLaterError):
+                await self._forget(self._clock.now() - REMEMBERED)
             await self._clock.sleep(SWEEP_S)
 
     async def _forget(self, before: int) -> None:
@@ -158,6 +163,7 @@ def _revision_of(event: Event) -> int | None:
         return None
 
 
-def _status(loops: Sequence[Loop]) -> Mapping[str, Any]:
+def _status(loops: Sequence[Loop], waiting: Waiting) -> Mapping[str, Any]:
     failing = next((loop.failing for loop in loops if loop.failing is not None), None)
-    return {"state": "ok"} if failing is None else {"state": "degraded", "reason": failing}
+    state = {"state": "ok"} if failing is None else {"state": "degraded", "detail": failing}
+    return {**state, "oldest_unassessed_s": waiting.seconds()}

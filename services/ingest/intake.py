@@ -13,12 +13,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from schemas.instants import SECOND
 from services.ingest.admission import Admission
 from services.ingest.use_cases import Command, KeyReused, Once, Outcome, Recorded, UnknownIncident
 from services.ingest.wire import Accepted
 from services.shared.db.group import GroupWriter
 from services.shared.failures import RetryLaterError
 from services.shared.http import JSON_TYPE, MAX_BODY, Problem, check, read_body, too_large
+from services.shared.observability import Metrics
 from services.shared.security import KeyRing, Principal
 
 PATH: Final = "/v1/incidents"
@@ -104,6 +106,7 @@ class Intake:
     keys: KeyRing
     admission: Admission
     writer: GroupWriter[Command, Outcome]
+    metrics: Metrics
 
     def authorize(self, authorization: str | None) -> Principal:
         """Raises Problem 401, 403."""
@@ -122,7 +125,15 @@ class Intake:
         if asked.idempotency_key is not None:
             fingerprint = hashlib.sha256(b"report" + filing.incident_id.encode() + filing.identity).digest()
             filing = msgspec.structs.replace(filing, once=Once(principal.name, asked.idempotency_key, fingerprint))
-        return (await self.writer.write([filing]))[0]
+        outcome = (await self.writer.write([filing]))[0]
+        self.metrics.intake_seconds.observe((self.admission.now() - filing.received_at) / SECOND)
+        self.count([outcome])
+        return outcome
+
+    def count(self, outcomes: Iterable[Outcome]) -> None:
+        """Tell the metrics what became a revision."""
+        if fresh := sum(isinstance(outcome, Recorded) and outcome.fresh for outcome in outcomes):
+            self.metrics.incidents_accepted.inc(fresh)
 
     def wrap(self, app: ASGIApp) -> ASGIApp:
         """``app`` with the hot route in front of it."""

@@ -17,11 +17,11 @@ from sqlalchemy import (
     bindparam,
     delete,
     insert,
+    literal_column,
     select,
     tuple_,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from schemas import codec
 from schemas.events import IncidentAssessed, IncidentReported, OperatorActed
@@ -33,6 +33,7 @@ from services.shared import audit
 from services.shared.db import outbox
 from services.shared.db.bulk import insert_rows, select_by_key
 from services.shared.db.tables import metadata
+from services.shared.db.upsert import upsert
 from services.shared.reports import Span
 
 #: Every revision; the newest of each incident is the one that nothing superseded. ``body`` is the fact as published.
@@ -57,6 +58,7 @@ for _name, _columns in (
     ("time", (revisions.c.occurred_start, revisions.c.received_at)),
     ("partner", (revisions.c.partner, revisions.c.occurred_start, revisions.c.received_at)),
     ("external_id", (revisions.c.external_id,)),
+    ("received_at", (revisions.c.received_at,)),
 ):
     Index(f"ix_incident_revisions_{_name}", *_columns, sqlite_where=newest, postgresql_where=newest)
 
@@ -158,20 +160,30 @@ class SqlIncidents:
 
     def _upsert(self, table: Table, rows: list[dict[str, Any]], rising: str) -> None:
         """Insert rows or replace those whose ``rising`` column is lower."""
-        if not rows:
-            return
-        statement = _insert_or(self.connection, table)
-        statement = statement.on_conflict_do_update(
-            index_elements=["incident_id"],
-            set_={name: statement.excluded[name] for name in rows[0] if name != "incident_id"},
-            where=table.c[rising] < statement.excluded[rising],
+        if rows:
+            lower = table.c[rising] < literal_column(f"excluded.{rising}")
+            self.connection.execute(upsert(self.connection, table, lower), rows)
+
+
+def find_oldest_unassessed(connection: Connection, since: int) -> int | None:
+    """When the oldest report that rules have neither judged nor given up on came in, from an instant on."""
+    of_same = revisions.c.incident_id == projections.c.incident_id
+    statement = (
+        select(revisions.c.received_at)
+        .outerjoin(projections, of_same & (projections.c.revision >= revisions.c.revision))
+        .outerjoin(
+            deaths, (deaths.c.incident_id == revisions.c.incident_id) & (deaths.c.revision >= revisions.c.revision)
         )
-        self.connection.execute(statement, rows)
-
-
-def _insert_or(connection: Connection, table: Table) -> Any:
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    return dialect.insert(table)
+        .where(
+            newest,
+            revisions.c.received_at >= since,
+            projections.c.incident_id.is_(None),
+            deaths.c.incident_id.is_(None),
+        )
+        .order_by(revisions.c.received_at)
+        .limit(1)
+    )
+    return connection.execute(statement).scalar()
 
 
 def _event(revision: Revision) -> Any:

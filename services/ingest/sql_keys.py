@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import BigInteger, Column, Connection, Index, LargeBinary, Table, Text, select, tuple_
-from sqlalchemy.dialects import postgresql, sqlite
 
 from schemas import codec
 from schemas.envelope import Event
@@ -16,6 +15,7 @@ from schemas.topics import KEYS
 from services.shared import audit
 from services.shared.db import outbox
 from services.shared.db.tables import metadata
+from services.shared.db.upsert import insert_new, upsert
 
 api_keys = Table(
     "api_keys",
@@ -36,10 +36,6 @@ audit_entries = Table(
 )
 
 
-def _insert(connection: Connection, table: Table) -> Any:
-    return (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
-
-
 @dataclass(frozen=True, slots=True)
 class SqlKeys:
     """The port KeyStore over a connection."""
@@ -54,11 +50,8 @@ class SqlKeys:
         event = codec.encode(
             KEYS, key, key=key.id, id=f"{key.id}-{key.revoked_at or 'created'}", time=key.revoked_at or key.created_at
         )
-        statement = _insert(self.connection, api_keys).values(
-            id=key.id, created_at=parse_instant(key.created_at), body=event.data
-        )
-        statement = statement.on_conflict_do_update(index_elements=["id"], set_={"body": statement.excluded.body})
-        self.connection.execute(statement)
+        row = {"id": key.id, "created_at": parse_instant(key.created_at), "body": event.data}
+        self.connection.execute(upsert(self.connection, api_keys), [row])
         outbox.append(self.connection, [event])
         if act is not None:
             audit.append(self.connection, act)
@@ -83,7 +76,7 @@ def keep_audit(connection: Connection, events: Sequence[Event]) -> None:
         rows.append({"id": event.id, "at": parse_instant(act.at), "body": event.data})
     if rows:
         rows.sort(key=lambda row: str(row["id"]))
-        connection.execute(_insert(connection, audit_entries).on_conflict_do_nothing(), rows)
+        connection.execute(insert_new(connection, audit_entries), rows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,43 @@
+"""How long the oldest report has waited for its judgement: the one number that says whether the system keeps up."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from schemas.instants import SECOND
+from services.ingest.sql import find_oldest_unassessed
+from services.shared.clock import Clock
+from services.shared.db.engine import Database
+from services.shared.failures import RetryLaterError
+
+PERIOD_S: Final = 5.0
+#: A report may become visible this much later than the moment it is stamped with, at most.
+MARGIN: Final = 10 * SECOND
+
+
+@dataclass(slots=True)
+class Waiting:
+    """Looks from time to time, from where the last look may have missed something; answers from memory."""
+
+    database: Database
+    clock: Clock
+    oldest: int | None = None
+    since: int = 0
+
+    async def follow(self) -> None:
+        """Look again every few seconds, for ever."""
+        while True:
+            await self.look()
+            await self.clock.sleep(PERIOD_S)
+
+    async def look(self) -> None:
+        now, since = self.clock.now(), self.since
+        try:
+            self.oldest = await self.database.read(lambda connection: find_oldest_unassessed(connection, since))
+        except RetryLaterError:
+            # The last answer stands, and ages; that the database is away is told elsewhere.
+            return
+        self.since = (now if self.oldest is None else min(now, self.oldest)) - MARGIN
+
+    def seconds(self) -> float | None:
+        """The age of the oldest report without a judgement; None when there is none."""
+        return None if self.oldest is None else round(max(0, self.clock.now() - self.oldest) / SECOND, 3)
