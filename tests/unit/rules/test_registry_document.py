@@ -75,7 +75,7 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
     ("id that ends in a line end", {"parties": [party("a\n")]}, "/parties/0/id", "matching regex"),
     ("presence of nobody", {"presence": [{"party": "x", "area": "city", "control": "held"}]}, "/presence/0/party", "x"),
     ("presence nowhere", {"presence": [{"party": "army", "area": "x", "control": "held"}]}, "/presence/0/area", "x"),
-    ("other control", {"presence": [{"party": "army", "area": "city", "control": "all"}]}, "/presence/0/control", "one"),
+    ("other control", {"presence": [{"party": "a", "area": "b", "control": "all"}]}, "/presence/0/control", "must"),
     ("place beyond the pole", {"places": [{"id": "a", "name": "a", "lat": 91, "lon": 0, "radius_km": 1}]},
      "/places/0/lat", "<= 90"),
     ("place of no size", {"places": [{"id": "a", "name": "a", "lat": 0, "lon": 0, "radius_km": 0}]},

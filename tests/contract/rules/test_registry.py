@@ -1,0 +1,205 @@
+"""The registry kept in every database: each version for good, one change at a time."""
+
+import asyncio
+from collections.abc import Sequence
+
+import msgspec
+import pytest
+from sqlalchemy import select
+
+from schemas.events import OperatorActed, RegistryChanged
+from schemas.instants import SECOND, parse_instant
+from schemas.registry import Kind
+from services.rules.domain.model import Registry
+from services.rules.domain.resources import delete, put, split
+from services.rules.registry_use_cases import (
+    Author,
+    ChangeRefusedError,
+    Edit,
+    Flip,
+    PreconditionFailedError,
+    Shelf,
+    Snapshot,
+    change_registry,
+    preview_change,
+    read_registry,
+)
+from services.rules.registry_wire import read_resource
+from services.shared.db.engine import Database
+from services.shared.db.tables import outbox
+from tests.fakes import DrivenClock
+from tests.unit.rules.registry_samples import announcement, document, read, truce
+
+OPERATOR = Author("desk", "registry.replaced", "registry")
+
+
+def loading(**more: object) -> Edit:
+    posted = read(document(**more))
+    return lambda _: split(posted)
+
+
+def putting(kind: Kind, id: str, body: bytes) -> Edit:
+    resource = read_resource(kind, body)
+    return lambda held: put(held, kind, id, resource)
+
+
+NEW_PARTY = putting("parties", "un", b'{"id":"un","kind":"other","name":{"en":"UN"}}')
+
+
+async def published(database: Database) -> list[RegistryChanged]:
+    rows = await database.read(
+        lambda c: c.execute(select(outbox.c.data).where(outbox.c.topic == "registry").order_by(outbox.c.seq)).scalars()
+    )
+    return [msgspec.json.decode(row, type=RegistryChanged) for row in rows]
+
+
+async def audited(database: Database) -> list[OperatorActed]:
+    rows = await database.read(
+        lambda c: c.execute(select(outbox.c.data).where(outbox.c.topic == "audit").order_by(outbox.c.seq)).scalars()
+    )
+    return [msgspec.json.decode(row, type=OperatorActed) for row in rows]
+
+
+async def test_an_empty_registry_is_version_0(database: Database) -> None:
+    snapshot = await read_registry(database, Shelf())
+    assert (snapshot.version, snapshot.resources, snapshot.registry.timezone) == (0, {}, "UTC")
+
+
+async def test_a_document_is_stored_and_found_by_another_process(database: Database) -> None:
+    calm = truce("calm", announcement("d", "declare", "01 00", starts_at="2016-05-01"))
+    written, changes = await change_registry(database, Shelf(), DrivenClock(), OPERATOR, loading(truces=[calm]))
+    found = await read_registry(database, Shelf())
+    assert found.version == written.version == 1
+    assert len(changes) == 7
+    assert found.resources == written.resources
+    assert found.registry.truces == written.registry.truces
+    assert found.versions == written.versions
+
+
+async def test_the_version_rises_by_one_for_each_request_that_changes_anything(database: Database) -> None:
+    shelf, clock = Shelf(), DrivenClock()
+    for _ in range(2):
+        snapshot, _ = await change_registry(database, shelf, clock, OPERATOR, loading())
+        assert snapshot.version == 1
+    snapshot, changes = await change_registry(database, shelf, clock, OPERATOR, NEW_PARTY)
+    assert (snapshot.version, [c.key for c in changes]) == (2, [("parties", "un")])
+    assert snapshot.versions["parties", "un"] == 2
+    assert snapshot.versions["parties", "army"] == 1
+
+
+async def test_every_change_is_published_with_its_version_and_the_last_is_marked(database: Database) -> None:
+    shelf, clock = Shelf(), DrivenClock()
+    await change_registry(database, shelf, clock, OPERATOR, loading())
+    await change_registry(database, shelf, clock, OPERATOR, NEW_PARTY)
+    await change_registry(database, shelf, clock, OPERATOR, lambda held: delete(held, "parties", "un"))
+    events = await published(database)
+    assert [e.version for e in events] == [1] * 6 + [2, 3]
+    assert [e.last for e in events] == [False] * 5 + [True, True, True]
+    assert {f"{e.kind}/{e.id}" for e in events[:6]} == {
+        "settings/registry", "parties/army", "parties/rebels", "parties/russia", "areas/city", "areas/country",
+    }  # fmt: skip
+    assert events[6].body == {"id": "un", "kind": "other", "name": {"en": "UN"}}
+    assert events[7].body is None
+
+
+async def test_every_change_is_in_the_audit(database: Database) -> None:
+    await change_registry(database, Shelf(), DrivenClock(), Author("desk", "parties.put", "parties/un"), NEW_PARTY)
+    (acted,) = await audited(database)
+    assert (acted.actor, acted.action, acted.resource) == ("desk", "parties.put", "parties/un")
+    assert acted.detail == {"registry_version": 1, "count": 1, "changes": ["add parties/un"]}
+
+
+async def test_the_registry_is_read_as_it_stood_in_recorded_time(database: Database) -> None:
+    shelf, clock = Shelf(), DrivenClock(parse_instant("2016-05-08T12:00:00Z"))
+    await change_registry(database, shelf, clock, OPERATOR, loading())
+    clock.instant += 10 * SECOND
+    await change_registry(database, shelf, clock, OPERATOR, NEW_PARTY)
+    clock.instant += 10 * SECOND
+    await change_registry(database, shelf, clock, OPERATOR, lambda held: delete(held, "parties", "un"))
+    start = parse_instant("2016-05-08T12:00:00Z")
+    for reader in (shelf, Shelf()):
+        stood = [
+            ("parties", "un") in (await read_registry(database, reader, start + s * SECOND)).resources
+            for s in (0, 9, 10, 19, 20)
+        ]
+        assert stood == [False, False, True, True, False]
+        assert (await read_registry(database, reader, start - 1)).version == 0
+
+
+async def test_recorded_time_never_goes_back(database: Database) -> None:
+    shelf, clock = Shelf(), DrivenClock()
+    first, _ = await change_registry(database, shelf, clock, OPERATOR, loading())
+    clock.instant -= 60 * SECOND
+    second, _ = await change_registry(database, shelf, clock, OPERATOR, NEW_PARTY)
+    assert second.recorded_at > first.recorded_at
+
+
+async def test_what_is_refused_changes_nothing(database: Database) -> None:
+    shelf, clock = Shelf(), DrivenClock()
+    await change_registry(database, shelf, clock, OPERATOR, loading(truces=[truce("calm")]))
+    with pytest.raises(ChangeRefusedError, match="no area"):
+        await change_registry(database, shelf, clock, OPERATOR, lambda held: delete(held, "areas", "city"))
+    assert (await read_registry(database, Shelf())).version == 1
+
+
+async def test_a_resource_that_fits_into_no_event_is_refused(database: Database) -> None:
+    long = {"id": "d", "issuer": "army", "action": "declare", "announced_at": "2016-05-01", "starts_at": "2016-05-01"}
+    many = [{**long, "id": f"d{n}", "text": "x" * 9_999} for n in range(95)]
+    with pytest.raises(ChangeRefusedError, match="longer than"):
+        await change_registry(database, Shelf(), DrivenClock(), OPERATOR, loading(truces=[truce("calm", *many)]))
+    assert (await read_registry(database, Shelf())).version == 0
+    assert await published(database) == []
+
+
+async def test_two_that_change_at_once_both_count(database: Database) -> None:
+    one, other = Shelf(), Shelf()
+    clock = DrivenClock()
+    await change_registry(database, one, clock, OPERATOR, loading())
+    await read_registry(database, other)
+    body = '{{"id":"p{n}","kind":"other","name":{{"en":"P"}}}}'
+    edits = [putting("parties", f"p{n}", body.format(n=n).encode()) for n in range(4)]
+    await asyncio.gather(
+        *(change_registry(database, (one, other)[n % 2], clock, OPERATOR, edit) for n, edit in enumerate(edits))
+    )
+    found = await read_registry(database, Shelf())
+    assert found.version == 5
+    assert {f"p{n}" for n in range(4)} <= found.registry.parties.keys()
+
+
+async def test_a_change_made_from_another_version_is_refused(database: Database) -> None:
+    shelf, clock = Shelf(), DrivenClock()
+    await change_registry(database, shelf, clock, OPERATOR, loading())
+    with pytest.raises(PreconditionFailedError):
+        await change_registry(database, shelf, clock, OPERATOR, NEW_PARTY, lambda held: held.version == 7)
+
+
+async def test_another_process_follows(database: Database) -> None:
+    writer, reader, clock = Shelf(), Shelf(), DrivenClock()
+    await change_registry(database, writer, clock, OPERATOR, loading())
+    first = await read_registry(database, reader)
+    await change_registry(database, writer, clock, OPERATOR, NEW_PARTY)
+    second = await read_registry(database, reader)
+    assert reader.current is second
+    assert second.registry.areas["city"] is first.registry.areas["city"]
+    assert "un" in second.registry.parties
+
+
+async def test_a_preview_changes_nothing_and_judges_by_what_would_stand(database: Database) -> None:
+    shelf, clock = Shelf(), DrivenClock()
+    await change_registry(database, shelf, clock, OPERATOR, loading())
+    asked: list[Registry] = []
+
+    async def find_flips(registry: Registry, limit: int) -> tuple[Sequence[Flip], int]:
+        asked.append(registry)
+        return (), 3
+
+    changes, _, count = await preview_change(database, shelf, NEW_PARTY, find_flips)
+    assert ([c.op for c in changes], count) == (["add"], 3)
+    assert "un" in asked[0].parties
+    assert (await read_registry(database, Shelf())).version == 1
+    assert await preview_change(database, shelf, loading(), find_flips) == ([], (), 0)
+    assert len(asked) == 1
+
+
+def test_a_snapshot_of_nothing_has_a_document() -> None:
+    assert Snapshot().document.truces == ()
