@@ -12,7 +12,7 @@ from schemas.instants import parse_instant
 from schemas.registry import Announcement, Document, Kind, Resource
 from services.rules.domain.document import Compiled, compile_document
 from services.rules.domain.faults import Fault, InvalidRegistryError
-from services.rules.domain.resources import name_of, split
+from services.rules.domain.resources import name_of, named, split
 from services.rules.registry_text import MAX_BYTES, Format, UnreadableTextError, find_lines, line_of, to_json
 from services.rules.registry_use_cases import Snapshot
 from services.rules.registry_wire import read_announcement, read_document, read_resource
@@ -58,7 +58,7 @@ async def document(request: Request) -> Posted:
 async def resource(request: Request, kind: Kind, id: str) -> Resource:
     """One resource; its id may be left to the address. Raises Problem 400, 413 or 422."""
     data, form = await read_body(request, MAX_BODY), _form(request)
-    return await _read(lambda: read_resource(kind, _with_id(to_json(data, form), id)), data, form)
+    return await _read(lambda: named(read_resource(kind, _with_id(to_json(data, form), id)), id), data, form)
 
 
 async def announcement(request: Request) -> Announcement:

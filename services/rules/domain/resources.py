@@ -99,13 +99,18 @@ def apply(resources: Resources, changes: Iterable[Change]) -> dict[Key, Resource
     return result
 
 
-def put(resources: Resources, kind: Kind, id: str, resource: Resource) -> dict[Key, Resource]:
-    """One resource added or replaced. Raises InvalidRegistryError where its own id is another one."""
+def named(resource: Resource, id: str) -> Resource:
+    """The resource under the id of its address. Raises InvalidRegistryError where its own id is another one."""
     if isinstance(resource, Presence) and resource.id is None:
         resource = structs.replace(resource, id=id)
     if not isinstance(resource, Settings) and resource.id != id:
         raise InvalidRegistryError([Fault("/id", f"must be {id!r}, as in the address")])
-    return {**resources, (kind, id): resource}
+    return resource
+
+
+def put(resources: Resources, kind: Kind, id: str, resource: Resource) -> dict[Key, Resource]:
+    """One resource added or replaced. Raises as :func:`named` does."""
+    return {**resources, (kind, id): named(resource, id)}
 
 
 def delete(resources: Resources, kind: Kind, id: str) -> dict[Key, Resource]:
