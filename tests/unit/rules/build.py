@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import shapely
 
@@ -31,6 +32,7 @@ from services.rules.domain.model import (
     Window,
 )
 
+UTC_ZONE = ZoneInfo("UTC")
 T0 = parse_instant("2030-03-01T00:00:00Z")
 
 
