@@ -61,7 +61,7 @@ def id_name(alert: Alert, language: Language, resource: str) -> str:
 
 
 def _short(text: str) -> str:
-    line = clean(text)
+    line = clean(text) or "?"
     return line if len(line) <= MAX_NAME else line[: MAX_NAME - 1] + "…"
 
 
@@ -71,7 +71,7 @@ def place_name(alert: Alert, say: Words) -> str:
 
 
 def _place_name(alert: Alert, place: ResolvedPlace, say: Words) -> str:
-    if place.name:
+    if place.name and clean(place.name):
         return say.foreign(_short(place.name))
     if place.area:
         return say.foreign(id_name(alert, say.language, place.area))
