@@ -12,6 +12,7 @@ import uvloop
 
 from services.app import BUILDERS, Assembly, serve
 from services.cli.main import make_cli
+from services.demo.command import demo
 from services.shared.config import Settings, SettingsError, embedded_url, read_settings
 from services.shared.failures import RetryLaterError
 from services.shared.logs import configure_logs
@@ -76,7 +77,7 @@ def _announce(assembly: Assembly) -> None:
 def main() -> None:
     """The command ``trucewatch``."""
     services = [_service_command(name, 8001 + number) for number, name in enumerate(BUILDERS)]
-    make_cli([serve_command, *services])()
+    make_cli([demo, serve_command, *services])()
 
 
 if __name__ == "__main__":

@@ -120,10 +120,10 @@ async def _perform(cast: Cast, inbox: Inbox, receiver: Receiver, pace_s: float, 
     cast.tell.link(link)
     await load_registry(cast, SCENARIO / "registry.yaml")
     await subscribe(cast, inbox, receiver)
-    judged = await play_reports(cast, read_reports(SCENARIO / "reports.jsonl"), pace_s)
-    missing = await wait_for_alerts(cast, judged, inbox)
+    played = await play_reports(cast, read_reports(SCENARIO / "reports.jsonl"), pace_s)
+    missing = await wait_for_alerts(cast, played.fresh, inbox)
     cast.tell.missing(missing)
     if not missing:
         arrived = sum(len(incidents) for incidents in inbox.arrived.values())
-        cast.tell.closing(count_verdicts(judged), arrived, link)
+        cast.tell.closing(count_verdicts(played.judged), arrived, link)
     return not missing

@@ -33,6 +33,14 @@ PATIENCE_S: Final = 30.0
 Judged = list[tuple[str, Mapping[str, Any]]]
 
 
+@dataclass(frozen=True, slots=True)
+class Played:
+    """Reports by name with their assessments: all of them, and those that nobody had posted before."""
+
+    judged: Judged
+    fresh: Judged
+
+
 class DemoFailedError(Exception):
     """Something that has to work did not; the text says what."""
 
@@ -58,7 +66,7 @@ class Inbox:
             self.confirmation.set_result(link)
         incident_id = find_incident(letter)
         if incident_id is not None:
-            self._tell.email(letter)
+            self._tell.email(letter, incident_id)
             self.arrived[ALEPPO.name].add(incident_id)
 
 
@@ -117,18 +125,19 @@ async def _active(cast: Cast, subscription: str) -> None:
     await cast.until(f"subscription {subscription} became active", ask)
 
 
-async def play_reports(cast: Cast, reports: Sequence[Mapping[str, Any]], pace_s: float) -> Judged:
-    """Post each report, wait for its assessment, tell of it. Returns those that were not known before."""
+async def play_reports(cast: Cast, reports: Sequence[Mapping[str, Any]], pace_s: float) -> Played:
+    """Post each report, wait for its assessment, tell of it. Alerts are due for those not known before."""
     known = {item["incident_id"] async for items in cast.partner.pages("/v1/incidents") for item in items}
-    fresh: Judged = []
+    played = Played([], [])
     for number, report in enumerate(reports, 1):
         posted = await cast.partner.post("/v1/incidents", report)
         assessment = await _assessed(cast, posted["incident_id"])
         cast.tell.judged(number, len(reports), report, assessment)
+        played.judged.append((str(report["external_id"]), assessment))
         if posted["incident_id"] not in known:
-            fresh.append((str(report["external_id"]), assessment))
+            played.fresh.append(played.judged[-1])
         await cast.clock.sleep(pace_s)
-    return fresh
+    return played
 
 
 async def _assessed(cast: Cast, incident_id: str) -> Mapping[str, Any]:

@@ -18,6 +18,8 @@ class Tell:
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._told: set[str] = set()
+        self._early: dict[str, list[Text]] = {}
 
     def step(self, text: str) -> None:
         """Something that was done before the first report."""
@@ -36,18 +38,26 @@ class Tell:
             f" – {why(assessment)}",
         )
         self._print(line)
+        self._told.add(assessment["incident_id"])
+        for early in self._early.pop(assessment["incident_id"], ()):
+            self._print(early)
 
     def webhook(self, message: Mapping[str, Any]) -> None:
         """A webhook that arrived; its signature was checked."""
-        self._print(
-            Text.assemble(
-                _INDENT, ("→ webhook, signed, ", "green"), f"{message['type']}: {message['data']['headline']}"
-            )
-        )
+        what = f"{message['type']}: {message['data']['headline']}"
+        self._arrival(message["data"]["incident_id"], Text.assemble(_INDENT, ("→ webhook, signed: ", "green"), what))
 
-    def email(self, letter: EmailMessage) -> None:
+    def email(self, letter: EmailMessage, incident_id: str) -> None:
         """An email that arrived."""
-        self._print(Text.assemble(_INDENT, ("→ email to ", "green"), f"{letter['to']}: {letter['subject']}"))
+        what = f"{letter['to']}: {letter['subject']}"
+        self._arrival(incident_id, Text.assemble(_INDENT, ("→ email to ", "green"), what))
+
+    def _arrival(self, incident_id: str, line: Text) -> None:
+        """An alert often overtakes the answer that tells of its report; here it waits its turn."""
+        if incident_id in self._told:
+            self._print(line)
+        else:
+            self._early.setdefault(incident_id, []).append(line)
 
     def missing(self, missing: Sequence[Missing]) -> None:
         """What was due and did not come."""
