@@ -79,7 +79,8 @@ def signature_holds(secret: str, headers: Mapping[str, str], body: bytes) -> boo
 class Receiver:
     """Paths are endpoints: each has its own answers, its own secrets and its own history."""
 
-    def __init__(self, port: int | None = None) -> None:
+    def __init__(self, port: int | None = None, host: str = "127.0.0.1") -> None:
+        self.host = host
         self.port = port if port is not None else free_port()
         self._answers: dict[str, deque[Answer]] = defaultdict(lambda: deque([OK]))
         self._secrets: dict[str, list[str]] = defaultdict(list)
@@ -90,7 +91,7 @@ class Receiver:
         self._stopped = asyncio.Event()
 
     def url(self, path: str = "/hook") -> str:
-        return f"http://127.0.0.1:{self.port}{path}"
+        return f"http://{self.host}:{self.port}{path}"
 
     def trust(self, path: str, *secrets: str) -> None:
         """From now on, signatures on ``path`` are checked against these."""
@@ -163,7 +164,7 @@ class Receiver:
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         try:
-            await web.TCPSite(runner, "127.0.0.1", self.port).start()
+            await web.TCPSite(runner, self.host, self.port).start()
         except OSError as error:
             up.set_exception(error)
         else:

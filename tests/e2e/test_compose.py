@@ -1,0 +1,133 @@
+"""The compose file, really run: brought up on podman, a report in through the gateway, the webhook out, taken down."""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+import yaml
+
+from schemas.examples import REPORT
+from tests.parts.containers import ROOT, Composition, Podman
+from tests.parts.process import PartFailedError, free_port
+from tests.parts.receiver import Receiver
+from tests.scenario import OPERATOR_KEY, bearer, registry_document
+
+PATIENCE_S = 180.0
+
+
+@pytest.fixture(scope="module")
+def podman(tmp_path_factory: pytest.TempPathFactory) -> Podman:
+    return Podman(tmp_path_factory.mktemp("podman"))
+
+
+@pytest.fixture(scope="module")
+def system(podman: Podman) -> Iterator[Composition]:
+    port = free_port()
+    settings = {
+        "POSTGRES_PASSWORD": "only-for-this-test",
+        "TRUCEWATCH_ADMIN_KEY": OPERATOR_KEY,
+        "TRUCEWATCH_PUBLIC_URL": f"http://127.0.0.1:{port}",
+        "GATEWAY_BIND": f"127.0.0.1:{port}",
+        # Only the bridge networks of podman, from which the receiver on this machine is reached.
+        "TRUCEWATCH_WEBHOOK_ALLOW": "10.88.0.0/13",
+    }
+    with Composition(podman, f"truce{port}", settings) as composition:
+        composition.wait_healthy(PATIENCE_S)
+        yield composition
+
+
+@pytest.fixture(scope="module")
+def outside(podman: Podman, system: Composition) -> Iterator[Receiver]:
+    """A subscriber's receiver on this machine, at the address by which containers reach it."""
+    (network,) = json.loads(podman.run("network", "inspect", f"{system.project}_default"))
+    with Receiver(host=network["subnets"][0]["gateway"]) as receiver:
+        yield receiver
+
+
+@pytest.fixture(scope="module")
+def client(system: Composition) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=system.settings["TRUCEWATCH_PUBLIC_URL"], headers=bearer(), timeout=30) as client:
+        yield client
+
+
+@pytest.mark.timeout(900)
+def test_a_report_goes_in_at_the_gateway_and_comes_out_as_a_signed_webhook(
+    system: Composition, client: httpx.Client, outside: Receiver
+) -> None:
+    client.put("/v1/registry", json=registry_document()).raise_for_status()
+    made = client.post(
+        "/v1/subscriptions", json={"name": "desk", "channel": {"type": "webhook", "url": outside.url("/desk")}}
+    )
+    assert made.status_code == 201, made.text
+    outside.trust("/desk", made.json()["secret"])
+    wait_active(client, made.json()["id"])
+
+    posted = client.post("/v1/incidents", json={**REPORT, "external_id": "composed-1"})
+    assert posted.status_code == 202, posted.text
+    delivered = outside.wait_for(lambda found: len(found) >= 1, 30, "/desk")
+
+    assert [d.type for d in delivered] == ["alert.raised"]
+    assert delivered[0].signed is True
+    assert delivered[0].message["data"]["incident_id"] == posted.json()["incident_id"]
+
+
+@pytest.mark.timeout(900)
+def test_every_service_answers_at_the_one_origin(system: Composition, client: httpx.Client) -> None:
+    owned = ("/v1/incidents", "/v1/registry", "/v1/assessments", "/v1/alerts", "/v1/subscriptions", "/v1/dead-letters")
+    assert {path: client.get(path).status_code for path in owned} == dict.fromkeys(owned, 200)
+    status = client.get("/status", headers={"accept": "application/json"}).json()
+    assert status["status"] == "ok", status
+    assert {"ingest", "rules", "notify"} <= {
+        name for name, part in status["components"].items() if part.get("state") == "ok"
+    }
+
+
+@pytest.mark.timeout(900)
+def test_mail_is_caught(system: Composition, client: httpx.Client) -> None:
+    client.post(
+        "/v1/subscriptions", json={"name": "mail", "channel": {"type": "email", "to": "someone@example.org"}}
+    ).raise_for_status()
+    deadline = time.monotonic() + 30
+    while "someone@example.org" not in system.logs("mail", 200):
+        assert time.monotonic() < deadline, system.logs("mail", 200)
+        time.sleep(0.2)
+
+
+@pytest.mark.timeout(900)
+def test_no_container_runs_as_root(system: Composition) -> None:
+    assert "0" not in {system.user(name) for name in system.names}
+
+
+@pytest.mark.timeout(900)
+def test_a_restart_of_everything_loses_nothing(system: Composition, client: httpx.Client) -> None:
+    before = client.post("/v1/incidents", json={**REPORT, "external_id": "composed-2"}).json()["incident_id"]
+    system.compose("stop", "--timeout", "10")
+    system.compose("start")
+    system.wait_healthy(PATIENCE_S)
+    assert client.get(f"/v1/incidents/{before}").status_code == 200
+
+
+def test_without_secrets_nothing_starts(podman: Podman) -> None:
+    with pytest.raises(PartFailedError, match=r"compose\.env\.example"):
+        Composition(podman, "nosecrets", {"GATEWAY_BIND": "127.0.0.1:1"}).compose("config")
+
+
+def test_every_service_restarts_is_checked_and_drops_its_capabilities() -> None:
+    document = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    dockerfile = Path(ROOT / "deploy" / "Dockerfile").read_text()
+    checked = {stage.split()[0] for stage in dockerfile.split(" AS ")[1:] if "HEALTHCHECK" in stage.split("\nFROM ")[0]}
+    for name, service in document["services"].items():
+        assert service["restart"] == "unless-stopped", name
+        assert service["cap_drop"] == ["ALL"], name
+        assert "healthcheck" in service or service["build"]["target"] in checked, name
+    assert set(document["volumes"]) == {"kafka", "postgres"}
+
+
+def wait_active(client: httpx.Client, subscription: str) -> None:
+    deadline = time.monotonic() + 30
+    while (state := client.get(f"/v1/subscriptions/{subscription}").json())["status"] != "active":
+        assert time.monotonic() < deadline, state
+        time.sleep(0.1)
