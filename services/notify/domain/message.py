@@ -13,7 +13,6 @@ alert's own address in ``links.self`` always gives the whole:
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import repeat
 from typing import Any, Final
 
 import msgspec
@@ -35,6 +34,10 @@ KEPT_NAME: Final = 150
 KEPT_SENTENCE: Final = 300
 #: The alerts of a digest may each take the body's whole, a fifth, a tenth, a twentieth of it.
 _SHARES: Final = (1, 5, 10, 20)
+#: More alerts than this never fit one body, however short.
+_MOST_ALERTS: Final = 60
+#: What one more count in ``omitted`` takes, at most.
+_COUNT_BYTES: Final = 20
 
 Data = dict[str, Any]
 _encode = msgspec.json.Encoder().encode
@@ -114,9 +117,10 @@ def digest_body(
         "group": dict(group) if group else None,
     }
     shown: list[Data] = []
+    payload = b""
     for share in _SHARES:
-        shown = [fit(data, MAX_DATA // share) for data in alerts]
-        payload = body("digest", sent_at, head | {"alerts": shown, "omitted": 0})
+        shown = [fit(data, MAX_DATA // share) for data in alerts[:_MOST_ALERTS]]
+        payload = body("digest", sent_at, head | {"alerts": shown, "omitted": len(alerts) - len(shown)})
         if len(payload) <= MAX_BODY:
             return payload
     while len(payload) > MAX_BODY:
@@ -182,31 +186,34 @@ def fit(data: Data, limit: int) -> Data:
     if len(_encode(data)) <= limit:
         return data
     short, omitted = dict(data), dict[str, int]()
-    spare_reasons = max(len(data["reasons"]) - KEPT_REASONS, 0)
-    for step in (_drop_facts, *repeat(_drop_reason, spare_reasons), _drop_values, _cut_lists):
-        step(short, omitted)
+    for step in (_drop_facts, _drop_reasons, _drop_values, _cut_lists):
+        step(short, omitted, limit)
         short["omitted"] = omitted
         if len(_encode(short)) <= limit:
             break
     return short
 
 
-def _drop_facts(data: Data, omitted: dict[str, int]) -> None:
+def _drop_facts(data: Data, omitted: dict[str, int], _: int) -> None:
     omitted["facts"] = sum(1 for reason in data["reasons"] if reason["fact"])
     data["reasons"] = [reason | {"fact": {}} for reason in data["reasons"]]
 
 
-def _drop_reason(data: Data, omitted: dict[str, int]) -> None:
-    data["reasons"] = data["reasons"][:-1]
-    omitted["reasons"] = omitted.get("reasons", 0) + 1
+def _drop_reasons(data: Data, omitted: dict[str, int], limit: int) -> None:
+    kept = list(data["reasons"])
+    excess = len(_encode(data)) + _COUNT_BYTES - limit
+    while len(kept) > KEPT_REASONS and excess > 0:
+        excess -= len(_encode(kept.pop())) + 1
+    omitted["reasons"] = len(data["reasons"]) - len(kept)
+    data["reasons"] = kept
 
 
-def _drop_values(data: Data, omitted: dict[str, int]) -> None:
+def _drop_values(data: Data, omitted: dict[str, int], _: int) -> None:
     omitted["changes"] = len(data["changes"])
     data["changes"] = [change | {"before": None, "after": None} for change in data["changes"]]
 
 
-def _cut_lists(data: Data, omitted: dict[str, int]) -> None:
+def _cut_lists(data: Data, omitted: dict[str, int], _: int) -> None:
     for side in ("perpetrators", "targets"):
         omitted[side] = max(len(data[side]) - KEPT_PARTIES, 0)
         data[side] = [_cut_party(party) for party in data[side][:KEPT_PARTIES]]
