@@ -175,9 +175,9 @@ def _operation(operation: Operation, schemas: Schemas) -> dict[str, Any]:
 def _request(operation: Operation, schemas: Schemas) -> dict[str, Any]:
     """The body that an operation takes, in each of its media types; the example stands at the JSON one."""
     described = operation.described
-    if isinstance(described.body, str):
-        return _content({"type": "object"}, described.body, described.example)
     example = described.example if described.example is not None else BODIES.get((operation.method, operation.path))
+    if isinstance(described.body, str):
+        return _content({"type": "object"}, described.body, example)
     shown = JSON_TYPE if JSON_TYPE in described.body_types else described.body_types[0]
     content: dict[str, Any] = {}
     for kind in described.body_types:

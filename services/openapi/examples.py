@@ -210,6 +210,7 @@ _HTML: Final = "<!doctype html>…"
 #: Bodies of requests, by method and path.
 BODIES: Final[dict[tuple[str, str], Any]] = {
     ("put", "/v1/registry"): _DOCUMENT,
+    ("post", "/v1/unsubscribe"): {"List-Unsubscribe": "One-Click"},
     ("post", "/v1/truces/{id}/announcements"): {
         "id": "russia-20160510",
         "issuer": "russia",

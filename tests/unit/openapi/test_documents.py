@@ -1,5 +1,6 @@
 """The published documents are valid, complete, and as the code has them."""
 
+import asyncio
 import json
 from typing import Any, Final
 
@@ -21,8 +22,8 @@ VERSION: Final = "0.1.0"
 
 
 @pytest.fixture(scope="module")
-async def operations() -> list[Operation]:
-    return await gather_operations()
+def operations() -> list[Operation]:
+    return asyncio.run(gather_operations())
 
 
 @pytest.fixture(scope="module")
