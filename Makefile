@@ -46,11 +46,11 @@ check: $(DEV) ## Run the checks that need no running part: format, lint, types, 
 
 .PHONY: schemas-unchanged
 schemas-unchanged: $(DEV)
-	$(BIN)/python -m schemas.generate --check
+	$(BIN)/python -m services.openapi --check
 
 .PHONY: generate
-generate: $(DEV) ## Write the published schemas anew from schemas/
-	$(BIN)/python -m schemas.generate
+generate: $(DEV) ## Write the published documents anew (schemas/generated)
+	$(BIN)/python -m services.openapi
 
 .PHONY: format
 format: $(DEV) ## Format the code, and mend what can be mended by itself
