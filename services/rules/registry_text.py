@@ -14,7 +14,7 @@ import msgspec
 import yaml
 
 Format = Literal["json", "yaml"]
-MAX_BYTES: Final = 64 * 1024 * 1024
+MAX_BYTES: Final = 128 * 1024 * 1024
 MAX_NODES: Final = 5_000_000
 MAX_DEPTH: Final = 50
 #: Beyond this, a fault is given without its line: finding it would take longer than anybody waits.
@@ -22,7 +22,7 @@ MAX_LOCATED: Final = 16 * 1024 * 1024
 
 _NULL: Final = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOL: Final = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
-_INT: Final = re.compile(r"[-+]?[0-9]{1,300}", re.ASCII)
+_INT: Final = re.compile(r"[-+]?[0-9]{1,18}", re.ASCII)
 _FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]{1,3})?", re.ASCII)
 _STRING_TAG: Final = "tag:yaml.org,2002:str"
 _COLLECTION_TAGS: Final = frozenset({"tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"})
