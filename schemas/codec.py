@@ -1,6 +1,6 @@
 """Bytes <-> events. The one place that knows how a payload is written, and that reads older forms."""
 
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -13,21 +13,21 @@ _encoder = msgspec.json.Encoder()
 _decoders: dict[str, msgspec.json.Decoder[Any]] = {name: msgspec.json.Decoder(t.payload) for name, t in TOPICS.items()}
 
 
+_SOURCES: Final = {name: f"/trucewatch/{t.owner}" for name, t in TOPICS.items()}
+
+
 class UnreadableEventError(ValueError):
     """The bytes of an event do not have the form that its topic promises: never retried, sent to ``.dead``."""
 
 
 def encode(topic: Topic, payload: msgspec.Struct, *, key: str, id: str, time: str, source: str = "") -> Event:
     """The event of a payload. ``id`` must be a function of the fact; ``time`` is RFC 3339 UTC."""
-    return Event(
-        topic=topic.name,
-        key=key,
-        id=id,
-        type=topic.type,
-        source=source or f"/trucewatch/{topic.owner}",
-        time=time,
-        data=_encoder.encode(payload),
-    )
+    return encode_raw(topic, _encoder.encode(payload), key=key, id=id, time=time, source=source)
+
+
+def encode_raw(topic: Topic, data: bytes, *, key: str, id: str, time: str, source: str = "") -> Event:
+    """The event of a payload that was written already, in the form that :func:`encode` gives it."""
+    return Event(topic.name, key, id, topic.type, source or _SOURCES[topic.name], time, data)
 
 
 def decode(event: Event) -> Any:

@@ -40,7 +40,6 @@ assessments = Table(
     Column("body", LargeBinary, nullable=False),
 )
 
-_encode = msgspec.json.Encoder().encode
 _decode_alert = msgspec.json.Decoder(Alert).decode
 _decode_assessment = msgspec.json.Decoder(Assessment).decode
 
@@ -52,17 +51,23 @@ class Standing:
     revision: int
     sequence: int
     alert: AlertState | None
+    alert_body: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """One assessment to be kept, with the event that it judged (bytes as received) and the alert state after it."""
+    """One assessment to be kept, with the event that it judged (bytes as received) and the alert state after it.
+
+    ``body`` and ``alert_body`` are the assessment and the alert as JSON: written once, stored and published.
+    """
 
     sequence: int
     partner: str
     assessment: Assessment
+    body: bytes
     event: bytes
     alert: AlertState | None
+    alert_body: bytes | None
 
 
 #: In the words of the databases themselves, since it runs for each batch.
@@ -75,7 +80,7 @@ def load_standings(connection: Connection, incident_ids: Sequence[str]) -> dict[
     """The standing of each incident that was judged before."""
     return {
         incident_id: Standing(
-            revision, sequence, None if alert is None else AlertState(episode, _decode_alert(bytes(alert)))
+            revision, sequence, None if alert is None else AlertState(episode, _decode_alert(alert)), alert
         )
         for incident_id, revision, sequence, episode, alert in select_by_key(connection, _STANDINGS, incident_ids)
     }
@@ -86,7 +91,7 @@ def save_judgements(connection: Connection, batch: Sequence[Judgement]) -> None:
 
     Several judgements of one incident come in the order of their sequence; the last one stands.
     """
-    rows = [(j.assessment.incident_id, j.sequence, _encode(j.assessment)) for j in batch]
+    rows = [(j.assessment.incident_id, j.sequence, j.body) for j in batch]
     insert_rows(connection, assessments, _ASSESSED, rows)
     standing = {j.assessment.incident_id: _standing_row(j) for j in batch}
     upsert_rows(connection, judged, _JUDGED, list(standing.values()))
@@ -106,7 +111,7 @@ def _standing_row(judgement: Judgement) -> tuple[Any, ...]:
         "".join(f",{f.truce}," for f in assessment.findings),
         judgement.event,
         0 if alert is None else alert.episode,
-        None if alert is None else _encode(alert.alert),
+        judgement.alert_body,
     )
 
 

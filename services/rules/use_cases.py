@@ -10,9 +10,9 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from schemas.assessments import Assessment
-from schemas.codec import decode, encode
+from schemas.codec import decode, encode_raw
 from schemas.envelope import Event
-from schemas.events import AlertDecided, IncidentAssessed, IncidentReported
+from schemas.events import IncidentReported
 from schemas.topics import ALERTS, ASSESSMENTS
 from services.rules import sql
 from services.rules.domain.alerting import AlertState, decide_alert
@@ -38,6 +38,8 @@ class Bench:
             if registry.version > self.judge.registry.version:
                 self.judge = await asyncio.to_thread(Judge, registry)
 
+
+_encode = msgspec.json.Encoder().encode
 
 Observe = Callable[[Sequence[Assessment], Sequence[AlertState]], None]
 
@@ -85,7 +87,9 @@ def _keep(judge: Judge, batch: Sequence[tuple[Event, str, Assessment]], connecti
         if standing is not None and standing.revision >= assessment.revision:
             continue
         judgement, told = judge_next(judge, standing, assessment, partner, event.data)
-        standings[assessment.incident_id] = sql.Standing(assessment.revision, judgement.sequence, judgement.alert)
+        standings[assessment.incident_id] = sql.Standing(
+            assessment.revision, judgement.sequence, judgement.alert, judgement.alert_body
+        )
         kept.append(judgement)
         published.extend(told)
     sql.save_judgements(connection, kept)
@@ -100,26 +104,31 @@ def judge_next(
     sequence = 1 if standing is None else standing.sequence + 1
     last = None if standing is None else standing.alert
     decided = decide_alert(last, assessment, partial(surroundings_of, judge))
-    judgement = sql.Judgement(sequence, partner, assessment, event, decided or last)
-    told = [_assessed(sequence, assessment)]
-    if decided is not None:
-        told.append(_alerted(decided))
-    return judgement, told
+    body = _encode(assessment)
+    told = [_assessed(sequence, assessment, body)]
+    if decided is None:
+        alert_body = None if standing is None else standing.alert_body
+    else:
+        alert_body = _encode(decided.alert)
+        told.append(_alerted(decided, alert_body))
+    return sql.Judgement(sequence, partner, assessment, body, event, decided or last, alert_body), told
 
 
-def _assessed(sequence: int, assessment: Assessment) -> Event:
-    return encode(
+def _assessed(sequence: int, assessment: Assessment, body: bytes) -> Event:
+    return encode_raw(
         ASSESSMENTS,
-        IncidentAssessed(sequence, assessment),
+        b'{"sequence":%d,"assessment":%b}' % (sequence, body),
         key=assessment.incident_id,
         id=f"{assessment.incident_id}-{sequence}",
         time=assessment.assessed_at,
     )
 
 
-def _alerted(decided: AlertState) -> Event:
+def _alerted(decided: AlertState, body: bytes) -> Event:
     alert = decided.alert
-    return encode(ALERTS, AlertDecided(alert), key=alert.id, id=f"{alert.id}-{alert.revision}", time=alert.sent_at)
+    return encode_raw(
+        ALERTS, b'{"alert":%b}' % body, key=alert.id, id=f"{alert.id}-{alert.revision}", time=alert.sent_at
+    )
 
 
 @dataclass(frozen=True, slots=True)

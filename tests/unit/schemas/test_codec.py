@@ -1,0 +1,22 @@
+"""Bytes and events."""
+
+import pytest
+
+from schemas.codec import UnreadableEventError, decode, encode, encode_raw
+from schemas.envelope import Event
+from schemas.events import OperatorActed
+from schemas.topics import AUDIT
+
+
+def test_an_event_reads_back_as_it_was_and_raw_bytes_make_the_same_event() -> None:
+    acted = OperatorActed("2016-05-08T00:00:00Z", "ops", "key.created", "keys/1", {"role": "monitor"})
+    event = encode(AUDIT, acted, key="keys/1", id="1", time=acted.at)
+    assert decode(event) == acted
+    assert encode_raw(AUDIT, event.data, key="keys/1", id="1", time=acted.at) == event
+    assert (event.type, event.source) == (AUDIT.type, "/trucewatch/every")
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b"[1]", b"\xff"])
+def test_an_event_that_is_not_what_its_topic_promises_says_which_it_is(data: bytes) -> None:
+    with pytest.raises(UnreadableEventError, match="audit event x"):
+        decode(Event("audit", "k", "x", "t", "/s", "2016-05-08T00:00:00Z", data))
