@@ -95,13 +95,13 @@ _PROPERTIES_SCHEMA: Final[dict[str, Any]] = {
 class Feature(Struct, frozen=True, omit_defaults=False):
     """One area as GeoJSON (RFC 7946), or a ``union`` of other areas beside ``"geometry": null``.
 
-    ``properties`` are kept as they came; of them we read ``name`` (:data:`Names`). ``geometry`` stays the JSON that it
-    came as: ten thousand polygons as Python numbers would fill the memory.
+    ``properties`` are kept as they came; of them only ``name`` is read, names by language.
     """
 
     type: Literal["Feature"]
     id: Id
     properties: Annotated[dict[str, Any], Meta(extra_json_schema=_PROPERTIES_SCHEMA)]
+    # As the JSON that it came as: ten thousand polygons as Python numbers would fill the memory.
     geometry: Annotated[msgspec.Raw, Meta(extra_json_schema=_GEOMETRY_SCHEMA)]
     union: Ids | UnsetType = UNSET
 

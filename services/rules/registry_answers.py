@@ -48,10 +48,10 @@ class WindowView(_Interval, frozen=True, rename={"start": "from", "end": "to"}):
 
 
 class TruceAt(Truce, frozen=True, kw_only=True):
-    """A truce with the windows that are in force at one time."""
+    """A truce; where a time is asked for, with the windows that are in force then."""
 
-    in_force: bool
-    windows: tuple[WindowView, ...]
+    in_force: bool | msgspec.UnsetType = msgspec.UNSET
+    windows: tuple[WindowView, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 class ChangeView(msgspec.Struct, frozen=True, omit_defaults=True):

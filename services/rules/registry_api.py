@@ -159,7 +159,7 @@ def _add_document(router: APIRouter, desk: Desk) -> None:
 
 def _add_reads(router: APIRouter, desk: Desk, kind: Kind) -> None:
     @router.get(f"/v1/{kind}", name=f"list_{kind}")
-    @describe(f"All {kind}, by id", answers={200: Page}, query=_AS_OF)
+    @describe(f"All {kind}, by id", answers={200: Page, "items": KINDS[kind]}, query=_AS_OF)
     async def list_all(request: Request) -> Response:
         snapshot = await desk.look(request)
         return _answer(request, snapshot, _page(request, snapshot, kind, lambda resource: resource))
@@ -221,7 +221,7 @@ def _add_truces(router: APIRouter, desk: Desk) -> None:
     at_or_as_of = {"at": "each with the windows that are in force then (RFC 3339)", **_AS_OF}
 
     @router.get("/v1/truces")
-    @describe("All truces, by id", answers={200: Page}, query=at_or_as_of)
+    @describe("All truces, by id", answers={200: Page, "items": TruceAt}, query=at_or_as_of)
     async def list_truces(request: Request) -> Response:
         at = requests.instant(request, "at")
         snapshot = await desk.look(request)

@@ -16,16 +16,17 @@ from sqlalchemy.exc import IntegrityError
 
 from schemas.codec import encode
 from schemas.envelope import Event
-from schemas.events import OperatorActed, RegistryChanged
+from schemas.events import RegistryChanged
 from schemas.instants import format_instant
 from schemas.registry import Document, Resource
-from schemas.topics import AUDIT, REGISTRY
+from schemas.topics import REGISTRY
 from services.rules import registry_sql as sql
 from services.rules.domain.document import Compiled, check_document
 from services.rules.domain.faults import Fault, InvalidRegistryError
 from services.rules.domain.model import Registry
 from services.rules.domain.resources import Change, Key, Resources, diff, join, pointer_of
 from services.rules.registry_wire import read_stored, write
+from services.shared import audit
 from services.shared.clock import Clock
 from services.shared.db import outbox
 from services.shared.db.engine import Database
@@ -205,7 +206,14 @@ def _save(version: int, new: Snapshot, changes: list[Change], author: Author, co
         sql.save_resources(connection, new.recorded_at, rows)
         is_end = first + _AT_ONCE >= len(changes)
         outbox.append(connection, [_changed(row, at, last=is_end and row is rows[-1]) for row in rows])
-    outbox.append(connection, [_audited(new, changes, author, at)])
+    audit.record(
+        connection,
+        at=new.recorded_at,
+        actor=author.name,
+        action=author.action,
+        resource=author.resource,
+        detail=_detail(new, changes),
+    )
 
 
 def _row(change: Change, new: Snapshot) -> sql.Row:
@@ -224,8 +232,6 @@ def _changed(row: sql.Row, at: str, *, last: bool) -> Event:
     return encode(REGISTRY, payload, key=key, id=f"{row.version}-{key}", time=at)
 
 
-def _audited(new: Snapshot, changes: list[Change], author: Author, at: str) -> Event:
+def _detail(new: Snapshot, changes: list[Change]) -> dict[str, Any]:
     named = [f"{change.op} {'/'.join(change.key)}" for change in changes[:_NAMED_IN_AUDIT]]
-    detail: dict[str, Any] = {"registry_version": new.version, "count": len(changes), "changes": named}
-    acted = OperatorActed(at, author.name, author.action, author.resource, detail)
-    return encode(AUDIT, acted, key=author.resource, id=f"registry-{new.version}", time=at, source="/trucewatch/rules")
+    return {"registry_version": new.version, "count": len(changes), "changes": named}
