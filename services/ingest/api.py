@@ -1,6 +1,7 @@
 """The HTTP API of incidents. Source: the contract, "Incident reports"."""
 
 import hashlib
+from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
@@ -13,7 +14,7 @@ from schemas.vocabulary import OUTCOMES
 from services.ingest.admission import LocalTime
 from services.ingest.batch import TYPES, Batches
 from services.ingest.intake import Intake, answer, check_type, read_headers
-from services.ingest.reading import Listed, Query, find_incident, list_incidents
+from services.ingest.reading import Listed, Query, cursor_types, find_incident, list_incidents
 from services.ingest.use_cases import Once, Retraction
 from services.ingest.wire import (
     Accepted,
@@ -159,11 +160,8 @@ def read_query(request: Request, partner: str | None, local: LocalTime) -> Query
         errors.append(FieldError("/external_id", "holds a NUL character"))
     if errors:
         raise Problem(422, "Not valid", errors=errors)
-    after = decode_cursor(request, int, str)
-    return Query(
-        partner, external_id, verdict, moments.get("from"), moments.get("to"),
-        None if after is None else (after[0], after[1]), page_size(request),
-    )  # fmt: skip
+    query = Query(partner, external_id, verdict, moments.get("from"), moments.get("to"), limit=page_size(request))
+    return replace(query, after=decode_cursor(request, *cursor_types(query)))
 
 
 async def _retract(intake: Intake, clock: Clock, incident_id: str, request: Request) -> Response:

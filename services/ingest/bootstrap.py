@@ -94,6 +94,7 @@ async def build(runtime: Runtime) -> Service:
         stop=[stop_following],
         status=lambda: _status(loops, waiting),
         wrap=intake.wrap,
+        state={"local_time": local},
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select, tuple_
+from sqlalchemy import Column, ColumnElement, Connection, Select, and_, or_, select, tuple_
 
 from schemas.assessments import Interval
 from schemas.instants import format_instant
@@ -16,14 +16,15 @@ from services.ingest.wire import IncidentSummary, IncidentView, RevisionView
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What a list is asked for; None is no condition. Instants in microseconds; ``after`` is (start, incident)."""
+    """What a list is asked for; None is no condition. Instants in microseconds; ``after`` is
+    the place in the order after which to begin."""
 
     partner: str | None = None
     external_id: str | None = None
     verdict: str | None = None
     start: int | None = None
     end: int | None = None
-    after: tuple[int, str] | None = None
+    after: tuple[int | str, ...] | None = None
     limit: int = 100
 
 
@@ -41,8 +42,8 @@ _ROWS = (
         revisions,
         projections.c.revision.label("assessed"),
         projections.c.verdict,
-        projections.c.occurred_start.label("judged_start"),
-        projections.c.body.label("assessment"),
+        projections.c.occurred_start,
+        projections.c.incident_id,
         deaths.c.revision.label("dead"),
     )
     .outerjoin(projections, projections.c.incident_id == revisions.c.incident_id)
@@ -53,7 +54,9 @@ _ROWS = (
 def find_incident(connection: Connection, incident_id: str, partner: str | None) -> IncidentView | None:
     """An incident with all its revisions; None where there is none, or not one of ``partner``'s (None: anyone's)."""
     rows = connection.execute(
-        _ROWS.where(revisions.c.incident_id == incident_id).order_by(revisions.c.revision.desc())
+        _ROWS.add_columns(projections.c.body.label("assessment"))
+        .where(revisions.c.incident_id == incident_id)
+        .order_by(revisions.c.revision.desc())
     ).all()
     if not rows or partner not in (None, rows[0].partner):
         return None
@@ -66,27 +69,36 @@ def find_incident(connection: Connection, incident_id: str, partner: str | None)
 class Listed:
     """One incident of a list with its place in the order."""
 
-    key: tuple[int, str]
+    key: tuple[int | str, ...]
     summary: IncidentSummary
 
 
 def list_incidents(connection: Connection, query: Query) -> list[Listed]:
     """Up to ``query.limit + 1`` incidents, those that began last first."""
-    judged = query.verdict is not None
+    order = _order(query)
     return [
-        Listed((row.judged_start if judged else row.occurred_start, row.incident_id), _summary(row))
-        for row in connection.execute(_statement(query))
+        Listed(tuple(row._mapping[column] for column in order), _summary(row))
+        for row in connection.execute(_statement(query, order))
     ]
 
 
-def _statement(query: Query) -> Select[Any]:
-    # With a verdict the projection leads, so that its own index serves both the condition and the order.
-    start = revisions.c.occurred_start if query.verdict is None else projections.c.occurred_start
-    key = (start, revisions.c.incident_id if query.verdict is None else projections.c.incident_id)
-    statement = _ROWS.where(newest, *_conditions(query, start))
+def _order(query: Query) -> tuple[Column[Any], ...]:
+    """With a verdict the projection leads, so that its own index serves both the condition and the order."""
+    if query.verdict is not None:
+        return projections.c.occurred_start, projections.c.incident_id
+    return revisions.c.occurred_start, revisions.c.received_at, revisions.c.incident_id
+
+
+def cursor_types(query: Query) -> tuple[type, ...]:
+    """What a cursor of such a list holds."""
+    return tuple(column.type.python_type for column in _order(query))
+
+
+def _statement(query: Query, order: tuple[Column[Any], ...]) -> Select[Any]:
+    statement = _ROWS.where(newest, *_conditions(query, order[0]))
     if query.after is not None:
-        statement = statement.where(tuple_(*key) < tuple_(*query.after))
-    return statement.order_by(*(column.desc() for column in key)).limit(query.limit + 1)
+        statement = statement.where(tuple_(*order) < tuple_(*query.after))
+    return statement.order_by(*(column.desc() for column in order)).limit(query.limit + 1)
 
 
 def _conditions(query: Query, start: ColumnElement[int]) -> Sequence[ColumnElement[bool]]:

@@ -247,6 +247,14 @@ def upgrade() -> None:
         postgresql_where=sa.text("superseded_at IS NULL"),
     )
     op.create_index(
+        "ix_incident_revisions_received_at",
+        "incident_revisions",
+        ["received_at"],
+        unique=False,
+        sqlite_where=sa.text("superseded_at IS NULL"),
+        postgresql_where=sa.text("superseded_at IS NULL"),
+    )
+    op.create_index(
         "ix_incident_revisions_time",
         "incident_revisions",
         ["occurred_start", "received_at"],
@@ -389,6 +397,12 @@ def downgrade() -> None:
     op.drop_table("judged")
     op.drop_index(
         "ix_incident_revisions_time",
+        table_name="incident_revisions",
+        sqlite_where=sa.text("superseded_at IS NULL"),
+        postgresql_where=sa.text("superseded_at IS NULL"),
+    )
+    op.drop_index(
+        "ix_incident_revisions_received_at",
         table_name="incident_revisions",
         sqlite_where=sa.text("superseded_at IS NULL"),
         postgresql_where=sa.text("superseded_at IS NULL"),

@@ -1,0 +1,125 @@
+"""Keys, the audit, and the first key of all."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.ingest.bootstrap import ensure_key, feed_keys
+from services.shared.bus.dead import Graveyard
+from services.shared.bus.embedded import EmbeddedBus
+from services.shared.config import Settings
+from services.shared.db.engine import Database
+from services.shared.db.tables import metadata
+from services.shared.runtime import Runtime
+from services.shared.security import KeyRing
+from tests.fakes import DrivenClock
+from tests.unit.ingest.desk import REPORT, Desk
+
+
+async def test_a_key_is_shown_once_and_counts_until_it_is_revoked(desk: Desk) -> None:
+    await desk.clock.advance(1)
+    made = await desk.operator.post("/v1/keys", json={"name": "new partner", "role": "partner"})
+    assert made.status_code == 201
+    secret, key_id = made.json()["key"], made.json()["id"]
+    assert made.headers["location"] == f"/v1/keys/{key_id}"
+    client = desk.client(secret.removeprefix("tw_"))
+    assert (await client.post("/v1/incidents", json=REPORT)).status_code == 202
+    listed = await desk.operator.get("/v1/keys")
+    assert secret not in listed.text
+    assert [key["name"] for key in listed.json()["items"]] == ["new partner", "admin"]
+    assert (await desk.operator.delete(f"/v1/keys/{key_id}")).status_code == 204
+    assert (await desk.operator.delete(f"/v1/keys/{key_id}")).status_code == 204
+    assert (await desk.operator.delete("/v1/keys/none")).status_code == 404
+    assert (await client.post("/v1/incidents", json=REPORT)).status_code == 401
+    assert (await desk.operator.get("/v1/keys")).json()["items"][0]["revoked_at"] == "2016-05-08T12:00:01Z"
+
+
+async def test_a_key_expires(desk: Desk) -> None:
+    body = {"name": "guest", "role": "monitor", "expires_at": "2016-05-08T16:00:00+03:00"}
+    secret = (await desk.operator.post("/v1/keys", json=body)).json()["key"]
+    guest = desk.client(secret.removeprefix("tw_"))
+    assert (await guest.get("/v1/incidents")).status_code == 200
+    await desk.clock.advance(3600)
+    assert (await guest.get("/v1/incidents")).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"name": "", "role": "partner"}, "/name"),
+        ({"name": "a\0b", "role": "partner"}, "/name"),
+        ({"name": " a", "role": "partner"}, "/name"),
+        ({"name": "x" * 101, "role": "partner"}, "/name"),
+        ({"name": "a", "role": "king"}, "/role"),
+        ({"name": "a"}, "/role"),
+        ({"name": "a", "role": "partner", "expires_at": "2016-05-08T12:00:00Z"}, "/expires_at"),
+        ({"name": "a", "role": "partner", "expires_at": "2017-05-08T12:00:00"}, "/expires_at"),
+        ({"name": "a", "role": "partner", "expires_at": "9999-12-31T23:59:59-12:00"}, "/expires_at"),
+        ({"name": "a", "role": "partner", "more": 1}, "/more"),
+    ],
+)
+async def test_a_bad_key_request_is_refused(desk: Desk, body: dict[str, Any], pointer: str) -> None:
+    answer = await desk.operator.post("/v1/keys", json=body)
+    assert answer.status_code == 422
+    assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
+
+
+async def test_keys_the_audit_and_dead_letters_are_for_operators(desk: Desk) -> None:
+    for path in ("/v1/keys", "/v1/audit", "/v1/dead-letters"):
+        statuses = [(await client.get(path)).status_code for client in (desk.partner, desk.monitor, desk.client(None))]
+        assert statuses == [403, 403, 401]
+    assert (await desk.monitor.post("/v1/keys", json={"name": "a", "role": "operator"})).status_code == 403
+    assert (await desk.monitor.delete("/v1/keys/admin")).status_code == 403
+
+
+async def test_the_last_operator_key_is_not_revoked(desk: Desk) -> None:
+    (admin,) = (await desk.operator.get("/v1/keys")).json()["items"]
+    assert (await desk.operator.delete(f"/v1/keys/{admin['id']}")).status_code == 409
+    await desk.operator.post("/v1/keys", json={"name": "second", "role": "operator"})
+    assert (await desk.operator.delete(f"/v1/keys/{admin['id']}")).status_code == 204
+
+
+async def test_every_change_of_keys_is_in_the_audit_newest_first(desk: Desk) -> None:
+    made = (await desk.operator.post("/v1/keys", json={"name": "a", "role": "partner"})).json()
+    await desk.clock.advance(1)
+    await desk.operator.delete(f"/v1/keys/{made['id']}")
+    await desk.run_loops()
+    first = (await desk.operator.get("/v1/audit", params={"limit": 1})).json()
+    second = (await desk.operator.get("/v1/audit", params={"limit": 1, "after": first["next"]})).json()
+    entries = first["items"] + second["items"]
+    assert [(e["actor"], e["action"], e["resource"]) for e in entries] == [
+        ("duty", "key.revoked", f"keys/{made['id']}"),
+        ("duty", "key.created", f"keys/{made['id']}"),
+    ]
+    assert (first["has_more"], second["has_more"]) == (True, False)
+    assert made["key"] not in str(entries)
+
+
+def start(directory: Path, admin_key: str | None) -> Runtime:
+    clock = DrivenClock()
+    database = Database(f"sqlite:///{directory}/keys.db")
+    metadata.create_all(database.engine)
+    settings = Settings(database_url="", public_url="", admin_key=admin_key)
+    return Runtime(settings, clock, database, EmbeddedBus(database), KeyRing(clock), Graveyard(database, clock))
+
+
+async def test_empty_storage_gets_one_operator_key_shown_once(tmp_path: Path) -> None:
+    runtime = start(tmp_path, None)
+    secret = await ensure_key(runtime)
+    assert secret is not None
+    assert await ensure_key(runtime) is None
+    await feed_keys(runtime.bus, runtime.keys)
+    principal = runtime.keys.find(secret)
+    assert principal is not None
+    assert (principal.name, principal.role) == ("operator", "operator")
+    await runtime.database.close()
+
+
+async def test_the_admin_key_counts_and_another_one_takes_its_place(tmp_path: Path) -> None:
+    for admin_key, counts in (("first", {"first"}), ("first", {"first"}), ("second", {"second"})):
+        runtime = start(tmp_path, admin_key)
+        assert await ensure_key(runtime) is None
+        await feed_keys(runtime.bus, runtime.keys)
+        assert {key for key in ("first", "second") if runtime.keys.find(key) is not None} == counts
+        await runtime.database.close()
