@@ -6,6 +6,7 @@ Pure: ``now`` is the caller's, and stands in the assessment without deciding any
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from threading import Lock
 
 from schemas.assessments import Assessment, Finding, Interval, Link, Reason, ResolvedParty, ResolvedPlace, SourceRef
 from schemas.instants import HOUR, format_instant
@@ -63,9 +64,15 @@ class Judge:
         self._terms = [Terms(truce, self._ground.number) for truce in truces]
         self._whole_timeline = lru_cache(maxsize=_KEPT_TIMELINES)(self._timeline_of_whole)
         self._latest: dict[Shape, Footprint] = {}
+        # Prepared geometries index themselves when first asked, with the interpreter's lock released.
+        self._turn = Lock()
 
     def assess(self, reports: Sequence[Case], now: int) -> list[Assessment]:
         """One assessment for each case, in order. Raises ValueError for a report without a possible time."""
+        with self._turn:
+            return self._assess_batch(reports, now)
+
+    def _assess_batch(self, reports: Sequence[Case], now: int) -> list[Assessment]:
         spans = [span_of(case.report.occurred, self.zone) for case in reports]
         located = [self._gazetteer.locate(case.report.location) for case in reports]
         shapes = [place.shape for place in located]
@@ -86,8 +93,9 @@ class Judge:
         shape = shape_of(place, self._ground)
         if isinstance(shape, Nowhere):
             return ()
-        footprint = self._latest.get(shape) or self._ground.footprints([shape])[0]
-        return tuple(self._ground.ids[area] for area in sorted(footprint.hits) if footprint.share(area) > 0.0)
+        with self._turn:
+            footprint = self._latest.get(shape) or self._ground.footprints([shape])[0]
+            return tuple(self._ground.ids[area] for area in sorted(footprint.hits) if footprint.share(area) > 0.0)
 
     def render(self, reason: Reason, language: Language) -> str:
         """The reason's sentence, by this registry's names."""

@@ -97,7 +97,9 @@ class ShapeFootprint:
         return share
 
     def _find_share(self, area: int) -> float:
-        quick = None if area in self.crossing else self._quick(area)
+        if area in self.crossing:
+            return self._share_in(self._piece(area))
+        quick = self._quick(area)
         if quick is not None:
             return quick
         return share_between(self._outline, self._area_shape(area), lambda: self._piece(area), self._ground)

@@ -47,19 +47,6 @@ class Stretch:
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
-    """One spell as a place sees it: the share of it covered, and the stretch, None where that share is nothing.
-    ``areas`` are those in which anything is in force."""
-
-    start: int
-    end: int
-    share: float
-    disputed: bool
-    stretch: Stretch | None
-    areas: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Reading:
     """What the windows say of one incident. ``gap``: some moment is not covered; ``partial``: the first share found
     between outside and inside; ``elsewhere``: areas with a window in force then, where no moment is covered."""
@@ -73,6 +60,23 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
+class Moment:
+    """One spell as a place sees it: the share of it covered, and the stretch, None where that share is nothing.
+
+    ``areas`` are those in which anything is in force. ``settles``: what is said of an incident wholly within this
+    moment, the usual case.
+    """
+
+    start: int
+    end: int
+    share: float
+    disputed: bool
+    stretch: Stretch | None
+    areas: tuple[str, ...]
+    settles: Reading | None
+
+
+@dataclass(frozen=True, slots=True)
 class Timeline:
     """One place's view of one truce, ascending. There is always a stretch: see :meth:`Schedule.timeline`."""
 
@@ -81,6 +85,9 @@ class Timeline:
 
     def read(self, span: Span) -> Reading:
         """Takes each moment of the incident. Where none is covered, the stretch is the nearest, the earlier of two."""
+        for moment in self.moments:
+            if moment.settles is not None and moment.start <= span.start < moment.end and span.end <= moment.end:
+                return moment.settles
         then = [moment for moment in self.moments if span.meets(moment.start, moment.end)]
         covered = [moment for moment in then if moment.stretch is not None]
         if not covered or (first := covered[0].stretch) is None:
@@ -137,9 +144,15 @@ class Schedule:
             stretch = self._stretch([spell for spell, _ in run], disputed, shares) if covered else None
             if stretch is not None:
                 stretches.append(stretch)
-            for spell, share in run:
-                moments.append(Moment(spell.start, spell.end, share, disputed, stretch, self._names(spell.accounts)))
+            moments += [self._moment(spell, share, disputed, stretch) for spell, share in run]
         return Timeline(tuple(moments), tuple(stretches) or self._touching(shares))
+
+    def _moment(self, spell: _Spell, share: float, disputed: bool, stretch: Stretch | None) -> Moment:
+        partial = share if share < INSIDE else None
+        dispute = stretch if disputed else None
+        settles = None if stretch is None else Reading(stretch, True, partial=partial, dispute=dispute)
+        areas = tuple(dict.fromkeys(self._accounts[n].area for n in spell.accounts))
+        return Moment(spell.start, spell.end, share, disputed, stretch, areas, settles)
 
     def _cut(self) -> list[_Spell]:
         edges = sorted({edge for account in self._accounts for edge in (account.start, _end(account))})
@@ -210,9 +223,6 @@ class Schedule:
 
     def _common(self, window: Sequence[int]) -> frozenset[int]:
         return frozenset(self._area[n] for n in window)
-
-    def _names(self, accounts: Iterable[int]) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(self._accounts[n].area for n in accounts))
 
 
 def _end(account: Account) -> int:
