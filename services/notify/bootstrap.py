@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from schemas.codec import decode
 from schemas.envelope import Event
 from schemas.events import AlertDecided
-from schemas.topics import ALERTS
+from schemas.topics import ALERTS, ASSESSMENTS
 from schemas.vocabulary import AlertStatus
 from services.notify.alerts_api import Shelf, build_alerts_router
 from services.notify.api import Desk, build_router
@@ -21,21 +21,27 @@ from services.notify.domain.address import Policy
 from services.notify.domain.mime import parse_sender
 from services.notify.schedule import Schedule
 from services.notify.settle import Settling
+from services.notify.silences_api import build_silences_router
 from services.notify.smtp import SmtpSender, parse_relay
 from services.notify.sql.alerts import SqlAlertBook, SqlAlertLog
 from services.notify.sql.deliveries import SqlDeliveries
+from services.notify.sql.groups import SqlGroups
+from services.notify.sql.heartbeats import SqlHeartbeats
 from services.notify.sql.history import SqlHistory
 from services.notify.sql.presence import stay
 from services.notify.sql.subscriptions import SqlSubscriptions
 from services.notify.sweep import Sweeper
 from services.notify.use_cases.directory import Directory
-from services.notify.use_cases.take_alerts import Arrival, Logged, take_alerts
+from services.notify.use_cases.gather import flush_groups
+from services.notify.use_cases.heartbeat import flush_heartbeats
+from services.notify.use_cases.take_alerts import Arrival, Logged, release_silenced, take_alerts
 from services.notify.webhook import WebhookSender
 from services.shared.clock import new_id
 from services.shared.config import Settings
 from services.shared.runtime import Runtime, Service
 
 GROUP: Final = "notify.alerts"
+COUNTING: Final = "notify.counts"
 #: Attempts under way at once; more than the dispatcher ever starts.
 CONNECTIONS: Final = 512
 
@@ -58,11 +64,25 @@ async def build(runtime: Runtime) -> Service:
     dispatcher = Dispatcher(
         courier, queue, directory.subscriptions.get, clock, random.random, settling.settled, lambda: schedule.wake()
     )
-    sweeper = Sweeper(queue, dispatcher)
+    groups, beats, beating = SqlGroups(database), SqlHeartbeats(database), set[str]()
+    settling.last_heartbeat, settling.late_heartbeats = await beats.overdue()
+    sweeper = Sweeper(
+        queue,
+        dispatcher,
+        (
+            lambda now: release_silenced(now, directory, book, dispatcher),
+            lambda now: flush_groups(now, directory, groups),
+            lambda now: flush_heartbeats(now, directory, beating, beats),
+        ),
+    )
 
     async def keep_alive(now: int) -> None:
         await database.write(lambda connection: stay(connection, instance, now), durable=False)
         await queue.adopt(now, alone=database.is_log)
+        directory.forget_silences(now)
+        await beats.forget(now)
+        settling.backlog = await queue.backlog()
+        settling.lag = sum([await loop.consumer.lag() for loop in loops])
 
     schedule = Schedule(sweeper, keep_alive, clock)
 
@@ -70,6 +90,14 @@ async def build(runtime: Runtime) -> Service:
         now = clock.now()
         accepted = await take_alerts([_arrival(event, now) for event in events], directory, book, dispatcher)
         courier.remember(accepted.logged)
+
+    async def listen(events: Sequence[Event]) -> None:
+        await beats.hear(list(dict.fromkeys(event.key for event in events)), clock.now())
+
+    loops = [
+        await runtime.loop(ALERTS, GROUP, handle, limit=200),
+        await runtime.loop(ASSESSMENTS, COUNTING, listen, limit=1000),
+    ]
 
     async def close() -> None:
         await dispatcher.stop()
@@ -84,11 +112,12 @@ async def build(runtime: Runtime) -> Service:
     router = APIRouter()
     router.include_router(build_router(desk))
     router.include_router(build_pages_router(desk))
+    router.include_router(build_silences_router(desk))
     router.include_router(build_alerts_router(Shelf(log, clock, settings.public_url)))
     return Service(
         name="notify",
         router=router,
-        loops=[await runtime.loop(ALERTS, GROUP, handle, limit=200)],
+        loops=loops,
         tasks=[schedule.run],
         stop=[close],
         status=status,

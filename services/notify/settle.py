@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from schemas.instants import MINUTE
+from schemas.instants import MINUTE, format_instant
 from services.notify.dispatch import Dispatcher, Noted
 from services.notify.domain.attempt import endpoint_event
 from services.notify.domain.lifecycle import EndpointEvent
@@ -29,12 +29,16 @@ class Settling:
     def __init__(self, store: Endpoints, directory: Directory, clock: Clock, metrics: Metrics) -> None:
         self._store, self._directory, self._clock, self._metrics = store, directory, clock, metrics
         self._minutes: deque[list[int]] = deque()
+        self.last_heartbeat: int | None = None
+        self.late_heartbeats: set[str] = set()
+        self.backlog = self.lag = 0
 
     async def settled(self, batch: Sequence[Noted]) -> None:
         """Count, and let each endpoint follow what its attempts said."""
         events: dict[str, tuple[EndpointEvent, int, str]] = {}
         for noted in batch:
             self._count(noted)
+            self._note_heartbeat(noted)
             found = self._event(noted)
             if found is not None:
                 events[noted.outcome.job.subscription] = found
@@ -80,6 +84,15 @@ class Settling:
         self._minutes[-1][1] += 1
         self._minutes[-1][2] += not delivered
 
+    def _note_heartbeat(self, noted: Noted) -> None:
+        if noted.outcome.job.kind != "heartbeat" or noted.judgement is None:
+            return
+        if noted.judgement.meaning == "delivered":
+            self.last_heartbeat = noted.outcome.at
+            self.late_heartbeats.discard(noted.outcome.job.subscription)
+        else:
+            self.late_heartbeats.add(noted.outcome.job.subscription)
+
     def failure_rate(self) -> float:
         """The part of the recent attempts that failed; 0 where there were none."""
         oldest = (self._clock.now() - RATE_OVER) // MINUTE
@@ -89,15 +102,19 @@ class Settling:
         return sum(minute[2] for minute in self._minutes) / made if made else 0.0
 
     def status(self, dispatcher: Dispatcher, directory: Directory) -> Mapping[str, Any]:
-        """For ``/status``, from memory."""
+        """For ``/status``, from memory. A heartbeat that did not arrive is a line that may be dead."""
         disabled = directory.count("disabled") + directory.count("gone")
-        self._metrics.delivery_backlog.set(dispatcher.size)
+        backlog = max(self.backlog, dispatcher.size)
+        self._metrics.delivery_backlog.set(backlog)
         self._metrics.endpoints_disabled.set(disabled)
         return {
-            "state": "ok",
-            "backlog": dispatcher.size,
+            "state": "degraded" if self.late_heartbeats else "ok",
+            "lag": self.lag,
+            "backlog": backlog,
             "failure_rate": round(self.failure_rate(), 4),
             "disabled_endpoints": disabled,
+            "last_heartbeat": None if self.last_heartbeat is None else format_instant(self.last_heartbeat),
+            "missed_heartbeats": len(self.late_heartbeats),
         }
 
 

@@ -4,7 +4,7 @@ from collections.abc import Container, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, case, func, insert, select, text
+from sqlalchemy import Connection, case, delete, func, insert, select, text
 
 from schemas.assessments import Alert
 from services.notify.domain.attempt import Job
@@ -47,13 +47,31 @@ class SqlAlertBook:
 
         return await self._database.write(work, durable=False)
 
+    async def reconsider(self, now: int, judge: Judge, full: Container[str], limit: int) -> tuple[int, list[Job]]:
+        """Decide anew what silences held that are over: how many alerts, and this process's messages."""
+        over = select(held.c.alert_id).where(held.c.silence_id.is_not(None), held.c.due_at <= now)
+        # Nearly every pass finds nothing: only what finds something needs the writer.
+        if not await self._database.read(lambda connection: connection.execute(over.limit(1)).first()):
+            return 0, []
+
+        def work(connection: Connection) -> tuple[int, list[Job]]:
+            _lock(connection)
+            ids = list(connection.execute(over.distinct().limit(limit)).scalars())
+            wave = [Arrival(e.alert, b"", "", now) for e in _load_latest(connection, ids)]
+            jobs = self._decide(connection, wave, judge, full)
+            settled = held.c.alert_id.in_(ids) & held.c.silence_id.is_not(None) & (held.c.due_at <= now)
+            connection.execute(delete(held).where(settled))
+            return len(ids), jobs
+
+        return await self._database.write(work)
+
     def _append(self, connection: Connection, wave: Sequence[Arrival]) -> list[Logged]:
         seq = connection.execute(select(func.max(alert_log.c.seq))).scalar() or 0
         rows = [
             {
                 "seq": seq + n, "alert_id": a.alert.id, "revision": a.alert.revision, "status": a.alert.status,
-                "incident_id": a.alert.incident_id, "thread": a.alert.thread, "event_id": a.event_id,
-                "recorded_at": a.now, "body": a.body,
+                "verdict": a.alert.verdict, "severity": a.alert.severity, "incident_id": a.alert.incident_id,
+                "thread": a.alert.thread, "event_id": a.event_id, "recorded_at": a.now, "body": a.body,
             }
             for n, a in enumerate(wave, 1)
         ]  # fmt: skip
@@ -62,7 +80,8 @@ class SqlAlertBook:
 
     def _decide(self, connection: Connection, wave: Sequence[Arrival], judge: Judge, full: Container[str]) -> list[Job]:
         told = _load_told(connection, [a.alert.id for a in wave if a.alert.revision > 1])
-        facts = Facts(told, lambda pairs: _load_last_sent(connection, pairs))
+        silenced = _load_silenced(connection, [a.alert.id for a in wave if not a.body])
+        facts = Facts(told, lambda pairs: _load_last_sent(connection, pairs), silenced)
         rows: list[dict[str, Any]] = []
         jobs: list[Job] = []
         waiting: list[tuple[Arrival, Fate]] = []
@@ -142,6 +161,24 @@ def _load_told(connection: Connection, alert_ids: Sequence[str]) -> dict[str, di
         if before is None or before.revision < revision:
             found[alert][subscription] = Told(revision)
     return found
+
+
+def _load_silenced(connection: Connection, alert_ids: Sequence[str]) -> dict[str, list[str]]:
+    """By alert, for whom a silence holds it."""
+    found: dict[str, list[str]] = {}
+    if alert_ids:
+        waiting = select(held.c.alert_id, held.c.subscription_id).where(
+            held.c.alert_id.in_(alert_ids), held.c.silence_id.is_not(None)
+        )
+        for row in connection.execute(waiting):
+            found.setdefault(row.alert_id, []).append(row.subscription_id)
+    return found
+
+
+def _load_latest(connection: Connection, alert_ids: Sequence[str]) -> list[Logged]:
+    newest = select(func.max(alert_log.c.seq)).where(alert_log.c.alert_id.in_(alert_ids)).group_by(alert_log.c.alert_id)
+    statement = select(alert_log).where(alert_log.c.seq.in_(newest)).order_by(alert_log.c.seq)
+    return [to_logged(row) for row in connection.execute(statement)]
 
 
 def _load_last_sent(connection: Connection, pairs: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], int]:

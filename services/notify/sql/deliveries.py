@@ -134,10 +134,10 @@ class SqlDeliveries:
             later = due if due > now or full else now + 1_000_000
             connection.execute(update(lanes).where(lanes.c.lane == lane).values(due_at=later))
 
-    async def put_off(self, lane: str, until: int) -> None:
-        """Do not look at the lane before then: its breaker is open."""
-        statement = update(lanes).where(lanes.c.lane == lane, lanes.c.due_at < until).values(due_at=until)
-        await self._database.write(lambda connection: connection.execute(statement), durable=False)
+    async def backlog(self) -> int:
+        """How many messages are due or will be tried again."""
+        statement = select(func.count()).select_from(deliveries).where(_d.state == "pending")
+        return await self._database.read(lambda connection: connection.execute(statement).scalar_one())
 
     async def adopt(self, now: int, *, alone: bool) -> int:
         """Queue again what processes had claimed that are no longer alive. ``alone``: none but this one can be."""

@@ -119,6 +119,26 @@ class SqlSubscriptions:
 
         return await self._database.write(work)
 
+    async def silence(self, id: str) -> Silence | None:
+        statement = select(silences).where(silences.c.id == id)
+        return next(iter(await self._silences(statement)), None)
+
+    async def silences(self, owner: str | None, before: tuple[int, str] | None, limit: int) -> Sequence[Silence]:
+        """Newest first: of one owner with those of everybody, or all."""
+        statement = select(silences)
+        if owner is not None:
+            statement = statement.where(silences.c.owner.is_(None) | (silences.c.owner == owner))
+        if before is not None:
+            statement = statement.where(tuple_(silences.c.created_at, silences.c.id) < before)
+        return await self._silences(statement.order_by(silences.c.created_at.desc(), silences.c.id.desc()).limit(limit))
+
+    async def silences_at(self, start: int, end: int) -> Sequence[Silence]:
+        """Those that were in force at some moment of the half-open interval."""
+        return await self._silences(select(silences).where(silences.c.starts_at < end, silences.c.ends_at > start))
+
+    async def _silences(self, statement: Any) -> Sequence[Silence]:
+        return await self._database.read(lambda connection: [to_silence(row) for row in connection.execute(statement)])
+
     async def end_silence(self, id: str, now: int, also: Also) -> None:
         """End it now, and let go of what it held. One that ended before is left as it is."""
 

@@ -56,9 +56,11 @@ alert_log = Table(
     Column("alert_id", Text, nullable=False),
     Column("revision", Integer, nullable=False),
     Column("status", Text, nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("severity", Text, nullable=False),
     Column("incident_id", Text, nullable=False, index=True),
-    Column("thread", Text, nullable=False),
-    Column("event_id", Text, nullable=False),
+    Column("thread", Text, nullable=False, index=True),
+    Column("event_id", Text, nullable=False, index=True),
     Column("recorded_at", BigInteger, nullable=False, index=True),
     Column("body", LargeBinary, nullable=False),
     Index("uq_alert_log_alert_id_revision", "alert_id", "revision", unique=True),
@@ -82,13 +84,16 @@ deliveries = Table(
     Column("attempts", Integer, nullable=False),
     Column("failures", Integer, nullable=False),
     Column("claimed_by", Text),
+    Column("mail_id", Text),
     Column("content", LargeBinary),
     sqlite_with_rowid=False,
 )
 WAITING: Final = and_(deliveries.c.state == "pending", deliveries.c.claimed_by.is_(None))
+MAILED: Final = deliveries.c.mail_id.is_not(None)
 CLAIMED: Final = and_(deliveries.c.state == "pending", deliveries.c.claimed_by.is_not(None))
 Index("ix_deliveries_subscription_id", deliveries.c.subscription_id, deliveries.c.created_at, deliveries.c.id)
 Index("ix_deliveries_alert_id", deliveries.c.alert_id, deliveries.c.subscription_id)
+Index("ix_deliveries_mail_id", deliveries.c.mail_id, sqlite_where=MAILED, postgresql_where=MAILED)
 Index("ix_deliveries_waiting", deliveries.c.lane, deliveries.c.due_at, sqlite_where=WAITING, postgresql_where=WAITING)
 Index("ix_deliveries_claimed", deliveries.c.claimed_by, sqlite_where=CLAIMED, postgresql_where=CLAIMED)
 

@@ -19,12 +19,13 @@ class DirectoryStore(Protocol):
 
 @dataclass(slots=True)
 class Directory:
-    """Belongs to the event loop. ``refresh`` brings it up to the store; a change made here may be put in at once."""
+    """Belongs to the event loop. ``refresh`` brings it up to the store. ``beating``: those that get heartbeats."""
 
     store: DirectoryStore
     version: int = 0
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
     silences: dict[str, Silence] = field(default_factory=dict)
+    beating: set[str] = field(default_factory=set)
     _index: Index = field(default_factory=Index)
 
     async def refresh(self) -> None:
@@ -58,9 +59,17 @@ class Directory:
             if subscription.state == "ended":
                 self.subscriptions.pop(subscription.id, None)
                 self._index.remove(subscription.id)
+                self.beating.discard(subscription.id)
                 continue
             self.subscriptions[subscription.id] = subscription
+            self._note_beating(subscription)
             if subscription.state in MATCHED:
                 self._index.put(subscription.id, subscription.draft.filter)
             else:
                 self._index.remove(subscription.id)
+
+    def _note_beating(self, subscription: Subscription) -> None:
+        if subscription.draft.heartbeat is not None and subscription.state in MATCHED:
+            self.beating.add(subscription.id)
+        else:
+            self.beating.discard(subscription.id)

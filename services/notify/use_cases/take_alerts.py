@@ -1,7 +1,7 @@
 """Take alerts off the log: keep them, decide for whom they are, and hand the messages to the sender."""
 
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol
 
 import msgspec
@@ -11,12 +11,14 @@ from services.notify.domain.attempt import Job
 from services.notify.domain.grouping import is_gathered, read_group
 from services.notify.domain.identity import alert_message_id
 from services.notify.domain.lifecycle import SENT_TO, DeliveryState
-from services.notify.domain.pipeline import STAGES, Case, decide
+from services.notify.domain.pipeline import STAGES, Case, decide, match
 from services.notify.domain.subscription import Subscription
 from services.notify.use_cases.directory import Directory
 
 #: The index has matched already: what remains is everything after the first stage.
 _AFTER_MATCH: Final = STAGES[1:]
+#: Alerts that came out of a silence and are decided in one transaction.
+RELEASED_AT_ONCE: Final = 200
 
 
 class StaleError(Exception):
@@ -53,10 +55,12 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the store knows that a decision needs: who was told of an alert, and when a group last went out."""
+    """What the store knows that a decision needs: who was told of an alert, when a group last went out, and where
+    alerts are decided anew, for whom a silence held them."""
 
     told: Mapping[str, Mapping[str, Told]]
     last_sent: Callable[[Sequence[tuple[str, str]]], Mapping[tuple[str, str], int]]
+    silenced: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,11 @@ class AlertBook(Protocol):
         """Keep what is new and what ``judge`` makes of it, in one transaction. Raises StaleError."""
         ...
 
+    async def reconsider(self, now: int, judge: Judge, full: Container[str], limit: int) -> tuple[int, Sequence[Job]]:
+        """Decide anew, in one transaction, what silences held that are over, of up to ``limit`` alerts: how many
+        these were, and the messages that are this process's to send now."""
+        ...
+
 
 class Sender(Protocol):
     def full(self) -> Container[str]:
@@ -108,6 +117,20 @@ async def take_alerts(arrivals: Sequence[Arrival], directory: Directory, book: A
             continue
         sender.offer(accepted.jobs)
         return accepted
+
+
+async def release_silenced(now: int, directory: Directory, book: AlertBook, sender: Sender) -> None:
+    """Send what silences held that are over, if it still stands."""
+
+    def judge(arrival: Arrival, facts: Facts) -> Iterator[Fate]:
+        held_for = (directory.subscriptions.get(id) for id in facts.silenced.get(arrival.alert.id, ()))
+        concerned = [s for s in held_for if s and match(Case(arrival.alert, s, arrival.now)).passed]
+        return judge_alert(arrival, concerned, directory, facts)
+
+    count = RELEASED_AT_ONCE
+    while count == RELEASED_AT_ONCE:
+        count, jobs = await book.reconsider(now, judge, sender.full(), RELEASED_AT_ONCE)
+        sender.offer(jobs)
 
 
 def _judge_with(directory: Directory, matched: Mapping[str, Sequence[str]]) -> Judge:
