@@ -24,7 +24,10 @@ async function refreshStatus() {
       const [old, now] = [element(id), fresh.getElementById(id)];
       if (now && old.innerHTML !== now.innerHTML) old.replaceWith(document.importNode(now, true));
     }
-    document.title = fresh.title;
+    if (document.title !== fresh.title) {
+      document.title = fresh.title;
+      element("said").textContent = fresh.getElementById("overall").textContent;
+    }
   } catch {
     const stamp = element("stamp");
     stamp.classList.add("lost");
@@ -38,40 +41,59 @@ async function refreshStatus() {
 // The key: from the fragment of a link, or typed in. It stays in this tab and leaves the address bar at once.
 function takeKey() {
   const given = new URLSearchParams(location.hash.slice(1)).get("key");
-  if (given) {
-    sessionStorage.setItem("key", given);
-    history.replaceState(null, "", location.pathname + location.search);
-  }
-  return sessionStorage.getItem("key");
+  if (given) history.replaceState(null, "", location.pathname + location.search);
+  return given;
 }
 
 const alerts = new Map();
 let cursor = null;
 let key = null;
 
-async function fetchAlerts() {
+// One follower a key: when the key changes, the one before it ends at its next step.
+async function follow(mine) {
+  while (key === mine) {
+    try {
+      await fetchAlerts(mine);
+    } catch {
+      if (key === mine) note("No answer; trying again.");
+    }
+    await new Promise((done) => setTimeout(done, ALERTS_EVERY_MS));
+  }
+}
+
+async function fetchAlerts(mine) {
   for (let page = 0; page < PAGES_A_TURN; page += 1) {
     const query = new URLSearchParams({ limit: "1000" });
     if (cursor) query.set("after", cursor);
-    const answer = await fetch(`/v1/alerts?${query}`, { headers: { Authorization: `Bearer ${key}` } });
+    const answer = await fetch(`/v1/alerts?${query}`, { headers: { Authorization: `Bearer ${mine}` } });
+    if (key !== mine) return;
     if (answer.status === 401 || answer.status === 403) return refuseKey(answer.status);
     if (!answer.ok) throw new Error(`status ${answer.status}`);
     const list = await answer.json();
+    if (key !== mine) return;
+    take(list.items);
     cursor = list.next || cursor;
-    for (const alert of list.items) {
-      alerts.delete(alert.id);
-      alerts.set(alert.id, alert);
-      if (alerts.size > SHOWN) alerts.delete(alerts.keys().next().value);
-    }
-    if (list.items.length) showAlerts();
     if (!list.has_more) break;
   }
-  element("live-note").textContent = alerts.size ? "Newest first; each line is the latest word on its alert." : "No alert so far.";
+  note(alerts.size ? "Newest first; each line is the latest word on its alert." : "No alert so far.");
+}
+
+function take(items) {
+  for (const alert of items) {
+    alerts.delete(alert.id);
+    alerts.set(alert.id, alert);
+    if (alerts.size > SHOWN) alerts.delete(alerts.keys().next().value);
+  }
+  if (items.length) showAlerts();
+}
+
+function note(text) {
+  element("live-note").textContent = text;
 }
 
 function refuseKey(status) {
   forgetKey();
-  element("live-note").textContent = status === 401 ? "This key is not valid, or no longer." : "This key may not read alerts.";
+  note(status === 401 ? "This key is not valid, or no longer." : "This key may not read alerts.");
 }
 
 function forgetKey() {
@@ -85,21 +107,13 @@ function forgetKey() {
 }
 
 function useKey(given) {
+  forgetKey();
+  sessionStorage.setItem("key", given);
   key = given;
   element("key-form").hidden = true;
   element("forget").hidden = false;
-  element("live-note").textContent = "Looking for alerts …";
-  pollAlerts();
-}
-
-async function pollAlerts() {
-  if (!key) return;
-  try {
-    await fetchAlerts();
-  } catch {
-    element("live-note").textContent = "No answer; trying again.";
-  }
-  if (key) setTimeout(pollAlerts, ALERTS_EVERY_MS);
+  note("Looking for alerts …");
+  follow(given);
 }
 
 function showAlerts() {
@@ -134,84 +148,22 @@ function when(alert) {
   return `${shown.format(new Date(alert.occurred.from))} UTC`;
 }
 
-element("key-form").hidden = false;
-  element("forget").hidden = true;
-}
-
-function useKey(given) {
-  key = given;
-  element("key-form").hidden = true;
-  element("forget").hidden = false;
-  element("live-note").textContent = "Looking for alerts …";
-  pollAlerts();
-}
-
-async function pollAlerts() {
-  if (!key) return;
-  try {
-    await fetchAlerts();
-  } catch {
-    element("live-note").textContent = "No answer; trying again.";
-  }
-  if (key) setTimeout(pollAlerts, ALERTS_EVERY_MS);
-}
-
-function showAlerts() {
-  const open = new Set([...document.querySelectorAll(".alert details[open]")].map((d) => d.dataset.alert));
-  const lines = [...alerts.values()].reverse().map((alert) => alertLine(alert, open.has(alert.id)));
-  element("alerts").replaceChildren(...lines);
-}
-
-function alertLine(alert, open) {
-  const line = make("li", `alert ${alert.severity} ${alert.status}`);
-  line.append(make("p", "headline", alert.headline));
-  const facts = [alert.status, alert.severity, alert.verdict === "violation" ? alert.certainty : alert.verdict, when(alert), alert.truces.join(", ")];
-  line.append(make("p", "meta", facts.filter(Boolean).join(" · ")));
-  const details = make("details");
-  details.dataset.alert = alert.id;
-  details.open = open;
-  details.append(make("summary", "", "why"));
-  const list = make("ul");
-  for (const reason of alert.reasons) list.append(make("li", "", reason.text || reason.code));
-  for (const change of alert.changes) list.append(make("li", "", `${change.field} was ${asText(change.before)}, is ${asText(change.after)}`));
-  details.append(list);
-  line.append(details);
-  return line;
-}
-
-function asText(value) {
-  return typeof value === "string" ? value : JSON.stringify(value);
-}
-
-function when(alert) {
-  try {
-    const shown = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short", timeZone: alert.timezone || "UTC" });
-    return `${shown.format(new Date(alert.occurred.from))} ${alert.timezone || "UTC"}`;
-  } catch {
-    return alert.occurred.from;
-  }
-}
-
 element("key-form").addEventListener("submit", (event) => {
   event.preventDefault();
-  sessionStorage.setItem("key", element("key").value.trim());
+  const given = element("key").value.trim();
   element("key").value = "";
-  useKey(sessionStorage.getItem("key"));
+  if (given) useKey(given);
 });
 element("forget").addEventListener("click", () => {
   forgetKey();
-  element("live-note").textContent = "The key is forgotten.";
+  note("The key is forgotten.");
 });
 addEventListener("hashchange", () => {
   const given = takeKey();
-  if (given) {
-    forgetKey();
-    sessionStorage.setItem("key", given);
-    useKey(given);
-  }
+  if (given) useKey(given);
 });
 
-const first = takeKey();
+const first = takeKey() || sessionStorage.getItem("key");
 if (first) useKey(first);
 else element("key-form").hidden = false;
 setInterval(refreshStatus, STATUS_EVERY_MS);
