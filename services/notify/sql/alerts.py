@@ -4,7 +4,7 @@ from collections.abc import Container, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, case, delete, func, insert, select, text
+from sqlalchemy import Connection, case, delete, func, insert, select, text, update
 
 from schemas.assessments import Alert
 from services.notify.domain.attempt import Job
@@ -97,6 +97,8 @@ class SqlAlertBook:
                 rows.append(delivery_row(fate.job, due, self._instance if mine else None, fate.state))
                 if mine:
                     jobs.append(fate.job)
+                elif fate.job.subscription in before:
+                    _pull_forward(connection, fate.job, fate.due)
         insert_rows(connection, rows)
         _keep_waiting(connection, waiting)
         return jobs
@@ -107,6 +109,14 @@ class SqlAlertBook:
         if fate.state != "pending" or fate.due > now or fate.job.lane in full:
             return False
         return before is None or not before.unfinished or before.claimed_by == self._instance
+
+
+def _pull_forward(connection: Connection, job: Job, due: int) -> None:
+    """What quiet hours hold of an alert goes out before what breaks through them."""
+    d = deliveries.c
+    same = (d.alert_id == job.alert) & (d.subscription_id == job.subscription)
+    waiting = same & (d.state == "pending") & (d.attempts == 0) & (d.due_at > due)
+    connection.execute(update(deliveries).where(waiting).values(due_at=due))
 
 
 def _lock(connection: Connection) -> None:
@@ -203,8 +213,9 @@ def _keep_waiting(connection: Connection, waiting: Sequence[tuple[Arrival, Fate]
 
 
 def _newer(came: Any) -> dict[str, Any]:
-    # A group keeps its hour when one of its alerts changes; an alert that comes out of a silence gets a new one.
-    stays = held.c.silence_id.is_(None) & came.silence_id.is_(None)
+    # A group keeps its hour when one of its alerts changes, unless that is to come sooner; an alert that comes out of
+    # a silence gets a new one.
+    stays = held.c.silence_id.is_(None) & came.silence_id.is_(None) & (held.c.due_at < came.due_at)
     due = case((stays, held.c.due_at), else_=came.due_at)
     return {"revision": came.revision, "group_key": came.group_key, "silence_id": came.silence_id, "due_at": due}
 
