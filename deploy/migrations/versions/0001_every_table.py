@@ -21,6 +21,8 @@ def upgrade() -> None:
         sa.Column("alert_id", sa.Text(), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("verdict", sa.Text(), nullable=False),
+        sa.Column("severity", sa.Text(), nullable=False),
         sa.Column("incident_id", sa.Text(), nullable=False),
         sa.Column("thread", sa.Text(), nullable=False),
         sa.Column("event_id", sa.Text(), nullable=False),
@@ -28,8 +30,10 @@ def upgrade() -> None:
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_alert_log")),
     )
+    op.create_index(op.f("ix_alert_log_event_id"), "alert_log", ["event_id"], unique=False)
     op.create_index(op.f("ix_alert_log_incident_id"), "alert_log", ["incident_id"], unique=False)
     op.create_index(op.f("ix_alert_log_recorded_at"), "alert_log", ["recorded_at"], unique=False)
+    op.create_index(op.f("ix_alert_log_thread"), "alert_log", ["thread"], unique=False)
     op.create_index("uq_alert_log_alert_id_revision", "alert_log", ["alert_id", "revision"], unique=True)
     op.create_table(
         "api_keys",
@@ -96,6 +100,7 @@ def upgrade() -> None:
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("claimed_by", sa.Text(), nullable=True),
+        sa.Column("mail_id", sa.Text(), nullable=True),
         sa.Column("content", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_deliveries")),
         sqlite_with_rowid=False,
@@ -108,6 +113,14 @@ def upgrade() -> None:
         unique=False,
         sqlite_where=sa.text("state = 'pending' AND claimed_by IS NOT NULL"),
         postgresql_where=sa.text("state = 'pending' AND claimed_by IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_deliveries_mail_id",
+        "deliveries",
+        ["mail_id"],
+        unique=False,
+        sqlite_where=sa.text("mail_id IS NOT NULL"),
+        postgresql_where=sa.text("mail_id IS NOT NULL"),
     )
     op.create_index(
         "ix_deliveries_subscription_id", "deliveries", ["subscription_id", "created_at", "id"], unique=False
@@ -446,6 +459,12 @@ def downgrade() -> None:
     )
     op.drop_index("ix_deliveries_subscription_id", table_name="deliveries")
     op.drop_index(
+        "ix_deliveries_mail_id",
+        table_name="deliveries",
+        sqlite_where=sa.text("mail_id IS NOT NULL"),
+        postgresql_where=sa.text("mail_id IS NOT NULL"),
+    )
+    op.drop_index(
         "ix_deliveries_claimed",
         table_name="deliveries",
         sqlite_where=sa.text("state = 'pending' AND claimed_by IS NOT NULL"),
@@ -461,7 +480,9 @@ def downgrade() -> None:
     op.drop_table("assessments")
     op.drop_table("api_keys")
     op.drop_index("uq_alert_log_alert_id_revision", table_name="alert_log")
+    op.drop_index(op.f("ix_alert_log_thread"), table_name="alert_log")
     op.drop_index(op.f("ix_alert_log_recorded_at"), table_name="alert_log")
     op.drop_index(op.f("ix_alert_log_incident_id"), table_name="alert_log")
+    op.drop_index(op.f("ix_alert_log_event_id"), table_name="alert_log")
     op.drop_table("alert_log")
     # ### end Alembic commands ###
