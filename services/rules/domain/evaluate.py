@@ -26,7 +26,7 @@ from services.rules.domain.severity import severity_of
 from services.rules.domain.time import NEAR, Span, span_of
 from services.rules.domain.truce import Timeline, WholeShares
 
-_KEPT_TIMELINES = 65_536
+_KEPT_TIMELINES = 16_384
 #: A link this strong may corroborate (rules.md 18).
 _STRONG = 0.8
 

@@ -66,8 +66,9 @@ class Terms:
         self.exclusions = Refs(truce.exclusions)
         self.duties: dict[str, list[Obligation]] = {}
         for duty in truce.duties:
+            obligation = Obligation(duty)
             for act in duty.acts:
-                self.duties.setdefault(act, []).append(Obligation(duty))
+                self.duties.setdefault(act, []).append(obligation)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ _ARTICLES: Final = frozenset({"the", "al", "el"})
 _ARABIC_ARTICLE: Final = "ال"
 
 
-@lru_cache(maxsize=16_384)
+@lru_cache(maxsize=8_192)
 def normalise(name: str) -> str:
     """The form in which names are compared; normalising it again changes nothing. Empty where nothing is left.
 

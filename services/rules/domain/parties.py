@@ -44,8 +44,8 @@ class Roll:
         self._parties = registry.parties
         self._names = index_parties(registry.parties.values())
         self._turns = sorted(_turns(registry.parties.values()))
-        self._actor = lru_cache(maxsize=16_384)(self._find)
-        self._lineage = lru_cache(maxsize=16_384)(self._follow)
+        self._actor = lru_cache(maxsize=8_192)(self._find)
+        self._lineage = lru_cache(maxsize=8_192)(self._follow)
 
     def actor(self, reported: str, at: int) -> Actor:
         return self._actor(reported, self._epoch(at))

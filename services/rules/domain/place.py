@@ -34,7 +34,7 @@ class Gazetteer:
         self._place_names = NameIndex.of(
             (name, place.id) for place in registry.places.values() for name in (place.name, *place.aliases)
         )
-        self.locate = lru_cache(maxsize=8_192)(self._locate)
+        self.locate = lru_cache(maxsize=2_048)(self._locate)
 
     def _locate(self, location: Location) -> Located:
         named, candidates = self._by_name(location.place)

@@ -11,7 +11,7 @@ from schemas.vocabulary import Language, ReasonCode
 from services.rules.domain.model import Registry
 from services.rules.domain.sentences import Narrator
 
-_KEPT: Final = 32_768
+_KEPT: Final = 8_192
 
 #: What a fact is made from: all of it hashable, so that the same reason is made and worded once.
 FactValue = str | int | float | bool | None | tuple[str, ...] | FoundWindow

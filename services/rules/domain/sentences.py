@@ -24,7 +24,6 @@ from schemas.local_time import find_zone
 from schemas.vocabulary import Language
 from services.rules.domain.model import Names, Registry
 
-_MOMENT: Final = "d MMMM y, HH:mm (ZZZZ)"
 #: First strong isolate and its end: what is put into a right-to-left sentence keeps its own direction.
 _ISOLATE: Final = "\u2068{}\u2069"
 
@@ -168,7 +167,8 @@ def named(names: Names, id: str, language: Language) -> str:
 @lru_cache(maxsize=8_192)
 def moment(at: str, timezone: str, language: Language) -> str:
     """A moment (RFC 3339) as a reader there writes it, with its offset."""
-    return format_datetime(to_datetime(parse_instant(at)), _MOMENT, tzinfo=find_zone(timezone), locale=language)
+    pattern = catalogue(language).text("moment")
+    return format_datetime(to_datetime(parse_instant(at)), pattern, tzinfo=find_zone(timezone), locale=language)
 
 
 def percent(share: float, language: Language) -> str:

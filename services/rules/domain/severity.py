@@ -33,6 +33,6 @@ def hits_protected_site(report: Report) -> bool:
     return bool(report.sites) or report.act == "attack_on_aid" or any(map(_names_site, report.targets))
 
 
-@lru_cache(maxsize=16_384)
+@lru_cache(maxsize=8_192)
 def _names_site(target: str) -> bool:
     return not _SITE_WORDS.isdisjoint(normalise(target).split())
