@@ -14,8 +14,9 @@ from schemas.local_time import find_zone
 from schemas.report import Report
 from schemas.vocabulary import CERTAINTIES, OUTCOMES, Certainty, Language, Outcome
 from services.rules.domain import certainty
-from services.rules.domain.finding import Bench, Incident, Judged, Terms
+from services.rules.domain.finding import Checks
 from services.rules.domain.footprint import Footprint, Nowhere, Shape
+from services.rules.domain.incident import Incident, Terms
 from services.rules.domain.index import Calendar, Ground
 from services.rules.domain.model import Registry
 from services.rules.domain.parties import Actor, Roll
@@ -25,6 +26,7 @@ from services.rules.domain.reasons import Reasons, once
 from services.rules.domain.severity import severity_of
 from services.rules.domain.time import NEAR, Span, span_of
 from services.rules.domain.truce import Timeline, WholeShares
+from services.rules.domain.violation import Judged, Scales
 
 _KEPT_TIMELINES = 16_384
 #: A link this strong may corroborate (rules.md 18).
@@ -60,7 +62,8 @@ class Judge:
         self._gazetteer = Gazetteer(registry, self._ground)
         self._roll = Roll(registry)
         self._reasons = Reasons(registry)
-        self._bench = Bench(self._roll, Presences(registry, self._ground.number), self._reasons)
+        presences = Presences(registry, self._ground.number, self._roll)
+        self._checks = Checks(presences, Scales(self._roll, presences, self._reasons), self._reasons)
         self._terms = [Terms(truce, self._ground.number) for truce in truces]
         self._whole_timeline = lru_cache(maxsize=_KEPT_TIMELINES)(self._timeline_of_whole)
         self._latest: dict[Shape, Footprint] = {}
@@ -145,7 +148,7 @@ class Judge:
         )
 
     def _judge(self, terms: Terms, incident: Incident) -> Judged:
-        return self._bench.judge(terms, incident, self._timeline(terms, incident.footprint).read(incident.span))
+        return self._checks.judge(terms, incident, self._timeline(terms, incident.footprint).read(incident.span))
 
     def _timeline(self, terms: Terms, footprint: Footprint) -> Timeline:
         """Most places lie wholly in an area or not at all: then the areas that hold them say everything."""

@@ -1,0 +1,108 @@
+"""How certain a violation is, and by whom and against whom it was. Source: rules.md 3, 5, 6, 9, 13, "Certainty"."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from schemas.assessments import Finding, Reason
+from schemas.vocabulary import Claim, ReasonCode
+from services.rules.domain import certainty
+from services.rules.domain.incident import Incident, Terms
+from services.rules.domain.model import Presence
+from services.rules.domain.parties import Actor, Pairing, Roll
+from services.rules.domain.presence import Presences
+from services.rules.domain.reasons import Reasons, once
+from services.rules.domain.truce import Reading
+
+_CLAIMED: Final[dict[Claim, ReasonCode]] = {
+    "self_defence": "self_defence_claimed",
+    "aimed_at_excluded": "aimed_at_excluded_claimed",
+    "accident": "accident_claimed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """What one side of a violation adds: its reasons, and the most certainty that it allows."""
+
+    reasons: tuple[Reason, ...]
+    cap: int = certainty.OBSERVED
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A finding, and whether its certainty rests on the source's grade."""
+
+    finding: Finding
+    rests_on_grade: bool = False
+
+
+class Scales:
+    """Weighs violations."""
+
+    def __init__(self, roll: Roll, presences: Presences, reasons: Reasons) -> None:
+        self._roll, self._presences, self._say = roll, presences, reasons.say
+
+    def weigh(self, terms: Terms, incident: Incident, reading: Reading, pairing: Pairing) -> Judged:
+        """The finding of a violation, with its certainty. ``pairing`` says who suffices for it."""
+        excluded = terms.exclusions.at(incident.span.start)
+        sides = (
+            self._perpetrator_side(terms, incident, pairing, excluded),
+            self._target_side(incident, pairing, excluded),
+        )
+        dispute = self._dispute(terms, reading)
+        steps = self._steps(incident, bool(excluded))
+        within = self._say("within_window", truce=terms.id, window=reading.stretch.found)
+        cap = certainty.lowest_cap(side.cap for side in (*sides, dispute))
+        level = certainty.level_of(incident.source, cap, len(steps), incident.corroborated)
+        reasons = once((within, *sides[0].reasons, *sides[1].reasons, *dispute.reasons, *steps))
+        finding = Finding(terms.id, "violation", certainty.WORDS[level], reading.stretch.found, reasons)
+        return Judged(finding, rests_on_grade=incident.source <= cap)
+
+    def _perpetrator_side(self, terms: Terms, incident: Incident, pairing: Pairing, excluded: frozenset[str]) -> _Side:
+        say, clear = self._say, [actor for actor in pairing.perpetrators if actor.is_clear]
+        if clear:
+            return _Side(
+                tuple(say("bound_perpetrator", reported=a.reported, party=a.party, truce=terms.id) for a in clear)
+            )
+        here = self._presences.excluded_here(incident.footprint, incident.span, excluded)
+        if not pairing.perpetrators:
+            at = incident.span.start
+            able = [entry for entry in here if incident.act not in self._roll.cannot(entry.party, at)]
+            return self._unclear_side((self._say("unattributed"),), able)
+        return self._unclear_side(self._umbrellas("umbrella_perpetrator", pairing.perpetrators), here)
+
+    def _target_side(self, incident: Incident, pairing: Pairing, excluded: frozenset[str]) -> _Side:
+        if not incident.has_unclear_target(pairing):
+            return _Side(())
+        here = self._presences.excluded_here(incident.footprint, incident.span, excluded)
+        if not pairing.targets:
+            return self._unclear_side((self._say("unknown_target"),), here)
+        return self._unclear_side(self._umbrellas("umbrella_target", pairing.targets), here)
+
+    def _unclear_side(self, reasons: tuple[Reason, ...], here: Sequence[Presence]) -> _Side:
+        """At most likely; at most possible where an excluded group may be meant (rules.md 6)."""
+        present = tuple(self._say("excluded_group_present", party=e.party, area=e.area) for e in here)
+        return _Side((*reasons, *present), certainty.POSSIBLE if here else certainty.LIKELY)
+
+    def _umbrellas(self, code: ReasonCode, actors: Sequence[Actor]) -> tuple[Reason, ...]:
+        return tuple(self._say(code, reported=actor.reported, party=actor.party) for actor in actors)
+
+    def _dispute(self, terms: Terms, reading: Reading) -> _Side:
+        if reading.dispute is None:
+            return _Side(())
+        found = reading.dispute.found
+        disputed = self._say("window_disputed", truce=terms.id, window=found, announcements=found.announcements)
+        return _Side((disputed,), certainty.POSSIBLE)
+
+    def _steps(self, incident: Incident, excludes_anyone: bool) -> list[Reason]:
+        """One reason for each step of certainty that is lost."""
+        steps = []
+        named = incident.perpetrators
+        if named and all(incident.act in actor.cannot for actor in named):
+            parties = tuple(dict.fromkeys(actor.party for actor in named if actor.party is not None))
+            steps.append(self._say("implausible_perpetrator", parties=parties, act=incident.act))
+        for claim in dict.fromkeys(incident.claims):
+            if claim != "aimed_at_excluded" or excludes_anyone:
+                steps.append(self._say(_CLAIMED[claim]))
+        return steps
