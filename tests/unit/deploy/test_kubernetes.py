@@ -1,0 +1,86 @@
+"""The manifests are valid, hang together, and say of the services what the services say of themselves."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from schemas.topics import ALERTS, INCIDENTS
+from services.notify import bootstrap as notify
+from services.rules import bootstrap as rules
+from services.shared.bus.kafka_topics import PARTITIONS
+
+DIRECTORY: Final = Path(__file__).parents[3] / "deploy" / "kubernetes"
+SERVICES: Final = ("ingest", "rules", "notify")
+#: What the schemas of Kubernetes do not describe: KEDA's own kind, and kustomize's, which never reaches a cluster.
+FOREIGN: Final = frozenset({"ScaledObject", "Kustomization"})
+
+Manifest = dict[str, Any]
+
+
+@cache
+def manifests() -> tuple[Manifest, ...]:
+    files = sorted(DIRECTORY.glob("*.yaml"))
+    return tuple(document for file in files for document in yaml.safe_load_all(file.read_text()))
+
+
+def kinds(kind: str) -> dict[str, Manifest]:
+    return {m["metadata"]["name"]: m for m in manifests() if m["kind"] == kind}
+
+
+@pytest.mark.parametrize("manifest", manifests(), ids=lambda m: f"{m['kind']}")
+def test_it_is_valid(manifest: Manifest) -> None:
+    if manifest["kind"] in FOREIGN:
+        assert manifest["apiVersion"] in {"keda.sh/v1alpha1", "kustomize.config.k8s.io/v1beta1"}
+    else:
+        kubernetes_validate.validate(manifest, kubernetes_validate.latest_version(), strict=True)
+
+
+def test_kustomize_names_every_file() -> None:
+    (kustomization,) = (m for m in manifests() if m["kind"] == "Kustomization")
+    assert set(kustomization["resources"]) == {f.name for f in DIRECTORY.glob("*.yaml")} - {"kustomization.yaml"}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_is_probed_cannot_be_root_and_may_be_disrupted_one_at_a_time(name: str) -> None:
+    pod = kinds("Deployment")[name]["spec"]["template"]
+    (container,) = pod["spec"]["containers"]
+    assert pod["spec"]["securityContext"]["runAsNonRoot"] is True
+    assert container["securityContext"]["capabilities"]["drop"] == ["ALL"]
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
+    assert container["args"][0] == name
+    probes = {
+        probe: container[probe]["httpGet"]["path"] for probe in ("startupProbe", "readinessProbe", "livenessProbe")
+    }
+    assert probes == {"startupProbe": "/readyz", "readinessProbe": "/readyz", "livenessProbe": "/livez"}
+    budget = kinds("PodDisruptionBudget")[name]["spec"]
+    assert budget["maxUnavailable"] == 1
+    labels = pod["metadata"]["labels"]
+    assert budget["selector"]["matchLabels"] == kinds("Service")[name]["spec"]["selector"] == labels
+
+
+@pytest.mark.parametrize(
+    ("name", "group", "topic"),
+    [("rules", rules.GROUP, INCIDENTS.name), ("notify", notify.GROUP, ALERTS.name)],
+)
+def test_a_consumer_scales_on_the_lag_of_its_own_group(name: str, group: str, topic: str) -> None:
+    spec = kinds("ScaledObject")[name]["spec"]
+    (trigger,) = spec["triggers"]
+    assert spec["scaleTargetRef"]["name"] in kinds("Deployment")
+    assert (trigger["type"], trigger["metadata"]["consumerGroup"], trigger["metadata"]["topic"]) == (
+        "kafka",
+        group,
+        topic,
+    )
+    assert trigger["metadata"]["bootstrapServers"] == kinds("ConfigMap")["trucewatch"]["data"]["TRUCEWATCH_KAFKA"]
+    assert 2 <= spec["minReplicaCount"] < spec["maxReplicaCount"] <= PARTITIONS
+
+
+def test_no_secret_is_in_the_manifests() -> None:
+    assert kinds("Secret") == {}
+    for name in SERVICES:
+        (container,) = kinds("Deployment")[name]["spec"]["template"]["spec"]["containers"]
+        assert {"secretRef": {"name": "trucewatch"}} in container["envFrom"]
