@@ -67,6 +67,7 @@ class Scales:
             )
         here = self._presences.excluded_here(incident.footprint, incident.span, excluded)
         if not pairing.perpetrators:
+            # Only where nobody is named do means tell: an umbrella's name already points to someone.
             at = incident.span.start
             able = [entry for entry in here if incident.act not in self._roll.cannot(entry.party, at)]
             return self._unclear_side((self._say("unattributed"),), able)
