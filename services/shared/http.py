@@ -4,6 +4,7 @@ Wire models are msgspec structs, validated once, here. The OpenAPI file is gener
 :func:`describe` attaches to each endpoint.
 """
 
+import asyncio
 import base64
 import json
 from collections.abc import Callable, Sequence
@@ -14,6 +15,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from schemas.vocabulary import Role
 from services.shared.failures import RetryLaterError
@@ -218,7 +220,46 @@ def install_problems(app: FastAPI) -> None:
     async def on_away(_request: Request, error: Exception) -> Response:
         return Problem(503, "Not available now", str(error), headers={"retry-after": "5"}).response()
 
+    async def on_unforeseen(_request: Request, _error: Exception) -> Response:
+        return Problem(500, "Failed", "This is our fault, and has been logged.").response()
+
     app.add_exception_handler(Problem, on_problem)
+    app.add_exception_handler(Exception, on_unforeseen)
     app.add_exception_handler(HTTPException, on_http)
     app.add_exception_handler(RequestValidationError, on_invalid)
     app.add_exception_handler(RetryLaterError, on_away)
+
+
+def answer_heads(app: ASGIApp) -> ASGIApp:
+    """``app``, which then answers HEAD wherever it answers GET: the same headers, and nothing after them."""
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == "HEAD":
+            head = _Head(send)
+            await app({**scope, "method": "GET"}, head.receive, head.send)
+        else:
+            await app(scope, receive, send)
+
+    return serve
+
+
+class _Head:
+    """To the app, a client that hangs up once it has the headers: a stream must not run on for nobody."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._asked = False
+        self._started = asyncio.Event()
+
+    async def receive(self) -> Message:
+        if not self._asked:
+            self._asked = True
+            return {"type": "http.request", "body": b"", "more_body": False}
+        await self._started.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            await self._send(message)
+            await self._send({"type": "http.response.body", "body": b""})
+            self._started.set()
