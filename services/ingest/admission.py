@@ -9,7 +9,7 @@ import msgspec
 from schemas.report import Report
 from services.ingest.domain import identify, name_incident
 from services.ingest.use_cases import Filing
-from services.shared.reports import locate_in_time, read_located
+from services.shared.reports import read_located
 
 _decode = msgspec.json.Decoder(Report).decode
 
@@ -32,15 +32,12 @@ class Admission:
         """A valid report as the command to file it. Raises Problem 400 for no JSON, 422 with every error."""
         now = self.now()
         report, span = read_located(body, now, self.local.zone)
-        incident_id = name_incident(partner, report.external_id)
-        identity = identify(report, span.start, span.end)
-        return Filing(incident_id, partner, report, identity, span, now, traceparent)
+        return Filing(name_incident(partner, report.external_id), partner, report, span, now, traceparent)
 
     def fingerprint(self, body: bytes, partner: str) -> bytes:
         """What the bytes of one report mean, whether it is valid or not; of what is no report, the bytes."""
         try:
             report = _decode(body)
-            span = locate_in_time(report.occurred, self.local.zone)
-            return name_incident(partner, report.external_id).encode() + identify(report, span.start, span.end)
-        except (ValueError, OverflowError, AssertionError, RecursionError):
+            return name_incident(partner, report.external_id).encode() + identify(report)
+        except (ValueError, OverflowError, RecursionError):
             return body

@@ -4,24 +4,15 @@ Values in, values out. Source: the contract, "Incident reports"; rules.md 12 and
 """
 
 import hashlib
-from datetime import datetime
+from datetime import UTC, datetime
 
 import msgspec
 
-from schemas.instants import to_datetime
 from schemas.report import DEFAULT_RADIUS_KM, Occurrence, Report
 from schemas.vocabulary import IncidentState
 
 _encode = msgspec.json.Encoder().encode
 _replace = msgspec.structs.replace
-
-
-class Latest(msgspec.Struct, frozen=True):
-    """What is known of the newest revision of an incident. ``retracted`` is the reason of a retraction."""
-
-    revision: int
-    identity: bytes
-    retracted: str | None
 
 
 def name_incident(partner: str, external_id: str) -> str:
@@ -30,16 +21,12 @@ def name_incident(partner: str, external_id: str) -> str:
     return hashlib.blake2b(b"%d:%b%b" % (len(owner), owner, external_id.encode()), digest_size=16).hexdigest()
 
 
-def identify(report: Report, start: int, end: int) -> bytes:
-    """A digest of what a report means: equal for equal instants in other offsets, for defaults given or left out.
-
-    ``start`` and ``end`` are the instants of its interval. A whole day is its date instead, so that a corrected time
-    zone makes no new content of it.
-    """
-    return hashlib.blake2b(_encode(_canonical(report, start, end)), digest_size=16).digest()
+def identify(report: Report) -> bytes:
+    """A digest of what a report means: equal for equal instants in other offsets, for defaults given or left out."""
+    return hashlib.blake2b(_encode(_canonical(report)), digest_size=16).digest()
 
 
-def _canonical(report: Report, start: int, end: int) -> Report:
+def _canonical(report: Report) -> Report:
     location = report.location
     if location.radius_km == DEFAULT_RADIUS_KM:
         location = _replace(location, radius_km=None)
@@ -47,8 +34,10 @@ def _canonical(report: Report, start: int, end: int) -> Report:
         # Minus zero is written differently, and is no other place.
         location = _replace(location, lat=_unsigned(location.lat), lon=_unsigned(location.lon))
     occurred = report.occurred
-    if isinstance(occurred, datetime) or occurred.date is None:
-        occurred = Occurrence(to_datetime(start), to_datetime(end))
+    if isinstance(occurred, datetime):
+        occurred = Occurrence(occurred, occurred)
+    if occurred.start is not None and occurred.end is not None:
+        occurred = Occurrence(occurred.start.astimezone(UTC), occurred.end.astimezone(UTC))
     return _replace(report, location=location, occurred=occurred)
 
 
@@ -56,16 +45,15 @@ def _unsigned(degrees: float | None) -> float | None:
     return None if degrees is None else degrees + 0.0
 
 
-def next_revision(latest: Latest | None, identity: bytes) -> int | None:
-    """The revision that a report becomes; None where its content is that of the latest one, retracted or not."""
-    if latest is None:
-        return 1
-    return None if latest.identity == identity else latest.revision + 1
+def next_revision(latest: int, before: Report, after: Report) -> int | None:
+    """The revision that a report becomes whose incident stands at ``latest`` with the content ``before``, retracted or
+    not; None where its content is the same."""
+    return None if identify(before) == identify(after) else latest + 1
 
 
-def next_retraction(latest: Latest, reason: str) -> int | None:
-    """The revision that a retraction becomes; None where the incident is retracted for that reason already."""
-    return None if latest.retracted == reason else latest.revision + 1
+def next_retraction(latest: int, retracted: str | None, reason: str) -> int | None:
+    """The revision that a retraction becomes; None where the incident is ``retracted`` for that reason already."""
+    return None if retracted == reason else latest + 1
 
 
 def state_of(revision: int, *, retracted: bool, assessed: int, dead: int) -> IncidentState:

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from schemas.instants import SECOND
 from services.ingest.admission import Admission
+from services.ingest.domain import identify
 from services.ingest.use_cases import Command, KeyReused, Once, Outcome, Recorded, UnknownIncident
 from services.ingest.wire import Accepted
 from services.shared.db.group import GroupWriter
@@ -30,8 +31,7 @@ JSON_TYPES: Final = frozenset({"", JSON_TYPE})
 _encode = msgspec.json.Encoder().encode
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True):
     """What of a request's headers matters to intake."""
 
     authorization: str | None = None
@@ -123,11 +123,12 @@ class Intake:
         """Admit one report and wait until it is durable. Raises Problem 400, 422; RetryLaterError."""
         filing = self.admission.admit(body, principal.name, asked.traceparent)
         if asked.idempotency_key is not None:
-            fingerprint = hashlib.sha256(b"report" + filing.incident_id.encode() + filing.identity).digest()
+            fingerprint = hashlib.sha256(b"report" + filing.incident_id.encode() + identify(filing.report)).digest()
             filing = msgspec.structs.replace(filing, once=Once(principal.name, asked.idempotency_key, fingerprint))
         outcome = (await self.writer.write([filing]))[0]
         self.metrics.intake_seconds.observe((self.admission.now() - filing.received_at) / SECOND)
-        self.count([outcome])
+        if isinstance(outcome, Recorded) and outcome.fresh:
+            self.metrics.incidents_accepted.inc()
         return outcome
 
     def count(self, outcomes: Iterable[Outcome]) -> None:

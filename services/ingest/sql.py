@@ -26,8 +26,8 @@ from sqlalchemy import (
 from schemas import codec
 from schemas.events import IncidentAssessed, IncidentReported, OperatorActed
 from schemas.instants import format_instant, parse_instant
+from schemas.report import Report
 from schemas.topics import INCIDENTS
-from services.ingest.domain import Latest
 from services.ingest.use_cases import Answer, Once, Revision
 from services.shared import audit
 from services.shared.db import outbox
@@ -44,7 +44,6 @@ revisions = Table(
     Column("revision", Integer, primary_key=True, autoincrement=False),
     Column("partner", Text, nullable=False),
     Column("external_id", Text, nullable=False),
-    Column("identity", LargeBinary, nullable=False),
     Column("retracted", Text),
     Column("received_at", BigInteger, nullable=False),
     Column("occurred_start", BigInteger, nullable=False),
@@ -97,9 +96,18 @@ answers = Table(
 
 #: In words of both databases, since it runs for every report.
 _LATEST: Final = (
-    "SELECT incident_id, revision, identity, retracted FROM incident_revisions"
-    " WHERE superseded_at IS NULL AND incident_id IN"
+    "SELECT incident_id, revision, partner, received_at, occurred_start, occurred_end, retracted, body"
+    " FROM incident_revisions WHERE superseded_at IS NULL AND incident_id IN"
 )
+
+
+class _Reported(msgspec.Struct):
+    """A stored fact, of which the report is wanted."""
+
+    report: Report
+
+
+_read_report = msgspec.json.Decoder(_Reported).decode
 _COLUMNS: Final = tuple(revisions.c.keys())
 _SUPERSEDE = (
     update(revisions)
@@ -114,17 +122,9 @@ class SqlIncidents:
 
     connection: Connection
 
-    def latest(self, ids: Iterable[str]) -> dict[str, Latest]:
+    def latest(self, ids: Iterable[str]) -> dict[str, Revision]:
         rows = select_by_key(self.connection, _LATEST, list(ids))
-        return {row[0]: Latest(row[1], bytes(row[2]), row[3]) for row in rows}
-
-    def newest(self, incident_id: str) -> Revision:
-        row = self.connection.execute(select(revisions).where(newest, revisions.c.incident_id == incident_id)).one()
-        fact = msgspec.json.decode(row.body, type=IncidentReported)
-        span = Span(row.occurred_start, row.occurred_end)
-        return Revision(
-            incident_id, row.revision, row.partner, fact.report, row.identity, span, row.received_at, row.retracted
-        )
+        return {row[0]: _revision(*row) for row in rows}
 
     def add(self, added: Sequence[Revision], acts: Sequence[OperatorActed]) -> None:
         # Sorted, so that two processes that add the same keys wait for each other in one order only.
@@ -186,6 +186,20 @@ def find_oldest_unassessed(connection: Connection, since: int) -> int | None:
     return connection.execute(statement).scalar()
 
 
+def _revision(
+    incident_id: str,
+    number: int,
+    partner: str,
+    received_at: int,
+    start: int,
+    end: int,
+    retracted: str | None,
+    body: bytes,
+) -> Revision:
+    """In the order of ``_LATEST``."""
+    return Revision(incident_id, number, partner, _read_report(body).report, Span(start, end), received_at, retracted)
+
+
 def _event(revision: Revision) -> Any:
     received_at = format_instant(revision.received_at)
     fact = IncidentReported(
@@ -206,7 +220,7 @@ def _superseded(one: Revision, following: Revision | None) -> int | None:
 def _row(one: Revision, superseded_at: int | None, body: bytes) -> tuple[Any, ...]:
     """In the order of the table's columns."""
     return (
-        one.incident_id, one.revision, one.partner, one.report.external_id, one.identity, one.retracted,
+        one.incident_id, one.revision, one.partner, one.report.external_id, one.retracted,
         one.received_at, one.span.start, one.span.end, superseded_at, body,
     )  # fmt: skip
 

@@ -9,7 +9,7 @@ import msgspec
 from schemas.events import IncidentAssessed, OperatorActed
 from schemas.instants import format_instant
 from schemas.report import Report
-from services.ingest.domain import Latest, next_retraction, next_revision
+from services.ingest.domain import next_retraction, next_revision
 from services.shared.reports import Span
 
 
@@ -27,7 +27,6 @@ class Filing(msgspec.Struct, frozen=True):
     incident_id: str
     partner: str
     report: Report
-    identity: bytes
     span: Span
     received_at: int
     traceparent: str | None = None
@@ -72,7 +71,6 @@ class Revision(msgspec.Struct, frozen=True):
     revision: int
     partner: str
     report: Report
-    identity: bytes
     span: Span
     received_at: int
     retracted: str | None = None
@@ -89,10 +87,8 @@ class Answer(msgspec.Struct, frozen=True):
 class Incidents(Protocol):
     """The revisions of incidents."""
 
-    def latest(self, ids: Iterable[str]) -> dict[str, Latest]: ...
-
-    def newest(self, incident_id: str) -> Revision:
-        """The whole newest revision of an incident that is there."""
+    def latest(self, ids: Iterable[str]) -> dict[str, Revision]:
+        """The newest revision of each of these incidents that is there."""
         ...
 
     def add(self, revisions: Sequence[Revision], acts: Sequence[OperatorActed]) -> None:
@@ -131,20 +127,18 @@ class Projection(Protocol):
 class _Work:
     """What one unit of work knows and has decided so far."""
 
-    incidents: Incidents
-    latest: dict[str, Latest]
+    latest: dict[str, Revision]
     answers: dict[tuple[str, str], Answer]
-    added: dict[str, list[Revision]]
+    added: list[Revision]
     acts: list[OperatorActed]
 
 
 def take(incidents: Incidents, answers: Answers, commands: Sequence[Command]) -> list[Outcome]:
     """Take reports and retractions in, in order. Returns one outcome each; what was refused changes nothing."""
     work = _Work(
-        incidents,
         incidents.latest({command.incident_id for command in commands}),
         answers.recall([command.once for command in commands if command.once is not None]),
-        {},
+        [],
         [],
     )
     outcomes: list[Outcome] = []
@@ -154,7 +148,7 @@ def take(incidents: Incidents, answers: Answers, commands: Sequence[Command]) ->
             outcomes.append(_decide(work, command))
         else:
             outcomes.append(_decide_once(work, command, command.once, remembered))
-    incidents.add([revision for revisions in work.added.values() for revision in revisions], work.acts)
+    incidents.add(work.added, work.acts)
     answers.remember(remembered)
     return outcomes
 
@@ -182,38 +176,34 @@ def _decide(work: _Work, command: Command) -> Outcome:
 
 def _file(work: _Work, filing: Filing) -> Recorded:
     latest = work.latest.get(filing.incident_id)
-    revision = next_revision(latest, filing.identity)
+    revision = 1 if latest is None else next_revision(latest.revision, latest.report, filing.report)
     if revision is None:
         assert latest is not None
         return Recorded(filing.incident_id, latest.revision, fresh=False)
     return _add(
         work,
         Revision(
-            filing.incident_id, revision, filing.partner, filing.report, filing.identity, filing.span,
-            filing.received_at, None, filing.traceparent,
+            filing.incident_id, revision, filing.partner, filing.report, filing.span, filing.received_at, None,
+            filing.traceparent,
         ),
     )  # fmt: skip
 
 
 def _retract(work: _Work, retraction: Retraction) -> Outcome:
     latest = work.latest.get(retraction.incident_id)
-    if latest is None:
+    if latest is None or retraction.owner not in (None, latest.partner):
         return UnknownIncident()
-    before = _newest(work, retraction.incident_id)
-    if retraction.owner not in (None, before.partner):
-        return UnknownIncident()
-    revision = next_retraction(latest, retraction.reason)
+    revision = next_retraction(latest.revision, latest.retracted, retraction.reason)
     if revision is None:
         return Recorded(retraction.incident_id, latest.revision, fresh=False)
     if retraction.owner is None:
         work.acts.append(_retracted(retraction))
     return _add(
         work,
-        Revision(
-            retraction.incident_id, revision, before.partner, before.report, before.identity, before.span,
-            retraction.received_at, retraction.reason,
+        msgspec.structs.replace(
+            latest, revision=revision, received_at=retraction.received_at, retracted=retraction.reason, traceparent=None
         ),
-    )  # fmt: skip
+    )
 
 
 def _retracted(retraction: Retraction) -> OperatorActed:
@@ -226,14 +216,9 @@ def _retracted(retraction: Retraction) -> OperatorActed:
     )
 
 
-def _newest(work: _Work, incident_id: str) -> Revision:
-    added = work.added.get(incident_id)
-    return added[-1] if added else work.incidents.newest(incident_id)
-
-
 def _add(work: _Work, revision: Revision) -> Recorded:
-    work.added.setdefault(revision.incident_id, []).append(revision)
-    work.latest[revision.incident_id] = Latest(revision.revision, revision.identity, revision.retracted)
+    work.added.append(revision)
+    work.latest[revision.incident_id] = revision
     return Recorded(revision.incident_id, revision.revision, fresh=True)
 
 

@@ -234,7 +234,6 @@ def upgrade() -> None:
         sa.Column("revision", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("partner", sa.Text(), nullable=False),
         sa.Column("external_id", sa.Text(), nullable=False),
-        sa.Column("identity", sa.LargeBinary(), nullable=False),
         sa.Column("retracted", sa.Text(), nullable=True),
         sa.Column("received_at", sa.BigInteger(), nullable=False),
         sa.Column("occurred_start", sa.BigInteger(), nullable=False),

@@ -8,7 +8,7 @@ import msgspec
 
 from schemas.report import Report
 from services.ingest.bootstrap import _take
-from services.ingest.domain import identify, name_incident
+from services.ingest.domain import name_incident
 from services.ingest.keys import create_key, ensure_first_key, new_key, revoke_key
 from services.ingest.reading import Query, find_incident, list_incidents
 from services.ingest.sql import SqlAnswers, SqlIncidents, find_oldest_unassessed
@@ -37,8 +37,7 @@ OWNER = "partner-a"
 def filing(external_id: str, *, at: int = 1000, start: int = 0, **changes: Any) -> Filing:
     made = msgspec.convert(report(external_id=external_id, **changes), Report)
     once = changes.pop("once", None)
-    identity = identify(made, start, start + 10)
-    return Filing(name_incident(OWNER, external_id), OWNER, made, identity, Span(start, start + 10), at, None, once)
+    return Filing(name_incident(OWNER, external_id), OWNER, made, Span(start, start + 10), at, None, once)
 
 
 async def take(database: Database, commands: Sequence[Command]) -> Sequence[Outcome]:
@@ -107,7 +106,8 @@ async def test_retractions_keep_the_report_and_are_audited_when_an_operator_does
     found = await database.read(lambda c: find_incident(c, incident_id, OWNER))
     assert found is not None
     assert [one.retracted for one in found.revisions] == ["false", "withdrawn", None]
-    assert (await database.read(lambda c: SqlIncidents(c).newest(incident_id))).report == filing("a").report
+    latest = await database.read(lambda c: SqlIncidents(c).latest([incident_id]))
+    assert latest[incident_id].report == filing("a").report
 
 
 async def test_the_projection_keeps_the_highest_sequence_and_leads_lists_by_verdict(database: Database) -> None:

@@ -6,8 +6,9 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.report import Casualties, Location, Report, Source
-from services.ingest.domain import Latest, identify, name_incident, next_retraction, next_revision, state_of
+from schemas.instants import to_datetime
+from schemas.report import Casualties, Location, Occurrence, Report, Source
+from services.ingest.domain import identify, name_incident, next_retraction, next_revision, state_of
 from tests.unit.ingest.desk import REPORT
 
 NAMES = st.text(min_size=1, max_size=20)
@@ -36,21 +37,20 @@ def test_every_field_of_a_report_counts_in_its_identity() -> None:
         "sites": ("camp",), "aggregate": True, "description": "x", "evidence": ("x",), "language": "ar",
     }  # fmt: skip
     assert {*changed, "occurred"} == set(Report.__struct_fields__)
-    identities = {identify(msgspec.structs.replace(BASE, **{name: value}), 0, 1) for name, value in changed.items()}
-    identities |= {identify(BASE, 0, 1), identify(BASE, 0, 2), identify(BASE, 1, 2)}
-    assert len(identities) == len(changed) + 3
+    identities = {identify(msgspec.structs.replace(BASE, **{name: value})) for name, value in changed.items()}
+    start, end = to_datetime(0), to_datetime(1)
+    times = (Occurrence(start, start), Occurrence(start, end), Occurrence(end, end), Occurrence(date="1970-01-01"))
+    identities |= {identify(msgspec.structs.replace(BASE, occurred=time)) for time in times}
+    assert len(identities) == len(changed) + len(times)
 
 
 def test_the_next_revision_and_the_next_retraction() -> None:
-    latest, retracted = Latest(4, b"a", None), Latest(5, b"a", "why")
-    assert next_revision(None, b"a") == 1
-    assert next_revision(latest, b"a") is None
-    assert next_revision(latest, b"b") == 5
-    assert next_revision(retracted, b"a") is None
-    assert next_revision(retracted, b"b") == 6
-    assert next_retraction(latest, "why") == 5
-    assert next_retraction(retracted, "why") is None
-    assert next_retraction(retracted, "another") == 6
+    other = msgspec.structs.replace(BASE, act="rocket")
+    assert next_revision(4, BASE, BASE) is None
+    assert next_revision(4, BASE, other) == 5
+    assert next_retraction(4, None, "why") == 5
+    assert next_retraction(5, "why", "why") is None
+    assert next_retraction(5, "why", "another") == 6
 
 
 def test_the_state_is_that_of_the_newest_revision() -> None:
