@@ -11,30 +11,34 @@ from schemas.codec import decode
 from schemas.envelope import Event
 from schemas.events import AlertDecided
 from schemas.topics import ALERTS, ASSESSMENTS
-from schemas.vocabulary import AlertStatus
 from services.notify.alerts_api import Shelf, build_alerts_router
 from services.notify.api import Desk, build_router
 from services.notify.confirm_api import build_pages_router
 from services.notify.courier import Courier, Parts
 from services.notify.dispatch import Dispatcher
 from services.notify.domain.address import Policy
-from services.notify.domain.mime import parse_sender
+from services.notify.domain.mime import Sender, parse_sender
+from services.notify.feeds_api import Feeds, build_feeds_router
+from services.notify.lookup_api import build_lookup_router
 from services.notify.schedule import Schedule
 from services.notify.settle import Settling
 from services.notify.silences_api import build_silences_router
 from services.notify.smtp import SmtpSender, parse_relay
 from services.notify.sql.alerts import SqlAlertBook, SqlAlertLog
 from services.notify.sql.deliveries import SqlDeliveries
+from services.notify.sql.feeds import SqlFeedTokens
 from services.notify.sql.groups import SqlGroups
 from services.notify.sql.heartbeats import SqlHeartbeats
 from services.notify.sql.history import SqlHistory
+from services.notify.sql.names import SqlNames
 from services.notify.sql.presence import stay
 from services.notify.sql.subscriptions import SqlSubscriptions
+from services.notify.stream import Tail
 from services.notify.sweep import Sweeper
 from services.notify.use_cases.directory import Directory
 from services.notify.use_cases.gather import flush_groups
 from services.notify.use_cases.heartbeat import flush_heartbeats
-from services.notify.use_cases.take_alerts import Arrival, Logged, release_silenced, take_alerts
+from services.notify.use_cases.take_alerts import Arrival, release_silenced, take_alerts
 from services.notify.webhook import WebhookSender
 from services.shared.clock import new_id
 from services.shared.config import Settings
@@ -52,14 +56,14 @@ async def build(runtime: Runtime) -> Service:
     instance = new_id()
     store, history, log = SqlSubscriptions(database), SqlHistory(database), SqlAlertLog(database)
     queue, book = SqlDeliveries(database, instance), SqlAlertBook(database, instance)
-    directory = Directory(store)
+    mail_from = parse_sender(settings.mail_from)
+    directory = Directory(store, mail_from.domain)
     await directory.refresh()
 
     policy = Policy(opened=settings.webhook_allow)
     hooks = WebhookSender(policy, clock, concurrency=CONNECTIONS)
-    mail = _mail(settings)
-    mail_from = parse_sender(settings.mail_from)
-    courier = Courier(Parts(hooks, mail, mail_from, log, _no_cap, clock, settings.public_url))
+    mail = _mail(settings, mail_from)
+    courier = Courier(Parts(hooks, mail, mail_from, log, clock, settings.public_url))
     settling = Settling(store, directory, clock, runtime.metrics)
     dispatcher = Dispatcher(
         courier, queue, directory.subscriptions.get, clock, random.random, settling.settled, lambda: schedule.wake()
@@ -84,12 +88,14 @@ async def build(runtime: Runtime) -> Service:
         settling.backlog = await queue.backlog()
         settling.lag = sum([await loop.consumer.lag() for loop in loops])
 
+    tail = Tail()
     schedule = Schedule(sweeper, keep_alive, clock)
 
     async def handle(events: Sequence[Event]) -> None:
         now = clock.now()
         accepted = await take_alerts([_arrival(event, now) for event in events], directory, book, dispatcher)
         courier.remember(accepted.logged)
+        tail.wake()
 
     async def listen(events: Sequence[Event]) -> None:
         await beats.hear(list(dict.fromkeys(event.key for event in events)), clock.now())
@@ -100,6 +106,7 @@ async def build(runtime: Runtime) -> Service:
     ]
 
     async def close() -> None:
+        tail.close()
         await dispatcher.stop()
         await hooks.close()
         if mail is not None:
@@ -113,7 +120,10 @@ async def build(runtime: Runtime) -> Service:
     router.include_router(build_router(desk))
     router.include_router(build_pages_router(desk))
     router.include_router(build_silences_router(desk))
-    router.include_router(build_alerts_router(Shelf(log, clock, settings.public_url)))
+    shelf = Shelf(log, clock, settings.public_url)
+    router.include_router(build_feeds_router(Feeds(shelf, SqlFeedTokens(database), tail)))
+    router.include_router(build_alerts_router(shelf, desk))
+    router.include_router(build_lookup_router(desk, log, SqlNames(database)))
     return Service(
         name="notify",
         router=router,
@@ -121,7 +131,14 @@ async def build(runtime: Runtime) -> Service:
         tasks=[schedule.run],
         stop=[close],
         status=status,
-        state={"keep_alive": keep_alive, "sweeper": sweeper, "dispatcher": dispatcher, "directory": directory},
+        state={
+            "keep_alive": keep_alive,
+            "shelf": shelf,
+            "tail": tail,
+            "sweeper": sweeper,
+            "dispatcher": dispatcher,
+            "directory": directory,
+        },
     )
 
 
@@ -130,11 +147,7 @@ def _arrival(event: Event, now: int) -> Arrival:
     return Arrival(decided.alert, msgspec.json.encode(decided.alert), event.id, now)
 
 
-def _no_cap(_entry: Logged, _status: AlertStatus) -> bytes:
-    raise LookupError("no CAP yet")
-
-
-def _mail(settings: Settings) -> SmtpSender | None:
+def _mail(settings: Settings, sender: Sender) -> SmtpSender | None:
     if settings.smtp_url is None:
         return None
-    return SmtpSender(parse_relay(settings.smtp_url), parse_sender(settings.mail_from))
+    return SmtpSender(parse_relay(settings.smtp_url), sender)

@@ -5,16 +5,18 @@ subscribers get alike is rendered once.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal, Protocol
+from urllib.parse import urlsplit
 
 import msgspec
 
+from schemas.assessments import Alert
 from schemas.local_time import find_zone
 from schemas.vocabulary import AlertStatus
-from services.notify.domain import email, message
+from services.notify.domain import cap, email, message
 from services.notify.domain.attempt import Job
 from services.notify.domain.content import ChallengeContent, DigestContent, NoticeContent
 from services.notify.domain.delivery import Answer, Judgement, judge_answer
@@ -28,7 +30,6 @@ from services.shared.clock import Clock
 KEPT: Final = 4_096
 #: A challenge is answered within this many seconds.
 CHALLENGE_S: Final = 10.0
-CAP_TYPE: Final = "application/cap+xml"
 
 
 class Hooks(Protocol):
@@ -55,8 +56,9 @@ class Mail(Protocol):
 class Log(Protocol):
     async def revision(self, alert: str, revision: int) -> Logged | None: ...
 
+    async def revisions(self, alert: str) -> Sequence[Logged]: ...
 
-Cap = Callable[[Logged, AlertStatus], bytes]
+
 _decode_digest: Final = msgspec.json.Decoder(DigestContent).decode
 _decode_challenge: Final = msgspec.json.Decoder(ChallengeContent).decode
 _decode_notice: Final = msgspec.json.Decoder(NoticeContent).decode
@@ -73,7 +75,6 @@ class Parts:
     mail: Mail | None
     mail_from: Sender
     log: Log
-    cap: Cap
     clock: Clock
     public_url: str
 
@@ -107,7 +108,7 @@ class Courier:
             await self._body(job, subscription),
             message_id=job.id,
             keys=keys,
-            content_type=CAP_TYPE if as_cap else "application/json",
+            content_type=cap.CONTENT_TYPE if as_cap else "application/json",
             total_s=CHALLENGE_S if job.kind == "challenge" else None,
         )
 
@@ -134,16 +135,18 @@ class Courier:
         key = (form, job.alert or "", job.revision, job.status, draft.language)
         found = self._rendered.get(key)
         if found is None:
-            found = self._rendered[key] = self._render(key, await self._load(key[1], job.revision), subscription)
+            found = self._rendered[key] = await self._render(key, subscription)
             if len(self._rendered) > KEPT:
                 self._rendered.popitem(last=False)
         return found
 
-    def _render(self, key: _Rendered, entry: Logged, subscription: Subscription) -> bytes | Letter:
-        form, _, _, status, _ = key
+    async def _render(self, key: _Rendered, subscription: Subscription) -> bytes | Letter:
+        form, alert, revision, status, _ = key
         language, url = subscription.draft.language, self._parts.public_url
+        entry = await self._load(alert, revision)
         if form == "cap":
-            return self._parts.cap(entry, status)
+            revisions = [] if status == "raised" else await self._parts.log.revisions(alert)
+            return render_cap(entry.alert, status, revisions, url)
         if form == "mail":
             return email.alert_letter(entry.alert, status=status, language=language, public_url=url)
         return message.alert_body(
@@ -234,6 +237,18 @@ class Courier:
             public_url=self._parts.public_url,
             daily=mode != "immediate" and mode.daily is not None,
         )
+
+
+def render_cap(alert: Alert, status: AlertStatus, revisions: Sequence[Logged], public_url: str) -> bytes:
+    """The CAP message of one revision; ``revisions`` are all of the alert, of which it replaces the earlier ones."""
+    earlier = [(e.alert.revision, e.alert.sent_at) for e in revisions if e.alert.revision < alert.revision]
+    return cap.cap_xml(
+        alert,
+        status=status if earlier else "raised",
+        sender=urlsplit(public_url).hostname or "trucewatch",
+        public_url=public_url,
+        earlier=earlier if status != "raised" else (),
+    )
 
 
 def _zone_name(subscription: Subscription) -> str:

@@ -1,12 +1,13 @@
 """The bodies of notify's API: structs that are validated, answered, and described in the OpenAPI file."""
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
 from schemas.instants import format_instant
 from schemas.report import Moment
+from services.notify.domain.pipeline import Step
 from services.notify.domain.silence import Matcher, Silence
 from services.notify.domain.subscription import Subscription
 from services.notify.use_cases.history import Attempted, Delivered
@@ -115,6 +116,82 @@ class SilenceView(Struct, frozen=True):
 class SpanRequest(Struct, frozen=True, forbid_unknown_fields=True, rename={"start": "from", "end": "to"}):
     start: Moment
     end: Moment
+
+
+class Trace(Struct, frozen=True):
+    """Whether an alert was delivered, the steps that decided it, and the messages that told of it."""
+
+    delivered: bool
+    steps: list[Step]
+    deliveries: list[DeliveryView]
+
+
+class MessageView(Struct, frozen=True):
+    """One message that would have gone out."""
+
+    at: str
+    type: str
+    alert_ids: list[str]
+
+
+class Backtest(Struct, frozen=True):
+    """How many alerts a subscription would have been told of, these alerts, and the messages that tell of them."""
+
+    count: int
+    alerts: list[dict[str, Any]]
+    messages: list[MessageView]
+
+
+class RevisionNames(Struct, frozen=True):
+    """The names of one revision of an alert in every form in which it goes out."""
+
+    revision: int
+    status: str
+    event_id: str
+    cap_identifier: str
+    atom_id: str
+
+
+class DeliveryNames(Struct, frozen=True):
+    """One message about an alert: its webhook-id, and its Message-ID where it is mail."""
+
+    webhook_id: str
+    subscription_id: str
+    type: str
+    message_id: str | None
+
+
+class AlertNames(Struct, frozen=True):
+    id: str
+    thread: str
+    revisions: list[RevisionNames]
+    deliveries: list[DeliveryNames]
+
+
+class Found(Struct, frozen=True):
+    """What an id names (``kind``), and every other name of the same thing."""
+
+    kind: str
+    incident_id: str
+    alerts: list[AlertNames]
+
+
+class BounceReport(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a mail system reports of an address, or of a message by its Message-ID; one of the two.
+
+    ``bounce`` and ``complaint`` turn the address off; a ``delay`` is only noted.
+    """
+
+    type: Literal["bounce", "complaint", "delay"]
+    address: Annotated[str, Meta(max_length=254)] | None = None
+    message_id: Annotated[str, Meta(max_length=300)] | None = None
+    detail: Annotated[str, Meta(max_length=1000)] = ""
+
+
+class Bounced(Struct, frozen=True):
+    """The subscriptions that were turned off."""
+
+    subscriptions: list[str]
 
 
 class FeedToken(Struct, frozen=True):

@@ -24,7 +24,8 @@ class Job:
     """A message to be sent once. ``id`` is the webhook-id.
 
     ``attempts`` were made before, ``failures`` of them since it was last queued. ``status`` is what the recipient is
-    told that the alert is; ``content`` is what a message of another kind is made from, as JSON.
+    told that the alert is; ``content`` is what a message of another kind is made from, as JSON. ``mail_id`` is the
+    Message-ID of an alert that goes by mail, kept so that it can be looked up.
     """
 
     id: str
@@ -37,6 +38,7 @@ class Job:
     content: bytes | None = None
     attempts: int = 0
     failures: int = 0
+    mail_id: str | None = None
 
     @property
     def lane(self) -> str:

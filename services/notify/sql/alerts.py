@@ -76,7 +76,7 @@ class SqlAlertBook:
             for n, a in enumerate(wave, 1)
         ]  # fmt: skip
         connection.execute(insert(alert_log), rows)
-        return [Logged(seq + n, a.alert, a.now) for n, a in enumerate(wave, 1)]
+        return [Logged(seq + n, a.alert, a.now, a.event_id) for n, a in enumerate(wave, 1)]
 
     def _decide(self, connection: Connection, wave: Sequence[Arrival], judge: Judge, full: Container[str]) -> list[Job]:
         told = _load_told(connection, [a.alert.id for a in wave if a.alert.revision > 1])
@@ -234,6 +234,18 @@ class SqlAlertLog:
         statement = select(alert_log).where(alert_log.c.alert_id == alert, alert_log.c.revision == revision)
         return next(iter(await self._read(statement)), None)
 
+    async def revisions(self, alert: str) -> list[Logged]:
+        """Every revision of one alert, in order."""
+        return await self._read(select(alert_log).where(alert_log.c.alert_id == alert).order_by(alert_log.c.revision))
+
+    async def newest(self, limit: int) -> list[Logged]:
+        """The newest entries, the newest first."""
+        return await self._read(select(alert_log).order_by(alert_log.c.seq.desc()).limit(limit))
+
+    async def of_incident(self, incident: str) -> list[Logged]:
+        """Every revision of every alert of an incident, in order."""
+        return await self._read(select(alert_log).where(alert_log.c.incident_id == incident).order_by(alert_log.c.seq))
+
     async def latest(self, alert: str) -> Logged | None:
         statement = select(alert_log).where(alert_log.c.alert_id == alert).order_by(alert_log.c.revision.desc())
         return next(iter(await self._read(statement.limit(1))), None)
@@ -252,4 +264,4 @@ class SqlAlertLog:
 
 
 def to_logged(row: Any) -> Logged:
-    return Logged(row.seq, _decode(row.body), row.recorded_at)
+    return Logged(row.seq, _decode(row.body), row.recorded_at, row.event_id)

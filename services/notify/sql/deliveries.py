@@ -23,7 +23,7 @@ def delivery_row(job: Job, due_at: int | None, claimed_by: str | None = None, st
         "id": job.id, "subscription_id": job.subscription, "lane": job.lane, "kind": job.kind, "alert_id": job.alert,
         "revision": job.revision, "status": job.status, "state": state, "created_at": job.created_at,
         "due_at": due_at, "finished_at": None, "attempts": job.attempts, "failures": job.failures,
-        "claimed_by": claimed_by, "content": job.content,
+        "claimed_by": claimed_by, "mail_id": job.mail_id, "content": job.content,
     }  # fmt: skip
 
 

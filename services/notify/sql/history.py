@@ -9,7 +9,7 @@ from services.notify.domain.attempt import Job
 from services.notify.domain.lifecycle import DeliveryState, next_delivery
 from services.notify.sql.deliveries import delivery_row, insert_rows, queue_lanes
 from services.notify.sql.subscriptions import UnknownError
-from services.notify.sql.tables import attempts, deliveries
+from services.notify.sql.tables import attempts, deliveries, gathered
 from services.notify.use_cases.history import Attempted, Delivered
 from services.shared.db.engine import Database
 
@@ -29,9 +29,14 @@ class SqlHistory:
         return await self._database.read(lambda connection: with_attempts(connection, statement))
 
     async def about(self, subscription: str, alert: str) -> Sequence[Delivered]:
-        """The messages of its own that an alert caused for a subscription, oldest first."""
-        statement = select(deliveries).where(_d.subscription_id == subscription, _d.alert_id == alert)
-        return await self._database.read(lambda c: with_attempts(c, statement.order_by(_d.revision)))
+        """The messages that told a subscription of an alert, its own and gathered ones, oldest first."""
+        told = select(gathered.c.delivery_id).where(
+            gathered.c.alert_id == alert, gathered.c.subscription_id == subscription
+        )
+        statement = select(deliveries).where(
+            _d.subscription_id == subscription, (_d.alert_id == alert) | _d.id.in_(told)
+        )
+        return await self._database.read(lambda c: with_attempts(c, statement.order_by(_d.created_at, _d.revision)))
 
     async def get(self, subscription: str, id: str) -> Delivered:
         """Raises UnknownError."""

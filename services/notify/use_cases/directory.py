@@ -19,9 +19,11 @@ class DirectoryStore(Protocol):
 
 @dataclass(slots=True)
 class Directory:
-    """Belongs to the event loop. ``refresh`` brings it up to the store. ``beating``: those that get heartbeats."""
+    """Belongs to the event loop. ``refresh`` brings it up to the store. ``beating``: those that get heartbeats.
+    ``mail_domain`` is the one that our mail comes from."""
 
     store: DirectoryStore
+    mail_domain: str = "localhost"
     version: int = 0
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
     silences: dict[str, Silence] = field(default_factory=dict)

@@ -117,6 +117,13 @@ def end(subscription: Subscription, now: int, reason: str) -> Decided:
     return (subscription if subscription.state == "ended" else follow(subscription, "ended", now, reason)), []
 
 
+def turn_off(subscription: Subscription, report: str, now: int, reason: str) -> Decided:
+    """What a mail system reported: a bounce means that the mailbox is gone, a complaint that its reader has had it."""
+    if subscription.state == "ended":
+        return subscription, []
+    return follow(subscription, "ended" if report == "complaint" else "refused", now, reason), []
+
+
 def note(subscription: Subscription, event: EndpointEvent, now: int, reason: str) -> Decided:
     """What an attempt said of the endpoint; its owner is told when it is turned off."""
     if subscription.state in ("pending", "ended") and event != "refused":

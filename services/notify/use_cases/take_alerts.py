@@ -8,11 +8,12 @@ import msgspec
 
 from schemas.assessments import Alert
 from services.notify.domain.attempt import Job
+from services.notify.domain.email import alert_mail_ids
 from services.notify.domain.grouping import is_gathered, read_group
 from services.notify.domain.identity import alert_message_id
 from services.notify.domain.lifecycle import SENT_TO, DeliveryState
 from services.notify.domain.pipeline import STAGES, Case, decide, match
-from services.notify.domain.subscription import Subscription
+from services.notify.domain.subscription import Email, Subscription
 from services.notify.use_cases.directory import Directory
 
 #: The index has matched already: what remains is everything after the first stage.
@@ -37,11 +38,12 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """One entry of the alert log. ``seq`` is the cursor."""
+    """One entry of the alert log. ``seq`` is the cursor; ``event_id`` is of the event that brought it."""
 
     seq: int
     alert: Alert
     recorded_at: int
+    event_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +160,7 @@ def judge_alert(
         key = keys.get(subscription.id)
         sent = last_sent.get((subscription.id, key)) if key is not None else None
         case = Case(alert, subscription, now, before.revision if before else 0, silences, sent)
-        fate = _fate(case, key)
+        fate = _fate(case, key, directory.mail_domain)
         if fate is not None:
             yield fate
 
@@ -168,7 +170,7 @@ def group_key(subscription: Subscription, alert: Alert) -> str:
     return msgspec.json.encode(read_group(subscription.draft.group_by, alert), order="sorted").decode()
 
 
-def _fate(case: Case, key: str | None) -> Fate | None:
+def _fate(case: Case, key: str | None, mail_domain: str) -> Fate | None:
     decision = decide(case, _AFTER_MATCH)
     subscription = case.subscription
     match decision.action:
@@ -187,6 +189,14 @@ def _fate(case: Case, key: str | None) -> Fate | None:
                 alert=case.alert.id,
                 revision=case.alert.revision,
                 status=decision.status,
+                mail_id=_mail_id(case, mail_domain),
             )
             state: DeliveryState = "pending" if subscription.state in SENT_TO else "held"
             return Fate("send", subscription, decision.due, state, job)
+
+
+def _mail_id(case: Case, domain: str) -> str | None:
+    """The Message-ID that the alert will go out under, where it goes by mail."""
+    if not isinstance(case.subscription.draft.channel, Email):
+        return None
+    return alert_mail_ids(case.alert, case.subscription.target, domain)[0]

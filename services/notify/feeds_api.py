@@ -1,0 +1,125 @@
+"""Alerts for readers that follow: Atom, server-sent events, and the tokens that open both."""
+
+from dataclasses import dataclass
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response, StreamingResponse
+
+from schemas.instants import format_instant
+from schemas.vocabulary import LANGUAGES
+from services.notify.alerts_api import Shelf
+from services.notify.api import MONITOR
+from services.notify.domain import atom
+from services.notify.domain.identity import hash_token
+from services.notify.sql.feeds import SqlFeedTokens
+from services.notify.stream import MOST_STREAMS, Tail, follow
+from services.notify.wire import FeedToken
+from services.shared.clock import new_id, new_token
+from services.shared.http import (
+    FieldError,
+    Page,
+    Problem,
+    decode_cursor,
+    describe,
+    reply,
+    who,
+)
+
+FEED_ENTRIES = 100
+_TOKEN = {"token": "A feed token, instead of a key."}
+
+
+@dataclass(frozen=True, slots=True)
+class Feeds:
+    shelf: Shelf
+    tokens: SqlFeedTokens
+    tail: Tail
+
+
+def build_feeds_router(feeds: Feeds) -> APIRouter:
+    router = APIRouter(tags=["alerts"])
+    _add_tokens(router, feeds)
+    _add_feeds(router, feeds)
+    return router
+
+
+def _add_tokens(router: APIRouter, feeds: Feeds) -> None:
+    @router.post("/v1/feed-tokens")
+    @describe("A token for the feed and the stream, shown once", answers={201: FeedToken}, roles=MONITOR)
+    async def create(request: Request) -> Response:
+        principal = who(request, *MONITOR)
+        made = FeedToken("feed_" + new_id(), new_token())
+        await feeds.tokens.add(made.id, hash_token(made.token), principal.name, feeds.shelf.clock.now())
+        return reply(made, 201, {"cache-control": "no-store"})
+
+    @router.get("/v1/feed-tokens")
+    @describe("One's own feed tokens, without the tokens themselves", answers={200: Page}, roles=MONITOR)
+    async def index(request: Request) -> Response:
+        principal = who(request, *MONITOR)
+        kept = await feeds.tokens.kept(None if principal.role == "operator" else principal.name)
+        items = [{"id": t.id, "owner": t.owner, "created_at": format_instant(t.created_at)} for t in kept]
+        return reply(Page(items, None, False))
+
+    @router.delete("/v1/feed-tokens/{id}")
+    @describe("Take a feed token back", answers={204: None}, roles=MONITOR)
+    async def delete(id: str, request: Request) -> Response:
+        principal = who(request, *MONITOR)
+        if not await feeds.tokens.remove(id, None if principal.role == "operator" else principal.name):
+            raise Problem(404, "Not found", "There is no such token.")
+        return Response(status_code=204)
+
+
+def _add_feeds(router: APIRouter, feeds: Feeds) -> None:
+    shelf = feeds.shelf
+
+    @router.get("/v1/alerts/feed.atom")
+    @describe(
+        "The newest alerts as an Atom feed",
+        answers={200: atom.CONTENT_TYPE},
+        query=_TOKEN | {"language": "en, ar or ru."},
+        roles=MONITOR,
+    )
+    async def feed(request: Request) -> Response:
+        await admit(request, feeds)
+        language = request.query_params.get("language", "en")
+        if language not in LANGUAGES:
+            raise Problem(422, "Not valid", errors=[FieldError("/language", f"one of {', '.join(LANGUAGES)}")])
+        newest = [entry.alert for entry in await shelf.log.newest(FEED_ENTRIES)]
+        now = format_instant(shelf.clock.now())
+        xml = atom.atom_feed(newest, language=language, public_url=shelf.public_url, updated=now)
+        return Response(xml, media_type=atom.CONTENT_TYPE, headers={"cache-control": "private, max-age=30"})
+
+    @router.get("/v1/alerts/stream")
+    @describe(
+        "Alerts as server-sent events, from now on, or from after Last-Event-ID, which is the cursor of the list",
+        answers={200: "text/event-stream"},
+        query=_TOKEN | {"after": "A cursor, where Last-Event-ID cannot be sent."},
+        roles=MONITOR,
+    )
+    async def stream(request: Request) -> Response:
+        await admit(request, feeds)
+        if feeds.tail.streams >= MOST_STREAMS:
+            raise Problem(503, "Not available now", "Too many streams are open.", headers={"retry-after": "10"})
+        seq = _resume_at(request)
+        seq = await shelf.log.last_seq() if seq is None else seq
+        headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+        body = follow(feeds.tail, shelf.log, seq, shelf.view)
+        return StreamingResponse(body, media_type="text/event-stream", headers=headers)
+
+
+def _resume_at(request: Request) -> int | None:
+    """The cursor after which to go on, None for now. Raises Problem 422 for one that we did not make."""
+    asked = request.headers.get("last-event-id") or request.query_params.get("after")
+    if not asked:
+        return None
+    found = decode_cursor(Request(dict(request.scope, query_string=f"after={asked}".encode())), int)
+    return None if found is None else int(found[0])
+
+
+async def admit(request: Request, feeds: Feeds) -> None:
+    """A monitor's key, or a feed token. Raises Problem 401 or 403."""
+    token = request.query_params.get("token")
+    if not token:
+        who(request, *MONITOR)
+    elif await feeds.tokens.find(hash_token(token)) is None:
+        raise Problem(401, "Token not valid", "Ask for a new one: POST /v1/feed-tokens.")

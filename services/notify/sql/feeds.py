@@ -1,0 +1,49 @@
+"""Tokens for readers that can send no header: feeds, event streams."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Select, delete, insert, select
+
+from services.notify.sql.tables import feed_tokens
+from services.shared.db.engine import Database
+
+_f = feed_tokens.c
+
+
+@dataclass(frozen=True, slots=True)
+class KeptToken:
+    id: str
+    owner: str
+    created_at: int
+
+
+class SqlFeedTokens:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, id: str, hash: str, owner: str, now: int) -> None:
+        row = {"id": id, "hash": hash, "owner": owner, "created_at": now}
+        await self._database.write(lambda connection: connection.execute(insert(feed_tokens), row))
+
+    async def find(self, hash: str) -> KeptToken | None:
+        found = await self._read(select(feed_tokens).where(_f.hash == hash))
+        return found[0] if found else None
+
+    async def kept(self, owner: str | None) -> Sequence[KeptToken]:
+        """Of one owner, or of everybody, in the order they were made."""
+        statement = select(feed_tokens).order_by(_f.created_at, _f.id)
+        return await self._read(statement if owner is None else statement.where(_f.owner == owner))
+
+    async def remove(self, id: str, owner: str | None) -> bool:
+        """False when there is no such token of that owner."""
+        gone = delete(feed_tokens).where(_f.id == id)
+        if owner is not None:
+            gone = gone.where(_f.owner == owner)
+        return await self._database.write(lambda connection: connection.execute(gone).rowcount > 0)
+
+    async def _read(self, statement: Select[Any]) -> Sequence[KeptToken]:
+        return await self._database.read(
+            lambda connection: [KeptToken(row.id, row.owner, row.created_at) for row in connection.execute(statement)]
+        )

@@ -1,0 +1,83 @@
+"""Alerts as server-sent events: the id of each is the cursor, so a reader that comes back misses nothing."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Final, Protocol
+
+import msgspec
+
+from services.notify.domain.message import Data
+from services.notify.use_cases.take_alerts import Logged
+from services.shared.http import encode_cursor
+
+#: Streams that one process serves at once.
+MOST_STREAMS: Final = 500
+#: Entries read at once; how often the log is looked at for what other processes appended; how often a quiet stream
+#: says that it lives, in looks.
+PAGE: Final = 200
+LOOK_S: Final = 1.0
+ALIVE_EVERY: Final = 15
+
+
+class Log(Protocol):
+    async def after(self, seq: int, limit: int) -> Sequence[Logged]: ...
+
+
+class Tail:
+    """Wakes every stream of this process when the log grew."""
+
+    def __init__(self) -> None:
+        self._grown = asyncio.Event()
+        self.streams = 0
+        self.closed = False
+
+    def wake(self) -> None:
+        grown, self._grown = self._grown, asyncio.Event()
+        grown.set()
+
+    def close(self) -> None:
+        """End every stream."""
+        self.closed = True
+        self.wake()
+
+    def mark(self) -> asyncio.Event:
+        """Set when the log next grows. Taken before the log is read, so that nothing falls between."""
+        return self._grown
+
+
+async def follow(tail: Tail, log: Log, seq: int, view: Callable[[Logged], Data]) -> AsyncIterator[bytes]:
+    """The stream from after ``seq`` on, without end; a comment now and then, so that a dead connection shows."""
+    tail.streams += 1
+    try:
+        yield b"retry: 2000\n\n"
+        idle = 0
+        while not tail.closed:
+            grown = tail.mark()
+            found = await log.after(seq, PAGE)
+            for entry in found:
+                yield format_event(entry, view(entry))
+                seq, idle = entry.seq, 0
+            if not found and not await _wait(grown):
+                idle += 1
+                if idle % ALIVE_EVERY == 0:
+                    yield b": alive\n\n"
+    finally:
+        tail.streams -= 1
+
+
+async def _wait(grown: asyncio.Event) -> bool:
+    try:
+        async with asyncio.timeout(LOOK_S):
+            await grown.wait()
+    except TimeoutError:
+        return False
+    return True
+
+
+def format_event(entry: Logged, data: Data) -> bytes:
+    """One event. JSON has no line breaks of its own, so it is one line of data."""
+    return b"id: %b\nevent: alert.%b\ndata: %b\n\n" % (
+        encode_cursor(entry.seq).encode(),
+        entry.alert.status.encode(),
+        msgspec.json.encode(data),
+    )

@@ -1,0 +1,204 @@
+"""What a monitor can find out for itself: trace, backtest, feeds, the stream, CAP, every name of everything."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import feedparser
+import pytest
+
+from tests.parts.mail import Mailbox
+from tests.parts.receiver import Answer, Receiver
+from tests.unit.notify.desk import Desk, revised, running
+from tests.unit.notify.samples import ALERT
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as found:
+        yield found
+
+
+@pytest.fixture
+def mailbox() -> Iterator[Mailbox]:
+    with Mailbox() as found:
+        yield found
+
+
+def hook(receiver: Receiver, path: str = "/hook", **more: Any) -> dict[str, Any]:
+    return {"name": "Desk", "channel": {"type": "webhook", "url": receiver.url(path)}} | more
+
+
+async def trace(desk: Desk, alert: str, subscription: str) -> Any:
+    return await desk.get(f"/v1/alerts/{alert}/trace?subscription={subscription}")
+
+
+async def test_trace_tells_every_step_and_the_first_that_failed(tmp_path: Path, receiver: Receiver) -> None:
+    async with running(tmp_path) as desk:
+        await desk.push(revised(ALERT, 1, id="early", status="raised"))
+        await desk.at(1)
+        made = await desk.subscribe(**hook(receiver, filter={"min_severity": "Severe"}))
+        await desk.push(ALERT, revised(ALERT, 1, id="mild", status="raised", severity="Minor"))
+        got = await trace(desk, ALERT.id, made["id"])
+        assert got["delivered"] is True
+        assert [(s["step"], s["passed"]) for s in got["steps"]] == [
+            (step, True) for step in ("match", "silence", "quiet_hours", "group", "dedup", "send", "record")
+        ]
+        assert got["deliveries"][0]["attempts"][0]["status"] == 200
+        mild = await trace(desk, "mild", made["id"])
+        assert mild["delivered"] is False
+        assert mild["steps"] == [
+            {"step": "match", "passed": False, "reason": "the severity is Minor, less than Severe"}
+        ]
+        assert "after the alert" in (await trace(desk, "early", made["id"]))["steps"][0]["reason"]
+        receiver.answer("/hook", Answer(status=500))
+        await desk.push(revised(ALERT, 1, id="late", status="raised"))
+        late = await trace(desk, "late", made["id"])
+        assert (late["delivered"], late["steps"][-1]["passed"]) == (False, False)
+        assert "answered 500; the next attempt is due at 2016-05-08T12:00:0" in late["steps"][-1]["reason"]
+        assert (
+            await desk.call("GET", f"/v1/alerts/{ALERT.id}/trace?subscription={made['id']}", key="tw_other")
+        ).status_code == 404
+
+
+async def test_trace_names_the_silence_that_held_an_alert_back(tmp_path: Path, receiver: Receiver) -> None:
+    async with running(tmp_path) as desk:
+        made = await desk.subscribe(**hook(receiver))
+        wanted = {
+            "matchers": [{"name": "act", "value": "shelling"}],
+            "ends_at": "2016-05-09T00:00:00Z",
+            "reason": "drill",
+        }
+        silence = (await desk.call("POST", "/v1/silences", wanted)).json()["id"]
+        await desk.push(ALERT)
+        steps = (await trace(desk, ALERT.id, made["id"]))["steps"]
+        assert steps[-1] == {
+            "step": "silence", "passed": False, "reason": f"held by silence {silence} until 2016-05-09T00:00:00Z: drill"
+        }  # fmt: skip
+
+
+async def test_a_backtest_gives_the_messages_that_would_have_gone_out_and_sends_none(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    async with running(tmp_path) as desk:
+        await desk.push(ALERT)
+        await desk.at(600)
+        await desk.push(revised(ALERT, 2), revised(ALERT, 1, id="b", status="raised", severity="Minor"))
+        await desk.at(7200)
+        await desk.push(revised(ALERT, 3, status="cancelled"))
+        alone = await desk.subscribe(**hook(receiver, filter={"min_severity": "Severe"}))
+        hourly = await desk.subscribe(**hook(receiver, "/hourly", mode={"digest": "PT1H"}))
+        span = {"from": "2016-05-08T12:00:00Z", "to": "2016-05-08T15:00:00Z"}
+        got = (await desk.call("POST", f"/v1/subscriptions/{alone['id']}/backtest", span)).json()
+        assert got["count"] == 1
+        assert [a["revision"] for a in got["alerts"]] == [3]
+        assert [(m["at"], m["type"]) for m in got["messages"]] == [
+            ("2016-05-08T12:00:00Z", "alert.raised"),
+            ("2016-05-08T12:10:00Z", "alert.updated"),
+            ("2016-05-08T14:10:00Z", "alert.cancelled"),
+        ]
+        got = (await desk.call("POST", f"/v1/subscriptions/{hourly['id']}/backtest", span)).json()
+        assert [(m["at"], m["type"], m["alert_ids"]) for m in got["messages"]] == [
+            ("2016-05-08T13:00:00Z", "digest", [ALERT.id, "b"]),
+            ("2016-05-08T15:00:00Z", "digest", [ALERT.id]),
+        ]
+        assert receiver.received() == []
+
+
+async def test_the_feed_needs_a_token_and_pleases_a_feed_reader(tmp_path: Path) -> None:
+    async with running(tmp_path) as desk:
+        await desk.push(ALERT, revised(ALERT, 2), revised(ALERT, 1, id="b", status="raised"))
+        assert (await desk.call("GET", "/v1/alerts/feed.atom", key=None)).status_code == 401
+        made = (await desk.call("POST", "/v1/feed-tokens")).json()
+        feed = await desk.call("GET", f"/v1/alerts/feed.atom?token={made['token']}", key=None)
+        parsed = feedparser.parse(feed.content)
+        assert (parsed.bozo, len(parsed.entries)) == (False, 3)
+        assert parsed.entries[0].id == "urn:trucewatch:alert:b:1"
+        assert (await desk.call("DELETE", f"/v1/feed-tokens/{made['id']}", key="tw_other")).status_code == 404
+        assert (await desk.call("DELETE", f"/v1/feed-tokens/{made['id']}")).status_code == 204
+        assert (await desk.call("GET", f"/v1/alerts/feed.atom?token={made['token']}", key=None)).status_code == 401
+
+
+async def test_cap_is_given_to_who_accepts_it_and_refers_to_what_it_replaces(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    async with running(tmp_path) as desk:
+        await desk.subscribe(**hook(receiver, format="cap"))
+        await desk.push(ALERT, revised(ALERT, 2))
+        headers = {"authorization": "Bearer tw_monitor", "accept": "application/cap+xml"}
+        answer = await desk.api.get(f"/v1/alerts/{ALERT.id}", headers=headers)
+        assert answer.headers["content-type"] == "application/cap+xml"
+        assert b"<msgType>Update</msgType>" in answer.content
+        assert f"alerts.example.org,trucewatch-{ALERT.id}-1,2016-05-08T09:00:00-00:00".encode() in answer.content
+        assert (await desk.get(f"/v1/alerts/{ALERT.id}"))["revision"] == 2
+
+
+async def test_every_name_leads_to_all_the_others(tmp_path: Path, receiver: Receiver, mailbox: Mailbox) -> None:
+    async with running(tmp_path, smtp_url=mailbox.url) as desk:
+        await desk.subscribe(**hook(receiver))
+        mail = {"name": "m", "channel": {"type": "email", "to": "desk@example.org"}, "verified": True}
+        await desk.subscribe("tw_operator", **mail)
+        await desk.push(ALERT)
+        (hooked,) = receiver.received()
+        message_id = mailbox.letters()[0].message["Message-ID"]
+        names = [
+            ALERT.incident_id, ALERT.id, ALERT.thread, hooked.id, message_id, f"{ALERT.id}-1", f"{ALERT.incident_id}-1",
+            f"trucewatch-{ALERT.id}-1", f"urn:trucewatch:alert:{ALERT.id}:1",
+        ]  # fmt: skip
+        for name in names:
+            answer = await desk.api.get(
+                "/v1/lookup", params={"id": name}, headers={"authorization": "Bearer tw_operator"}
+            )
+            assert answer.status_code == 200, name
+            found = answer.json()
+            assert found["incident_id"] == ALERT.incident_id
+            assert {d["webhook_id"] for d in found["alerts"][0]["deliveries"]} >= {hooked.id}
+            assert message_id in {d["message_id"] for d in found["alerts"][0]["deliveries"]}
+            assert found["alerts"][0]["revisions"][0]["event_id"] == f"{ALERT.id}-1"
+        own = await desk.get(f"/v1/lookup?id={ALERT.id}")
+        assert [d["webhook_id"] for d in own["alerts"][0]["deliveries"]] == [hooked.id]
+        assert (await desk.call("GET", "/v1/lookup?id=nobody")).status_code == 404
+
+
+async def test_a_bounce_turns_an_address_off(tmp_path: Path, mailbox: Mailbox) -> None:
+    async with running(tmp_path, smtp_url=mailbox.url) as desk:
+        mail = {"name": "m", "channel": {"type": "email", "to": "desk@example.org"}, "verified": True}
+        made = await desk.subscribe("tw_operator", **mail)
+        report = {"type": "bounce", "address": "desk@example.org", "detail": "550 5.1.1"}
+        assert (await desk.call("POST", "/v1/bounces", report)).status_code == 403
+        answer = await desk.call("POST", "/v1/bounces", report, key="tw_operator")
+        assert answer.json() == {"subscriptions": [made["id"]]}
+        await desk.push(ALERT)
+        assert mailbox.letters() == []
+        held = (await desk.get(f"/v1/subscriptions/{made['id']}/deliveries", key="tw_operator"))["items"]
+        assert [d["status"] for d in held] == ["held"]
+
+
+async def test_a_reader_of_the_stream_resumes_where_it_stopped(tmp_path: Path) -> None:
+    async with running(tmp_path) as desk:
+        await desk.push(ALERT, revised(ALERT, 2))
+        first = (await desk.get("/v1/alerts?limit=1"))["next"]
+        from services.notify.stream import Tail, follow
+
+        shelf = desk.service.state["shelf"]
+        tail: Tail = desk.service.state["tail"]
+        events: list[bytes] = []
+        seq = 1
+
+        async def read() -> None:
+            async for part in follow(tail, shelf.log, seq, shelf.view):
+                events.append(part)
+
+        reading = asyncio.create_task(read())
+        async with asyncio.timeout(5):
+            while len(events) < 2:
+                await asyncio.sleep(0.01)
+            await desk.push(revised(ALERT, 1, id="b", status="raised"))
+            while len(events) < 3:
+                await asyncio.sleep(0.01)
+            tail.close()
+            await reading
+        assert b'"revision":2' in events[1]
+        assert b"event: alert.raised" in events[2]
+        assert first.encode() not in events[1]
