@@ -72,8 +72,9 @@ class Overview:
         failing = [f"{loop.name}: {loop.failing}" for loop in service.loops if loop.failing is not None]
         said: Mapping[str, Any] = service.status()
         lag = sum(self._lags.get(loop.name, 0) for loop in service.loops)
-        state = {"state": "degraded", "detail": "; ".join(failing)} if failing else {"state": "ok"}
-        return {**state, "lag": lag, **said}
+        if failing and said.get("state", "ok") == "ok":
+            said = {**said, "state": "degraded", "detail": "; ".join(failing)}
+        return {"state": "ok", "lag": lag, **said}
 
     async def _answers(self, question: Any) -> bool:
         try:

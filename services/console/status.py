@@ -83,9 +83,12 @@ class Said(msgspec.Struct, frozen=True):
     detail: str = ""
     lag: int | None = None
     oldest_unassessed_s: float | None = None
-    deliveries: Deliveries = Deliveries()
+    backlog: int = 0
+    failure_rate: float | None = None
+    disabled_endpoints: int = 0
     truces: Truces = Truces()
     last_heartbeat: str | None = None
+    missed_heartbeats: int = 0
 
 
 def compose_status(
@@ -113,7 +116,7 @@ def compose_status(
         version=version,
         components=components,
         oldest_unassessed_s=_oldest(said),
-        deliveries=notify.deliveries,
+        deliveries=Deliveries(notify.backlog, notify.failure_rate, notify.disabled_endpoints),
         dead_letters=dead_letters,
         truces=Truces(rules.truces.in_force[:MOST_TRUCES], rules.truces.ending_next[:MOST_TRUCES]),
         last_heartbeat=notify.last_heartbeat,
@@ -165,7 +168,12 @@ def _component(said: Said | None, *, lagging: bool) -> Component:
     shown of it."""
     if said is None:
         return Component("down", detail="silent")
-    return Component(said.state, said.lag if lagging and said.lag is not None else msgspec.UNSET, said.detail)
+    return Component(said.state, said.lag if lagging and said.lag is not None else msgspec.UNSET, _detail(said))
+
+
+def _detail(said: Said) -> str:
+    missed = f"{said.missed_heartbeats} subscriptions did not get their heartbeat" if said.missed_heartbeats else ""
+    return "; ".join(part for part in (said.detail, missed) if part)
 
 
 def _answering(answers: bool, otherwise: str) -> Component:

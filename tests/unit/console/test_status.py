@@ -20,7 +20,9 @@ PARTS: dict[str, dict[str, Any]] = {
     "notify": {
         "state": "ok",
         "lag": 0,
-        "deliveries": {"backlog": 4, "failure_rate": 0.01, "disabled_endpoints": 1},
+        "backlog": 4,
+        "failure_rate": 0.01,
+        "disabled_endpoints": 1,
         "last_heartbeat": "2016-05-08T12:00:00Z",
     },
 }
@@ -63,7 +65,8 @@ def test_all_well_needs_nobody() -> None:
         ({}, {"database": False}, "down", "database is down"),
         ({}, {"dead_letters": 2}, "degraded", "2 dead letters"),
         ({"ingest": {"oldest_unassessed_s": 61}}, {}, "degraded", "waited 61 s"),
-        ({"notify": {"deliveries": {"failure_rate": 0.5}}}, {}, "degraded", "50% of recent deliveries"),
+        ({"notify": {"failure_rate": 0.5}}, {}, "degraded", "50% of recent deliveries"),
+        ({"notify": {"state": "degraded", "missed_heartbeats": 2}}, {}, "degraded", "did not get their heartbeat"),
     ],
 )
 def test_what_needs_a_person_is_said(changes: Any, rest: Any, state: str, word: str) -> None:
