@@ -121,6 +121,21 @@ async def test_a_commit_after_the_partition_went_to_another_is_no_error(kafka: K
         await quick.close()
 
 
+async def test_asking_for_the_lag_joins_no_second_member(kafka: Kafka) -> None:
+    topic = await fresh_topic(kafka)
+    async with opened(kafka) as bus:
+        reader = await bus.consumer(topic, "g")
+        with pytest.raises(RetryLaterError):
+            await reader.lag()
+        joining = asyncio.create_task(reader.fetch(10, 5))
+        while not joining.done():
+            await asyncio.gather(reader.lag(), return_exceptions=True)
+            await asyncio.sleep(0.01)
+        assert reader.partitions == {0, 1, 2, 3}
+        assert await reader.lag() == 0
+        await reader.close()
+
+
 async def test_a_record_on_the_log_is_a_cloudevent_to_strangers(kafka: Kafka) -> None:
     topic = await fresh_topic(kafka, partitions=1)
     sent = Event(

@@ -78,8 +78,13 @@ class KafkaReader:
         self._committed.update(offsets)
 
     async def lag(self) -> int:
-        """See :class:`Consumer`. Raises RetryLaterError."""
-        inner = await self._opened()
+        """See :class:`Consumer`. Raises RetryLaterError, also before the first fetch: only a fetch joins the group.
+
+        Whoever asks for the lag is another task than the one that fetches; two that open would be two members.
+        """
+        inner = self._inner
+        if inner is None:
+            raise RetryLaterError(f"kafka: {self._topic} is not being read yet")
         mine = inner.assignment()
         ends = await self._asked(inner.end_offsets(mine))
         done = {tp: await self._done_with(inner, tp) for tp in mine}
