@@ -19,6 +19,7 @@ PARAMETERS: Final = {
     "truces": "aleppo-calm",
     "keys": "9f86d081884c7d65",
     "dead-letters": "6b86b273ff34fce19d6b804e",
+    "feed-tokens": "feed_9f86d081884c7d65",
     "silences": "sil_4e07408562bed1a2",
 }
 
@@ -204,6 +205,55 @@ _DELIVERY: Final = {
         }
     ],
 }
+_SILENCE: Final = {
+    "id": "sil_4e07408562bed1a2",
+    "state": "active",
+    "matchers": [{"name": "truce", "value": "aleppo-calm", "is_regex": False, "is_equal": True}],
+    "starts_at": "2016-05-08T00:00:00Z",
+    "ends_at": "2016-05-09T00:00:00Z",
+    "reason": "Exercise of the monitoring teams",
+    "author": "duty officer",
+    "scope": "Aleppo desk",
+    "created_at": "2016-05-07T18:20:00Z",
+}
+_TRACE: Final = {
+    "delivered": True,
+    "steps": [
+        {"step": "match", "passed": True, "reason": "the filter lets it through"},
+        {"step": "silence", "passed": True, "reason": "no silence matches"},
+    ],
+    "deliveries": [_DELIVERY],
+}
+_FOUND: Final = {
+    "kind": "alert",
+    "incident_id": "inc_5f1d0c6b8a7e49d2b3c4",
+    "alerts": [
+        {
+            "id": "alr_0d4b1c9e7f3a",
+            "thread": "alr_0d4b1c9e7f3a",
+            "revisions": [
+                {
+                    "revision": 1,
+                    "status": "raised",
+                    "event_id": "alr_0d4b1c9e7f3a.1",
+                    "cap_identifier": "alr_0d4b1c9e7f3a.1",
+                    "atom_id": "urn:trucewatch:alert:alr_0d4b1c9e7f3a.1",
+                }
+            ],
+            "deliveries": [
+                {
+                    "webhook_id": "msg_4c1f6a0e93b7d258",
+                    "subscription_id": "sub_9c2f7b1e5d8a4e60",
+                    "type": "alert.raised",
+                    "message_id": None,
+                }
+            ],
+        }
+    ],
+}
+_STREAM: Final = 'id: WzQyXQ\nevent: alert\ndata: {"id": "alr_0d4b1c9e7f3a", "revision": 1, "status": "raised"}\n\n'
+_FEED: Final = '<?xml version="1.0" encoding="utf-8"?>\n<feed xmlns="http://www.w3.org/2005/Atom">…</feed>\n'
+_TOKEN: Final = {"id": "feed_9f86d081884c7d65", "owner": "Aleppo desk", "created_at": "2016-05-01T08:00:00Z"}
 _QUEUED: Final = {"id": "msg_4c1f6a0e93b7d258", "status": "pending"}
 _HTML: Final = "<!doctype html>…"
 
@@ -278,5 +328,14 @@ ANSWERS: Final[dict[tuple[str, str], Any]] = {
     ("post", "/v1/subscriptions/{id}/verify"): {"id": "sub_9c2f7b1e5d8a4e60", "status": "pending"},
     ("post", "/v1/subscriptions/{id}/recover"): {"recovered": 3},
     **{(method, path): _HTML for method in ("get", "post") for path in ("/v1/confirm", "/v1/unsubscribe")},
+    ("get", "/v1/alerts/{id}/trace"): _TRACE,
+    ("get", "/v1/alerts/feed.atom"): _FEED,
+    ("get", "/v1/alerts/stream"): _STREAM,
+    ("get", "/v1/silences"): page(_SILENCE),
+    ("get", "/v1/silences/{id}"): _SILENCE,
+    ("post", "/v1/silences"): _SILENCE,
+    ("get", "/v1/lookup"): _FOUND,
+    ("get", "/v1/feed-tokens"): page(_TOKEN),
+    ("post", "/v1/feed-tokens"): {"id": "feed_9f86d081884c7d65", "token": "Hq3vY0aWm1cVtRkJx7p2sQ"},
     ("get", "/metrics"): 'trucewatch_assessments_total{verdict="violation"} 13.0\n',
 }

@@ -15,6 +15,7 @@ from schemas.topics import DEAD_SUFFIX, TOPICS
 from services.openapi.__main__ import GENERATED, find_drift
 from services.openapi.document import Operation, UndescribedError, build_document, find_operations
 from services.openapi.events import build_asyncapi, build_schemas
+from services.openapi.examples import ANSWERS, BODIES
 from services.openapi.gather import gather_operations
 from services.shared.http import describe
 
@@ -153,3 +154,8 @@ def test_drift_is_found(tmp_path: Any) -> None:
     (tmp_path / "old.json").write_text("{}")
     (tmp_path / "same.json").write_text("1")
     assert find_drift({"new.json": "{}", "same.json": "1"}, tmp_path) == ["new.json", "old.json"]
+
+
+def test_no_example_outlives_its_operation(operations: list[Operation]) -> None:
+    known = {(operation.method, operation.path) for operation in operations}
+    assert (ANSWERS.keys() | BODIES.keys()) <= known
