@@ -141,6 +141,7 @@ class Dispatcher:
         self._lanes: dict[str, Lane] = {}
         self._ready: deque[Lane] = deque()
         self._full: set[str] = set()
+        self._rested: set[str] = set()
         self._size = self._prompt = self._in_flight = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._outcomes: list[Noted] = []
@@ -162,11 +163,7 @@ class Dispatcher:
     def closed(self) -> frozenset[str]:
         """The lanes by name that take no more now."""
         now = self._clock.now()
-        resting = [lane.name for lane in self._lanes.values() if lane.rests_until > now] if self._resting() else []
-        return frozenset((*self._full, *resting))
-
-    def _resting(self) -> bool:
-        return any(lane.failures for lane in self._lanes.values())
+        return frozenset((*self._full, *(name for name in self._rested if self._lanes[name].rests_until > now)))
 
     def room(self, name: str) -> int:
         """How many more messages of a lane may be held in memory; one that comes out of its rest is tried with one."""
@@ -258,7 +255,10 @@ class Dispatcher:
                 self._prompt -= 1
         self._note(noted)
         if lane.rests_until > self._clock.now():
+            self._rested.add(lane.name)
             self._clear(lane)
+        elif not lane.rest_s:
+            self._rested.discard(lane.name)
         self._refill(lane)
         self._enlist(lane)
         self._pump()
@@ -346,3 +346,4 @@ class Dispatcher:
         if lane.is_idle:
             self._lanes.pop(lane.name, None)
             self._full.discard(lane.name)
+            self._rested.discard(lane.name)

@@ -9,10 +9,12 @@ from schemas.instants import MINUTE, format_instant
 from services.notify.dispatch import Dispatcher, Noted
 from services.notify.domain.attempt import endpoint_event
 from services.notify.domain.lifecycle import EndpointEvent
+from services.notify.domain.subscription import Subscription
 from services.notify.sql.subscriptions import UnknownError
 from services.notify.use_cases import endpoints
 from services.notify.use_cases.directory import Directory
 from services.notify.use_cases.endpoints import Endpoints
+from services.shared import audit
 from services.shared.clock import Clock
 from services.shared.failures import RetryLaterError
 from services.shared.observability import Metrics
@@ -58,19 +60,30 @@ class Settling:
         return None if event is None else (event, outcome.at, judgement.reason)
 
     async def _follow(self, id: str, event: EndpointEvent, at: int, reason: str) -> None:
-        def decide(s: Any) -> endpoints.Decided:
-            return endpoints.prove(s, at) if event == "proved" else endpoints.note(s, event, at, reason)
+        turned_off: list[str] = []
+
+        def decide(s: Subscription) -> endpoints.Decided:
+            after, jobs = endpoints.prove(s, at) if event == "proved" else endpoints.note(s, event, at, reason)
+            turned_off[:] = [after.state] if after.state != s.state and after.state in ("disabled", "gone") else []
+            return after, jobs
+
+        def tell_operators(connection: Any) -> None:
+            for state in turned_off:
+                audit.record(
+                    connection, at=at, actor="notify", action=f"subscription.{state}", resource=f"subscriptions/{id}",
+                    detail={"reason": reason},
+                )  # fmt: skip
 
         try:
-            before, after = await self._store.change(id, decide, _nothing)
+            await self._store.change(id, decide, tell_operators)
         except UnknownError:
             return
         except RetryLaterError as error:
             # The next attempt says the same again.
             log.warning("the state of endpoint %s cannot be kept yet: %s", id, error)
             return
-        if before.state != after.state and after.state in ("disabled", "gone"):
-            log.error("endpoint %s is %s: %s", id, after.state, reason)
+        for state in turned_off:
+            log.error("the endpoint of subscription %s is %s: %s", id, state, reason)
 
     def _count(self, noted: Noted) -> None:
         if noted.judgement is None:
@@ -116,7 +129,3 @@ class Settling:
             "last_heartbeat": None if self.last_heartbeat is None else format_instant(self.last_heartbeat),
             "missed_heartbeats": len(self.late_heartbeats),
         }
-
-
-def _nothing(_connection: object) -> None:
-    return None

@@ -8,6 +8,7 @@ from typing import Any
 import feedparser
 import pytest
 
+from services.notify.stream import Tail, follow
 from tests.parts.mail import Mailbox
 from tests.parts.receiver import Answer, Receiver
 from tests.unit.notify.desk import Desk, revised, running
@@ -178,27 +179,22 @@ async def test_a_bounce_turns_an_address_off(tmp_path: Path, mailbox: Mailbox) -
 async def test_a_reader_of_the_stream_resumes_where_it_stopped(tmp_path: Path) -> None:
     async with running(tmp_path) as desk:
         await desk.push(ALERT, revised(ALERT, 2))
-        first = (await desk.get("/v1/alerts?limit=1"))["next"]
-        from services.notify.stream import Tail, follow
-
         shelf = desk.service.state["shelf"]
         tail: Tail = desk.service.state["tail"]
-        events: list[bytes] = []
-        seq = 1
+        events: asyncio.Queue[bytes] = asyncio.Queue()
 
         async def read() -> None:
-            async for part in follow(tail, shelf.log, seq, shelf.view):
-                events.append(part)
+            async for part in follow(tail, shelf.log, 1, shelf.view):
+                events.put_nowait(part)
 
         reading = asyncio.create_task(read())
         async with asyncio.timeout(5):
-            while len(events) < 2:
-                await asyncio.sleep(0.01)
+            assert (await events.get()).startswith(b"retry: ")
+            assert b'"revision":2' in await events.get()
             await desk.push(revised(ALERT, 1, id="b", status="raised"))
-            while len(events) < 3:
-                await asyncio.sleep(0.01)
+            third = await events.get()
             tail.close()
             await reading
-        assert b'"revision":2' in events[1]
-        assert b"event: alert.raised" in events[2]
-        assert first.encode() not in events[1]
+        assert b"event: alert.raised" in third
+        after = (await desk.get("/v1/alerts?limit=3"))["next"]
+        assert f"id: {after}\n".encode() in third

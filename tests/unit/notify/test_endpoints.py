@@ -1,0 +1,224 @@
+"""Endpoints that fail, go, come back: the breaker, five days of failure, recovery, rotation, proof."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.parts.mail import Mailbox
+from tests.parts.receiver import Answer, Receiver, signature_holds
+from tests.unit.notify.desk import Desk, revised, running, types
+from tests.unit.notify.samples import ALERT
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as found:
+        yield found
+
+
+@pytest.fixture
+def mailbox() -> Iterator[Mailbox]:
+    with Mailbox() as found:
+        yield found
+
+
+def hook(receiver: Receiver, path: str = "/hook", **more: Any) -> dict[str, Any]:
+    return {"name": "Desk", "channel": {"type": "webhook", "url": receiver.url(path)}} | more
+
+
+async def status(desk: Desk, id: str) -> str:
+    return str((await desk.get(f"/v1/subscriptions/{id}"))["status"])
+
+
+async def test_410_turns_an_endpoint_off_at_once_and_recovery_brings_what_was_held(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    async with running(tmp_path) as desk:
+        id = (await desk.subscribe(**hook(receiver)))["id"]
+        receiver.answer("/hook", Answer(status=410))
+        await desk.push(ALERT)
+        assert await status(desk, id) == "gone"
+        await desk.push(revised(ALERT, 2), revised(ALERT, 1, id="b", status="raised"))
+        await desk.at(3600)
+        assert len(receiver.received()) == 1
+        assert desk.service.status()["disabled_endpoints"] == 1
+        receiver.answer("/hook", Answer())
+        answer = await desk.call("POST", f"/v1/subscriptions/{id}/recover", {"since": "2016-05-08T12:00:00Z"})
+        assert answer.json() == {"recovered": 3}
+        await desk.settle()
+        await desk.at(1)
+        await desk.at(1)
+        assert await status(desk, id) == "active"
+        got = receiver.received()[1:]
+        assert sorted((d.message["data"]["id"], d.message["data"]["revision"]) for d in got) == [
+            (ALERT.id, 1), (ALERT.id, 2), ("b", 1),
+        ]  # fmt: skip
+        assert got[0].id == receiver.received()[0].id or got[1].id == receiver.received()[0].id
+
+
+async def test_five_days_of_failure_disable_it_and_its_owner_is_told(
+    tmp_path: Path, receiver: Receiver, mailbox: Mailbox
+) -> None:
+    async with running(tmp_path, smtp_url=mailbox.url) as desk:
+        id = (await desk.subscribe(**hook(receiver, contact="owner@example.org")))["id"]
+        receiver.answer("/hook", Answer(status=503))
+        await desk.push(ALERT)
+        assert await status(desk, id) == "failing"
+        for hour in range(5 * 24 + 1):
+            if hour % 12 == 0:
+                await desk.push(revised(ALERT, 1, id=f"a{hour}", status="raised"))
+            await desk.at(3600)
+        assert await status(desk, id) == "disabled"
+        before = len(receiver.received())
+        await desk.push(revised(ALERT, 1, id="held", status="raised"))
+        await desk.at(24 * 3600)
+        assert len(receiver.received()) == before
+        (notice,) = mailbox.letters("owner@example.org")
+        assert "Desk" in str(notice.message["Subject"])
+        receiver.answer("/hook", Answer())
+        verified = await desk.call("POST", f"/v1/subscriptions/{id}/verify")
+        assert verified.status_code == 202
+        await desk.settle()
+        assert await status(desk, id) == "active"
+        await desk.call("POST", f"/v1/subscriptions/{id}/recover", {"since": "2016-05-08T00:00:00Z"})
+        await desk.settle()
+        assert "held" in {d.message["data"]["id"] for d in receiver.received()}
+
+
+async def test_the_last_attempt_fails_for_good_and_recover_starts_over(tmp_path: Path, receiver: Receiver) -> None:
+    async with running(tmp_path) as desk:
+        id = (await desk.subscribe(**hook(receiver)))["id"]
+        receiver.answer("/hook", Answer(status=500))
+        await desk.push(ALERT)
+        for delay in (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400):
+            await desk.at(delay * 1.2 + 1)
+        assert len(receiver.received()) == 10
+        items = (await desk.get(f"/v1/subscriptions/{id}/deliveries"))["items"]
+        (delivery,) = [item for item in items if item["type"] == "alert.raised"]
+        assert (delivery["status"], delivery["next_attempt_at"], len(delivery["attempts"])) == ("failed", None, 10)
+        receiver.answer("/hook", Answer())
+        await desk.call("POST", f"/v1/subscriptions/{id}/recover", {"since": "2016-05-08T00:00:00Z"})
+        await desk.settle()
+        assert len({d.id for d in receiver.received()}) == 1
+        assert (await desk.get(f"/v1/subscriptions/{id}/deliveries/{delivery['id']}"))["status"] == "delivered"
+
+
+async def test_retry_after_is_heeded(tmp_path: Path, receiver: Receiver) -> None:
+    async with running(tmp_path) as desk:
+        await desk.subscribe(**hook(receiver))
+        receiver.answer("/hook", Answer(status=429, headers={"retry-after": "120"}), Answer())
+        await desk.push(ALERT)
+        await desk.at(119)
+        assert len(receiver.received()) == 1
+        await desk.at(26)
+        assert len(receiver.received()) == 2
+
+
+async def test_both_secrets_sign_until_the_overlap_ends(tmp_path: Path, receiver: Receiver) -> None:
+    async with running(tmp_path) as desk:
+        made = await desk.subscribe(**hook(receiver))
+        answer = await desk.call("POST", f"/v1/subscriptions/{made['id']}/rotate-secret", {"overlap": "PT1H"})
+        fresh = answer.json()["secret"]
+        await desk.push(ALERT)
+        await desk.at(3600)
+        await desk.push(revised(ALERT, 2))
+        during, after = receiver.received()
+        assert [signature_holds(s, during.headers, during.body) for s in (made["secret"], fresh)] == [True, True]
+        assert [signature_holds(s, after.headers, after.body) for s in (made["secret"], fresh)] == [False, True]
+
+
+async def test_a_challenge_is_tried_again_for_a_day_and_proves_only_by_its_echo(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    async with running(tmp_path) as desk:
+        receiver.answer("/hook", Answer(body=b"no echo", echo_challenge=False))
+        id = (await desk.subscribe(**hook(receiver)))["id"]
+        assert await status(desk, id) == "pending"
+        receiver.answer("/hook", Answer(status=500), Answer())
+        await desk.at(6.1)
+        assert await status(desk, id) == "pending"
+        await desk.at(361)
+        assert await status(desk, id) == "active"
+
+
+async def test_another_address_is_proved_anew_and_gets_nothing_before(tmp_path: Path, receiver: Receiver) -> None:
+    async with running(tmp_path) as desk:
+        id = (await desk.subscribe(**hook(receiver)))["id"]
+        receiver.answer("/new", Answer(echo_challenge=False))
+        change = {"channel": {"url": receiver.url("/new")}}
+        changed = await desk.call("PATCH", f"/v1/subscriptions/{id}", change)
+        assert (changed.status_code, changed.json()["status"]) == (200, "pending")
+        await desk.settle()
+        await desk.push(ALERT)
+        assert receiver.received() == []
+
+
+async def test_resending_uses_the_same_id_and_a_test_message_arrives(tmp_path: Path, receiver: Receiver) -> None:
+    async with running(tmp_path) as desk:
+        id = (await desk.subscribe(**hook(receiver)))["id"]
+        await desk.push(ALERT)
+        (first,) = receiver.received()
+        assert (await desk.call("POST", f"/v1/subscriptions/{id}/deliveries/{first.id}/resend")).status_code == 202
+        await desk.settle()
+        assert [d.id for d in receiver.received()] == [first.id] * 2
+        await desk.call("POST", f"/v1/subscriptions/{id}/test")
+        await desk.settle()
+        assert types(receiver.received()) == ["alert.raised", "alert.raised", "test"]
+
+
+async def test_a_breaker_opens_after_failures_in_a_row_and_lets_one_message_probe(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    async with running(tmp_path) as desk:
+        await desk.subscribe(**hook(receiver))
+        receiver.answer("/hook", Answer(status=500))
+        await desk.push(*(revised(ALERT, 1, id=f"a{n}", status="raised") for n in range(100)))
+        tried = len(receiver.received())
+        assert tried <= 10
+        await desk.at(29)
+        assert len(receiver.received()) == tried
+        await desk.at(2)
+        assert len(receiver.received()) == tried + 1
+        receiver.answer("/hook", Answer())
+        await desk.at(61)
+        await desk.at(600)
+        assert len({d.id for d in receiver.received() if d.status == 200}) == 100
+
+
+@pytest.mark.parametrize("hanging", [20])
+async def test_endpoints_that_hang_cost_the_others_nothing(tmp_path: Path, receiver: Receiver, hanging: int) -> None:
+    async with running(tmp_path) as desk:
+        for n in range(200):
+            made = {"channel": {"type": "webhook", "url": receiver.url(f"/e{n}")}, "verified": True}
+            await desk.call("POST", "/v1/subscriptions", made, key="tw_operator")
+        alone = await _slowest(desk, receiver, "calm", range(hanging, 200))
+        for n in range(hanging):
+            receiver.answer(f"/e{n}", Answer(hang=True))
+        beside = await _slowest(desk, receiver, "hung", range(hanging, 200))
+        # 50 ms are the noise of a busy machine.
+        assert beside <= 2 * alone + 0.05
+
+
+async def _slowest(desk: Desk, receiver: Receiver, name: str, healthy: range) -> float:
+    """The 99th percentile of how long alerts took to each of the healthy, in seconds."""
+    waits: list[float] = []
+    for round in range(5):
+        started = time.monotonic()
+        alert = revised(ALERT, 1, id=f"{name}{round}", status="raised")
+        pushing = asyncio.create_task(desk.push(alert))
+        paths = {f"/e{n}" for n in healthy}
+
+        def here(alert_id: str = alert.id, paths: set[str] = paths) -> list[float]:
+            return [d.at for d in receiver.received() if d.path in paths and d.message["data"]["id"] == alert_id]
+
+        async with asyncio.timeout(10):
+            while len(here()) < len(paths):  # noqa: ASYNC110 - the receiver lives in a thread of its own
+                await asyncio.sleep(0.005)
+        waits += [at - started for at in here()]
+        pushing.cancel()
+        await asyncio.gather(pushing, return_exceptions=True)
+    return sorted(waits)[int(len(waits) * 0.99)]
