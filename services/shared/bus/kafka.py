@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
@@ -36,6 +37,7 @@ class KafkaBus:
         self._sleep = sleep
         self._opening = asyncio.Lock()
         self._producer: AIOKafkaProducer | None = None
+        self._tails: dict[asyncio.Task[None], KafkaReader] = {}
 
     async def start(self) -> None:
         """Make the topics that are missing. Raises RetryLaterError; safe to repeat."""
@@ -72,12 +74,8 @@ class KafkaBus:
             raise
         task = asyncio.create_task(follow(reader, on_event, self._sleep), name=f"tail {topic.name}")
 
-        async def stop() -> None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-            await reader.close()
-
-        return stop
+        self._tails[task] = reader
+        return partial(self._end_tail, task)
 
     async def healthy(self) -> bool:
         try:
@@ -89,7 +87,16 @@ class KafkaBus:
         return True
 
     async def close(self) -> None:
+        """End every tail that was not stopped, and let go of the broker."""
+        for task in list(self._tails):
+            await self._end_tail(task)
         await self._drop_producer()
+
+    async def _end_tail(self, task: asyncio.Task[None]) -> None:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        if (reader := self._tails.pop(task, None)) is not None:
+            await reader.close()
 
     async def _opened(self) -> AIOKafkaProducer:
         async with self._opening:
