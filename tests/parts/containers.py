@@ -6,6 +6,7 @@ The one base image that our Dockerfile names is made here by debootstrap: the sa
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -97,7 +98,7 @@ class Composition:
         """What ``podman-compose …`` prints. Raises PartFailedError."""
         env_file = self.podman.directory / "compose.env"
         env_file.write_text("".join(f"{name}={value}\n" for name, value in self.settings.items()))
-        tool = [str(ROOT / ".venv" / "bin" / "podman-compose"), "--in-pod", "false", "--env-file", str(env_file)]
+        tool = [str(Path(sys.executable).parent / "podman-compose"), "--in-pod", "false", "--env-file", str(env_file)]
         where = ["-f", str(ROOT / "docker-compose.yml"), "-p", self.project]
         return said([*tool, *where, *arguments], self.podman.env, timeout_s=timeout_s)
 
