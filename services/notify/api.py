@@ -58,14 +58,15 @@ LIST_QUERY: Final = {"limit": "Items a page: 100, at most 1,000.", "after": "The
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What the API of subscriptions works with. ``kick`` has what was queued looked at at once."""
+    """What the API of subscriptions works with. ``kick`` has what was queued for a subscription looked at at
+    once, also where its breaker is open: its owner asked."""
 
     store: SqlSubscriptions
     history: SqlHistory
     directory: Directory
     policy: Policy
     clock: Clock
-    kick: Callable[[], None]
+    kick: Callable[[str], None]
 
 
 def build_router(desk: Desk) -> APIRouter:
@@ -94,7 +95,7 @@ def _add_subscriptions(router: APIRouter, desk: Desk) -> None:
             store=desk.store, directory=desk.directory,
             also=audited(principal, now, "subscription.created", fresh.id),
         )  # fmt: skip
-        desk.kick()
+        desk.kick(made.id)
         secret = made.secrets[0][0] if made.secrets else None
         headers = {"location": f"/v1/subscriptions/{made.id}", "cache-control": "no-store"}
         return reply(Created(made.id, made.state, secret), 201, headers)
@@ -165,7 +166,7 @@ def _add_proof(router: APIRouter, desk: Desk) -> None:
         after = await change(
             desk, request, id, "subscription.verified", lambda s: endpoints.ask_for_proof(s, nonce, now)
         )
-        desk.kick()
+        desk.kick(id)
         return reply(Queued(id, after.state), 202)
 
     @router.post("/v1/subscriptions/{id}/rotate-secret")
@@ -223,7 +224,7 @@ def _add_deliveries(router: APIRouter, desk: Desk) -> None:
         await find_own(desk, request, id)
         with problems():
             await desk.history.resend(id, delivery, desk.clock.now())
-        desk.kick()
+        desk.kick(id)
         return reply(Queued(delivery, "pending"), 202)
 
     @router.post("/v1/subscriptions/{id}/recover")
@@ -245,7 +246,7 @@ def _add_deliveries(router: APIRouter, desk: Desk) -> None:
 
         await change(desk, request, id, "subscription.recovered", switch_on)
         count = await desk.history.recover(id, since, now)
-        desk.kick()
+        desk.kick(id)
         return reply(Recovered(count), 202)
 
     @router.post("/v1/subscriptions/{id}/test")
@@ -254,7 +255,7 @@ def _add_deliveries(router: APIRouter, desk: Desk) -> None:
         subscription = await find_own(desk, request, id)
         with problems():
             sent = await send_test(subscription, desk.clock.now(), desk.history)
-        desk.kick()
+        desk.kick(id)
         return reply(Queued(sent, "pending"), 202)
 
 
@@ -342,5 +343,5 @@ async def _change_draft(desk: Desk, request: Request, id: str, draft: Draft) -> 
     after = await change(
         desk, request, id, "subscription.changed", lambda s: endpoints.change_draft(s, draft, fresh, now)
     )
-    desk.kick()
+    desk.kick(id)
     return reply(view_subscription(after))

@@ -115,7 +115,11 @@ async def build(runtime: Runtime) -> Service:
     def status() -> Mapping[str, Any]:
         return settling.status(dispatcher, directory)
 
-    desk = Desk(store, history, directory, policy, clock, schedule.kick)
+    def kick(subscription: str) -> None:
+        dispatcher.revive(subscription)
+        schedule.kick()
+
+    desk = Desk(store, history, directory, policy, clock, kick)
     router = APIRouter()
     router.include_router(build_router(desk))
     router.include_router(build_pages_router(desk))

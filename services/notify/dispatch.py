@@ -189,6 +189,13 @@ class Dispatcher:
             self._idle.clear()
             self._pump()
 
+    def revive(self, name: str) -> None:
+        """Try a lane at rest again: its owner says that it is well."""
+        lane = self._lanes.get(name)
+        if lane is not None:
+            lane.failures = lane.rest_s = lane.rests_until = 0
+            self._rested.discard(name)
+
     def expect_more(self, name: str) -> None:
         """The table holds more of this lane than was taken."""
         lane = self._lanes.get(name)

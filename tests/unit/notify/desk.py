@@ -66,10 +66,14 @@ class Desk:
 
     async def push(self, *alerts: Alert) -> None:
         """Alerts decided by rules, taken off the log, and sent where they are due at once."""
-        await self.runtime.bus.publish([event_of(alert) for alert in alerts])
-        for loop in self.service.loops:
-            while await loop.step(0):
-                pass
+        events = [event_of(alert) for alert in alerts]
+        if self.runtime.database.is_log:
+            await self.runtime.bus.publish(events)
+            for loop in self.service.loops:
+                while await loop.step(0):
+                    pass
+        else:
+            await self.service.loops[0].handle(events)
         await self.dispatcher.idle()
 
     async def subscribe(self, key: str = "tw_monitor", **draft: Any) -> dict[str, Any]:
