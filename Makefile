@@ -63,7 +63,7 @@ bench: $(DEV) $(PARTS) ## Measure, each number beside that of a peer
 
 .PHONY: verify
 verify: $(DEV) $(PARTS) ## Break every part in turn under load, and account for every report
-	$(BIN)/python -m tests.verifier
+	$(BIN)/python -m tests.verify
 
 .PHONY: up
 up: $(SECRETS) ## Run the services apart, on Kafka and PostgreSQL, behind http://127.0.0.1:8080/

@@ -1,0 +1,122 @@
+"""The account of one round: every accepted report followed through assessment, alert and delivery."""
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+import psycopg
+
+from tests.parts.cluster import Cluster
+from tests.parts.receiver import Delivery, Receiver
+from tests.verify.load import Answers
+
+LOOK_S: Final = 0.25
+#: A message that came twice may come late: nothing is counted before so much quiet has passed.
+QUIET_S: Final = 2.0
+
+_ASSESSED: Final = "SELECT incident_id, count(*), max(sequence) FROM assessments GROUP BY incident_id"
+_ALERTED: Final = "SELECT incident_id, count(DISTINCT alert_id), count(*) FROM alert_log GROUP BY incident_id"
+
+
+class Account(msgspec.Struct, frozen=True):
+    """What became of the reports of one round.
+
+    ``lost``: accepted, and not assessed, alerted and delivered. ``repeated``: assessed more than once, alerted more
+    than once, or delivered under more than one webhook-id. ``redelivered`` came again under the same id, which a
+    receiver recognises. ``unsigned``: deliveries whose signature does not hold. ``settled_s``: from the last report to
+    the last delivery.
+    """
+
+    fault: str
+    posted: int
+    accepted: int
+    assessed: int
+    alerted: int
+    delivered: int
+    lost: list[str]
+    repeated: list[str]
+    redelivered: int
+    unsigned: int
+    put_off: int
+    unanswered: int
+    odd: list[str]
+    slowest_answer_s: float
+    settled_s: float
+    fault_s: float
+
+    @property
+    def holds(self) -> bool:
+        """Nothing lost, nothing repeated, and no answer but those that are promised."""
+        return not (self.lost or self.repeated or self.unsigned or self.odd) and self.posted == self.accepted
+
+
+def delivered_ids(deliveries: Sequence[Delivery]) -> dict[str, Counter[str]]:
+    """By incident: how often each webhook-id came and was taken."""
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    for delivery in deliveries:
+        if 200 <= delivery.status < 300:
+            found[delivery.message["data"]["incident_id"]][delivery.id] += 1
+    return found
+
+
+def wait_settled(receiver: Receiver, path: str, expected: set[str], within_s: float) -> float:
+    """Seconds until every expected incident was delivered and nothing more came for a while; at most ``within_s``."""
+    began = quiet_since = time.monotonic()
+    count, complete = -1, False
+    while (now := time.monotonic()) - began < within_s:
+        deliveries = receiver.received(path)
+        if len(deliveries) != count:
+            count, quiet_since = len(deliveries), now
+            complete = expected <= set(delivered_ids(deliveries))
+        if complete and now - quiet_since > QUIET_S:
+            return quiet_since - began
+        time.sleep(LOOK_S)
+    return within_s
+
+
+def counted(cluster: Cluster, statement: str) -> dict[str, tuple[int, int]]:
+    with psycopg.connect(cluster.database_uri) as connection:
+        return {row[0]: (row[1], row[2]) for row in connection.execute(statement.encode())}
+
+
+def draw_up(
+    fault: str,
+    cluster: Cluster,
+    receiver: Receiver,
+    path: str,
+    answers: Answers,
+    posted: int,
+    times: tuple[float, float],
+) -> Account:
+    """The account as it stands. ``times``: how long the fault took, how long it took to settle."""
+    deliveries = receiver.received(path)
+    told = delivered_ids(deliveries)
+    assessed, alerted = counted(cluster, _ASSESSED), counted(cluster, _ALERTED)
+    accepted = {incident: external for external, incident in answers.accepted.items()}
+    done = [set(assessed), set(alerted), set(told)]
+    return Account(
+        fault=fault,
+        posted=posted,
+        accepted=len(accepted),
+        assessed=len(done[0] & accepted.keys()),
+        alerted=len(done[1] & accepted.keys()),
+        delivered=len(done[2] & accepted.keys()),
+        lost=sorted(accepted[i] for i in accepted.keys() - set.intersection(*done)),
+        repeated=sorted(
+            name
+            for incident, name in accepted.items()
+            if assessed.get(incident, (1, 1)) != (1, 1)
+            or alerted.get(incident, (1, 1)) != (1, 1)
+            or len(told.get(incident, ())) > 1
+        ),
+        redelivered=sum(sum(ids.values()) - len(ids) for ids in told.values()),
+        unsigned=sum(delivery.signed is not True for delivery in deliveries),
+        put_off=answers.put_off,
+        unanswered=answers.unanswered,
+        odd=answers.odd[:20],
+        slowest_answer_s=round(answers.slowest_s, 2),
+        fault_s=round(times[0], 1),
+        settled_s=round(times[1], 1),
+    )

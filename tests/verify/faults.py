@@ -1,0 +1,158 @@
+"""The faults, each a plain function of the stage: it breaks something under load, and mends it before it returns."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from tests.parts.cluster import Cluster, Kind
+from tests.parts.receiver import Answer, Receiver
+from tests.verify.load import Partner
+
+#: Between breaking and mending; long enough for load to meet the fault.
+GAP_S: Final = 2.0
+#: A member that has not been heard of for this long has left its group (aiokafka's session timeout, and a bit).
+SESSION_S: Final = 15.0
+#: What notify had claimed is anybody's once its lease of 30 s has ended.
+LEASE_S: Final = 45.0
+STOPPED_S: Final = 60.0
+#: Within the five seconds after which a message is tried again.
+OUTAGE_S: Final = 3.0
+HELD_BACK_S: Final = 10.0
+BURST: Final = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What a fault may touch. ``path`` is the receiver's endpoint of this round."""
+
+    cluster: Cluster
+    receiver: Receiver
+    partner: Partner
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One way of breaking things. ``short``: also part of the short form."""
+
+    name: str
+    what: str
+    inject: Callable[[Stage], None]
+    short: bool = False
+
+
+def _nothing(_stage: Stage) -> None:
+    time.sleep(GAP_S)
+
+
+def _kill(kind: Kind) -> Callable[[Stage], None]:
+    def inject(stage: Stage) -> None:
+        for service in stage.cluster.of(kind):
+            service.kill()
+            time.sleep(GAP_S)
+            service.start()
+
+    return inject
+
+
+def _kill_all(stage: Stage) -> None:
+    running = list(stage.cluster.services)
+    for service in running:
+        service.kill()
+    for service in running:
+        service.start(wait=False)
+    for service in running:
+        service.wait_ready()
+
+
+def _broker_killed(stage: Stage) -> None:
+    stage.cluster.kafka.kill()
+    time.sleep(GAP_S)
+    stage.cluster.kafka.start()
+
+
+def _broker_stopped(stage: Stage) -> None:
+    stage.cluster.kafka.pause()
+    time.sleep(STOPPED_S)
+    stage.cluster.kafka.resume()
+
+
+def _database_restarted(stage: Stage) -> None:
+    stage.cluster.postgres.stop()
+    time.sleep(GAP_S)
+    stage.cluster.postgres.start()
+
+
+def _database_killed(stage: Stage) -> None:
+    stage.cluster.postgres.kill()
+    stage.cluster.postgres.start()
+
+
+def _rebalance(stage: Stage) -> None:
+    """Members come and go while a burst is being worked off."""
+    cluster = stage.cluster
+    for kind in ("rules", "notify"):
+        stage.partner.burst(BURST)
+        one_more = cluster.add(kind)
+        stage.partner.burst(BURST)
+        one_more.stop()
+        cluster.services.remove(one_more)
+
+
+def _two_on_one_backlog(stage: Stage) -> None:
+    """No notify for a while; then two at once find what has piled up."""
+    both = stage.cluster.of("notify")
+    for service in both:
+        service.kill()
+    time.sleep(HELD_BACK_S)
+    for service in both:
+        service.start(wait=False)
+    for service in both:
+        service.wait_ready()
+
+
+def _receiver(*, status: int, retry_after: int | None = None, hang: bool = False) -> Callable[[Stage], None]:
+    headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+
+    def inject(stage: Stage) -> None:
+        # What hangs is noted down under a status that says that it was not taken.
+        stage.receiver.answer(stage.path, Answer(status=status, headers=headers, hang=hang))
+        time.sleep(OUTAGE_S)
+        stage.receiver.answer(stage.path, Answer())
+
+    return inject
+
+
+def _freeze(kind: Kind, seconds: float) -> Callable[[Stage], None]:
+    """Alive, holding its partitions and its connections, doing nothing; then it goes on where it was."""
+
+    def inject(stage: Stage) -> None:
+        frozen = stage.cluster.one(kind)
+        frozen.pause()
+        try:
+            time.sleep(seconds)
+        finally:
+            frozen.resume()
+
+    return inject
+
+
+FAULTS: Final = (
+    Fault("nothing", "no fault: the measure of the others", _nothing),
+    Fault("kill-ingest", "kill -9 of each ingest in turn", _kill("ingest")),
+    Fault("kill-rules", "kill -9 of each rules in turn", _kill("rules"), short=True),
+    Fault("kill-notify", "kill -9 of each notify in turn", _kill("notify")),
+    Fault("kill-all", "kill -9 of every service at once", _kill_all),
+    Fault("broker-killed", "kill -9 of the broker, and a restart", _broker_killed, short=True),
+    Fault("broker-stopped", "SIGSTOP of the broker for 60 s", _broker_stopped),
+    Fault("database-restarted", "PostgreSQL stopped and started", _database_restarted, short=True),
+    Fault("database-killed", "kill -9 of PostgreSQL, and a restart", _database_killed),
+    Fault("rebalance", "members of rules and notify come and go during a burst", _rebalance),
+    Fault("two-notify", "two notify find one backlog", _two_on_one_backlog),
+    Fault("receiver-500", "the receiver answers 500", _receiver(status=500)),
+    Fault("receiver-429", "the receiver answers 429 with Retry-After", _receiver(status=429, retry_after=7)),
+    Fault("receiver-hangs", "the receiver does not answer", _receiver(status=504, hang=True)),
+    Fault("rules-frozen", "SIGSTOP of a rules process beyond its session", _freeze("rules", SESSION_S)),
+    Fault("notify-frozen", "SIGSTOP of a notify process beyond its lease", _freeze("notify", LEASE_S)),
+)
