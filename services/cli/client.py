@@ -10,8 +10,11 @@ import msgspec
 from services.shared.clock import Clock
 
 TIMEOUT_S: Final = 60.0
-#: How often a request is sent at most, and the pauses between where the server names none, seconds.
+#: How often a request is sent at most: to a server that has answered before, and to one that never has, whose address
+#: may be wrong.
 MAX_TRIES: Final = 8
+FIRST_TRIES: Final = 3
+#: The pauses between, where the server names none, seconds.
 FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 30.0
 BUSY: Final = frozenset({429, 502, 503, 504})
@@ -42,6 +45,7 @@ class Api:
     def __init__(self, http: httpx.AsyncClient, clock: Clock) -> None:
         self._http = http
         self._clock = clock
+        self._has_answered = False
 
     async def get(self, path: str, **query: str | int) -> Any:
         """The decoded answer. Raises RefusedError, UnreachableError; so do the others."""
@@ -65,21 +69,23 @@ class Api:
             query["after"] = page["next"]
 
     async def _ask(self, method: str, path: str, **rest: Any) -> Any:
-        pause, last = FIRST_PAUSE_S, ""
-        for _ in range(MAX_TRIES):
-            wait = pause
+        pause, tries = FIRST_PAUSE_S, 0
+        while True:
+            tries, wait = tries + 1, pause
             try:
                 answer = await self._http.request(method, path, **rest)
             except httpx.TransportError as error:
-                last = str(error) or type(error).__name__
+                trouble = str(error) or type(error).__name__
             else:
+                self._has_answered = True
                 if answer.status_code not in BUSY:
                     return _read(answer)
-                last = f"{answer.status_code} {answer.reason_phrase}"
+                trouble = f"{answer.status_code} {answer.reason_phrase}"
                 wait = _asked_to_wait(answer.headers) or pause
+            if tries >= (MAX_TRIES if self._has_answered else FIRST_TRIES):
+                raise UnreachableError(f"{self._http.base_url}, asked {tries} times: {trouble}")
             await self._clock.sleep(wait)
             pause = min(pause * 2, LONGEST_PAUSE_S)
-        raise UnreachableError(f"{self._http.base_url} did not answer {MAX_TRIES} times: {last}")
 
 
 @asynccontextmanager

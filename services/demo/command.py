@@ -67,7 +67,10 @@ async def run_demo(data: Path, host: str, port: int, pace_s: float, leave: bool)
     """Play, then stay until stopped unless ``leave``. Returns whether every alert due arrived, or it was stopped."""
     clock, tell, admin = SystemClock(), Tell(Console()), new_secret()
     inbox = Inbox(tell)
-    listener = bind(host, port)
+    try:
+        listener = bind(host, port)
+    except OSError as error:
+        raise DemoFailedError(f"{host}:{port}: {error.strerror}; --port 0 takes any free port") from error
     url = f"http://{host}:{listener.getsockname()[1]}"
     async with Receiver(clock, inbox.take_message) as receiver, Mailbox(inbox.take_letter) as mailbox:
         settings = Settings(

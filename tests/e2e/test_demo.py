@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from services.shared.lifecycle import bind
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -39,6 +41,15 @@ async def test_the_demo_stays_until_it_is_told_to_stop_and_then_stops_at_once(
             assert not demo.stdout.at_eof()
     demo.send_signal(number)
     assert await asyncio.wait_for(demo.wait(), 5) == 0
+
+
+async def test_a_taken_port_is_said_in_a_line() -> None:
+    with bind("127.0.0.1", 0) as taken:
+        taken.listen()
+        demo = await start("--port", str(taken.getsockname()[1]))
+        out, err = await asyncio.wait_for(demo.communicate(), 60)
+    assert (demo.returncode, out) == (1, b"")
+    assert "--port 0 takes any free port" in err.decode()
 
 
 async def test_played_twice_on_the_same_storage_nothing_is_due_twice(tmp_path: Path) -> None:

@@ -96,8 +96,20 @@ async def test_a_server_that_is_away_for_a_moment_is_asked_again() -> None:
 
 
 async def test_patience_ends() -> None:
-    with pytest.raises(UnreachableError, match="did not answer"):
-        await send(lambda _request: httpx.Response(503), lines(1), Pauses())
+    clock = Pauses()
+    with pytest.raises(UnreachableError, match="asked 8 times: 503"):
+        await send(lambda _request: httpx.Response(503), lines(1), clock)
+    assert clock.taken == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0]
+
+
+async def test_an_address_where_nobody_ever_answered_is_given_up_soon() -> None:
+    def nobody(_request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused")
+
+    clock = Pauses()
+    with pytest.raises(UnreachableError, match="asked 3 times: refused"):
+        await send(nobody, lines(1), clock)
+    assert clock.taken == [0.5, 1.0]
 
 
 async def test_a_refused_line_is_told_by_its_number_and_pointer() -> None:
