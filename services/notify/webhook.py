@@ -20,6 +20,7 @@ from aiohttp.abc import AbstractResolver
 from httpx_aiohttp import AiohttpTransport
 
 from schemas.instants import SECOND
+from services.notify.deadline import Deadlines
 from services.notify.domain.address import Policy, RefusedTargetError, Target, check_url
 from services.notify.domain.delivery import EXCERPT_BYTES, Answer, Failure, parse_retry_after
 from services.notify.domain.signing import signed_headers
@@ -78,6 +79,7 @@ class WebhookSender:
         self._agent = user_agent.encode("ascii")
         self._total_s = total_s
         self._slots = asyncio.Semaphore(concurrency)
+        self._deadlines = Deadlines()
         self._lookups = lookups or PooledLookups(LOOKUP_THREADS)
         self._tls = tls or httpx.create_ssl_context(trust_env=False)
         self._sessions = {
@@ -137,7 +139,7 @@ class WebhookSender:
     ) -> Answer:
         started = time.perf_counter_ns()
         try:
-            async with asyncio.timeout(total_s):
+            with self._deadlines.within(total_s):
                 try:
                     return await self._exchange(target, url, headers, body, started)
                 except (httpx.TransportError, aiohttp.ClientError) as error:
