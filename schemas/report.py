@@ -1,7 +1,7 @@
 """The incident report as partners post it. Source: the public contract, "Incident reports"."""
 
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -53,6 +53,40 @@ class Location(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     area: Name | None = None
 
 
+def _given(name: str) -> dict[str, Any]:
+    """JSON Schema for: the field is there, and not null."""
+    return {"type": "object", "required": [name], "properties": {name: {"not": {"type": "null"}}}}
+
+
+def _implies(name: str, other: str) -> dict[str, Any]:
+    return {"anyOf": [{"not": _given(name)}, _given(other)]}
+
+
+#: What the types alone do not say, for whoever validates before posting; the edge judges by code of its own.
+_ONE_TIME: Final[dict[str, Any]] = {
+    "allOf": [
+        {
+            "oneOf": [
+                {"type": "string"},
+                {"allOf": [_given("from"), _given("to")], "not": _given("date")},
+                {"allOf": [_given("date"), {"not": _given("from")}, {"not": _given("to")}]},
+            ]
+        }
+    ],
+    "description": "A moment, an interval (from not after to), or a whole day in the registry's time zone. A moment, an "
+    "interval's end and a day's beginning may not lie more than 5 minutes in the future.",
+}
+_SOME_PLACE: Final[dict[str, Any]] = {
+    "allOf": [
+        {"anyOf": [_given("lat"), _given("area"), _given("place")]},
+        _implies("lat", "lon"),
+        _implies("lon", "lat"),
+        _implies("radius_km", "lat"),
+    ],
+    "description": "lat and lon (with a radius, 0.1 km if absent), an area or a place name, or several of them.",
+}
+
+
 class Casualties(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Counts as claimed by the source (rules.md 21); null means that it does not say."""
 
@@ -77,9 +111,9 @@ class Report(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     """
 
     external_id: Name
-    occurred: Moment | Occurrence
+    occurred: Annotated[Moment | Occurrence, msgspec.Meta(extra_json_schema=_ONE_TIME)]
     act: Act
-    location: Location
+    location: Annotated[Location, msgspec.Meta(extra_json_schema=_SOME_PLACE)]
     source: Source
     perpetrators: Names = ()
     targets: Names = ()

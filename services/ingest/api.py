@@ -19,6 +19,7 @@ from services.ingest.use_cases import Once, Retraction
 from services.ingest.wire import (
     Accepted,
     BatchAnswer,
+    IncidentSummary,
     IncidentView,
     RetractionRequest,
 )
@@ -111,7 +112,7 @@ def build_router(intake: Intake, batches: Batches, database: Database, clock: Cl
     @router.get("/v1/incidents")
     @describe(
         "Incidents, those that began last first; a partner sees its own",
-        answers={200: Page},
+        answers={200: Page, "items": IncidentSummary},
         query={
             "from": "Incidents that touch the time from here on (RFC 3339, or a local time of the registry's zone).",
             "to": "Incidents that began before this time.",
@@ -155,12 +156,11 @@ def read_query(request: Request, partner: str | None, local: LocalTime) -> Query
     verdict = given.get("verdict") or None
     if verdict is not None and verdict not in OUTCOMES:
         errors.append(FieldError("/verdict", f"must be one of: {', '.join(OUTCOMES)}"))
-    external_id = given.get("external_id")
-    if external_id is not None and "\0" in external_id:
-        errors.append(FieldError("/external_id", "holds a NUL character"))
     if errors:
         raise Problem(422, "Not valid", errors=errors)
-    query = Query(partner, external_id, verdict, moments.get("from"), moments.get("to"), limit=page_size(request))
+    query = Query(
+        partner, given.get("external_id"), verdict, moments.get("from"), moments.get("to"), limit=page_size(request)
+    )
     return replace(query, after=decode_cursor(request, *cursor_types(query)))
 
 

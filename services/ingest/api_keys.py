@@ -12,8 +12,9 @@ from schemas.instants import to_instant
 from schemas.report import Moment
 from schemas.vocabulary import Role
 from services.ingest.keys import LastOperatorKey, create_key, new_key, revoke_key
-from services.ingest.sql_keys import SqlKeys, list_audit
+from services.ingest.sql_keys import AuditEntry, SqlKeys, list_audit
 from services.shared import audit
+from services.shared.bus.dead import DeadLetter
 from services.shared.clock import new_id
 from services.shared.http import (
     FieldError,
@@ -103,7 +104,7 @@ def _add_keys(router: APIRouter, runtime: Runtime) -> None:
         return reply(made, 201, {"location": f"/v1/keys/{key.id}"})
 
     @router.get("/v1/keys")
-    @describe("Keys, newest first, without their secrets", answers={200: Page}, roles=("operator",))
+    @describe("Keys, newest first, without their secrets", answers={200: Page, "items": KeyView}, roles=("operator",))
     async def get_keys(request: Request) -> Response:
         who(request, "operator")
         after, limit = decode_cursor(request, str, str), page_size(request)
@@ -128,7 +129,9 @@ def _add_keys(router: APIRouter, runtime: Runtime) -> None:
 
 def _add_audit_and_dead_letters(router: APIRouter, runtime: Runtime) -> None:
     @router.get("/v1/audit")
-    @describe("Every change by an operator, newest first", answers={200: Page}, roles=("operator",))
+    @describe(
+        "Every change by an operator, newest first", answers={200: Page, "items": AuditEntry}, roles=("operator",)
+    )
     async def get_audit(request: Request) -> Response:
         who(request, "operator")
         cursor, limit = decode_cursor(request, int, str), page_size(request)
@@ -138,7 +141,9 @@ def _add_audit_and_dead_letters(router: APIRouter, runtime: Runtime) -> None:
         return reply(msgspec.structs.replace(page, items=[row.entry for row in page.items]))
 
     @router.get("/v1/dead-letters")
-    @describe("What consumers gave up on, with the reasons", answers={200: Page}, roles=("operator",))
+    @describe(
+        "What consumers gave up on, with the reasons", answers={200: Page, "items": DeadLetter}, roles=("operator",)
+    )
     async def get_dead_letters(request: Request) -> Response:
         who(request, "operator")
         cursor, limit = decode_cursor(request, str), page_size(request)

@@ -162,9 +162,14 @@ def decode_cursor(request: Request, *types: type) -> tuple[Any, ...] | None:
         key = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
     except ValueError:
         key = None
-    if not isinstance(key, list) or [type(part) for part in key] != list(types):
+    if not isinstance(key, list) or [type(part) for part in key] != list(types) or not all(map(_storable, key)):
         raise Problem(422, "Not valid", errors=[FieldError("/after", "not a cursor of this list")])
     return tuple(key)
+
+
+def _storable(part: Any) -> bool:
+    """Whether a database takes it: a cursor that we did not make may hold anything."""
+    return "\0" not in part and part.isprintable() if isinstance(part, str) else -(2**63) <= part < 2**63
 
 
 def make_page(items: Sequence[T], limit: int, key: Callable[[T], tuple[str | int, ...]]) -> Page:
@@ -237,6 +242,19 @@ def answer_heads(app: ASGIApp) -> ASGIApp:
         if scope["type"] == "http" and scope["method"] == "HEAD":
             head = _Head(send)
             await app({**scope, "method": "GET"}, head.receive, head.send)
+        else:
+            await app(scope, receive, send)
+
+    return serve
+
+
+def refuse_nul(app: ASGIApp) -> ASGIApp:
+    """``app`` behind a guard against the one character that no name of ours holds and that PostgreSQL refuses."""
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and ("\0" in scope["path"] or b"%00" in scope["query_string"]):
+            problem = Problem(400, "Not valid", "The address holds a NUL character.")
+            await problem.response()(scope, receive, send)
         else:
             await app(scope, receive, send)
 

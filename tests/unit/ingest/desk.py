@@ -22,7 +22,7 @@ from services.shared.bus.embedded import EmbeddedBus
 from services.shared.config import Settings
 from services.shared.db.engine import Database
 from services.shared.db.tables import metadata
-from services.shared.http import install_problems
+from services.shared.http import answer_heads, install_problems, refuse_nul
 from services.shared.runtime import Runtime, Service
 from services.shared.security import KeyRing, hash_secret
 from tests.fakes import DrivenClock
@@ -138,7 +138,7 @@ async def open_desk(directory: Path) -> AsyncIterator[Desk]:
     app.include_router(service.router)
     assert service.wrap is not None
     try:
-        yield Desk(clock, runtime, service, service.wrap(app))
+        yield Desk(clock, runtime, service, service.wrap(answer_heads(refuse_nul(app))))
     finally:
         for stop in service.stop:
             await stop()
