@@ -73,8 +73,8 @@ _ONE_TIME: Final[dict[str, Any]] = {
             ]
         }
     ],
-    "description": "A moment, an interval (from not after to), or a whole day in the registry's time zone. A moment, an "
-    "interval's end and a day's beginning may not lie more than 5 minutes in the future.",
+    "description": "A moment, an interval (from not after to), or a whole day in the registry's time zone. A moment, "
+    "an interval's end and a day's beginning may not lie more than 5 minutes in the future.",
 }
 _SOME_PLACE: Final[dict[str, Any]] = {
     "allOf": [
