@@ -1,0 +1,191 @@
+"""The tables of lives, exhaustively; durations, quiet hours, hours of messages, silences, drafts."""
+
+from datetime import date
+from typing import Any, get_args
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.instants import DAY, HOUR, MINUTE, SECOND, format_instant, parse_instant
+from services.notify.domain.durations import parse_duration
+from services.notify.domain.grouping import due_at, next_boundary, period_start, read_group
+from services.notify.domain.lifecycle import (
+    DELIVERY,
+    ENDPOINT,
+    DeliveryEvent,
+    DeliveryState,
+    EndpointEvent,
+    EndpointState,
+    NotPossibleError,
+    next_delivery,
+    next_endpoint,
+)
+from services.notify.domain.quiet import breaks_through, local_instant, quiet_until
+from services.notify.domain.silence import Matcher, Silence, find_matcher_faults, find_silences, silences_alert
+from services.notify.domain.subscription import Draft, Gathered, QuietHours, Webhook, find_faults
+from tests.unit.notify.samples import ALERT
+
+
+@pytest.mark.parametrize("state", get_args(EndpointState))
+@pytest.mark.parametrize("event", get_args(EndpointEvent))
+def test_every_pair_of_an_endpoint_moves_or_is_refused(state: EndpointState, event: EndpointEvent) -> None:
+    if (state, event) in ENDPOINT:
+        assert next_endpoint(state, event) in get_args(EndpointState)
+    else:
+        with pytest.raises(NotPossibleError):
+            next_endpoint(state, event)
+
+
+def test_what_must_hold_of_endpoints() -> None:
+    assert not [pair for pair in ENDPOINT if pair[0] == "ended"]
+    assert all(ENDPOINT[state, "ended"] == "ended" for state, _ in ENDPOINT)
+    assert all(ENDPOINT[state, "moved"] == "pending" for state, _ in ENDPOINT)
+    assert all(ENDPOINT[state, "refused"] == "gone" for state, _ in ENDPOINT)
+    assert {s for (s, _), after in ENDPOINT.items() if after == "disabled"} == {"failing", "disabled"}
+
+
+@pytest.mark.parametrize("state", get_args(DeliveryState))
+@pytest.mark.parametrize("event", get_args(DeliveryEvent))
+def test_every_pair_of_a_delivery_moves_or_is_refused(state: DeliveryState, event: DeliveryEvent) -> None:
+    if (state, event) in DELIVERY:
+        assert next_delivery(state, event) in get_args(DeliveryState)
+    else:
+        with pytest.raises(NotPossibleError):
+            next_delivery(state, event)
+
+
+def test_nothing_undelivered_is_lost_but_by_the_end_of_its_subscription() -> None:
+    ends = {(s, e) for (s, e), after in DELIVERY.items() if after == "dropped"}
+    assert {e for _, e in ends} == {"endpoint_ended"}
+
+
+@pytest.mark.parametrize(
+    ("text", "length"),
+    [("PT30S", 30 * SECOND), ("PT1H", HOUR), ("P1D", DAY), ("P1DT2H3M4S", DAY + 2 * HOUR + 3 * MINUTE + 4 * SECOND)],
+)
+def test_durations(text: str, length: int) -> None:
+    assert parse_duration(text) == length
+
+
+@pytest.mark.parametrize("text", ["", "P", "PT", "1H", "P1M", "PT1.5H", "-PT1H", "PT1H "])
+def test_what_is_no_duration(text: str) -> None:
+    with pytest.raises(ValueError):
+        parse_duration(text)
+
+
+DAMASCUS = QuietHours(start="22:00", end="06:00", timezone="Asia/Damascus", except_min_severity="Severe")
+
+
+@pytest.mark.parametrize(
+    ("now", "until"),
+    [
+        ("2016-05-08T18:59:59Z", None),
+        ("2016-05-08T19:00:00Z", "2016-05-09T03:00:00Z"),
+        ("2016-05-09T02:59:59Z", "2016-05-09T03:00:00Z"),
+        ("2016-05-09T03:00:00Z", None),
+        ("2016-03-24T20:00:00Z", "2016-03-25T03:00:00Z"),  # the night in which the clocks go forward
+    ],
+)
+def test_quiet_hours_are_half_open_in_local_time(now: str, until: str | None) -> None:
+    assert quiet_until(DAMASCUS, parse_instant(now)) == (None if until is None else parse_instant(until))
+
+
+def test_quiet_days_are_those_on_which_a_stretch_begins() -> None:
+    friday = msgspec.structs.replace(DAMASCUS, days=("fri",), timezone="UTC")
+    assert quiet_until(friday, parse_instant("2016-05-07T01:00:00Z"))  # Saturday morning, begun on Friday
+    assert quiet_until(friday, parse_instant("2016-05-07T23:00:00Z")) is None
+    assert [breaks_through(friday, s) for s in ("Extreme", "Severe", "Moderate")] == [True, True, False]
+    assert not breaks_through(msgspec.structs.replace(friday, except_min_severity=None), "Extreme")
+
+
+def test_local_times_that_are_skipped_or_come_twice() -> None:
+    assert format_instant(local_instant(date(2016, 3, 27), "02:30", "Europe/Berlin")) == "2016-03-27T01:00:00Z"
+    assert format_instant(local_instant(date(2016, 10, 30), "02:30", "Europe/Berlin")) == "2016-10-30T00:30:00Z"
+    assert format_instant(local_instant(date(2016, 3, 25), "00:00", "Asia/Damascus")) == "2016-03-24T22:00:00Z"
+
+
+@given(
+    st.integers(0, 4 * 10**15),
+    st.sampled_from([Gathered(digest="PT1H"), Gathered(daily="02:30", timezone="Europe/Berlin")]),
+)
+def test_boundaries_lie_ahead_and_follow_one_another(now: int, mode: Gathered) -> None:
+    first = next_boundary(mode, now)
+    assert now < first <= now + 26 * HOUR
+    assert next_boundary(mode, first - 1) == first
+    assert next_boundary(mode, first) > first
+
+
+def draft(**changes: Any) -> Draft:
+    return Draft(channel=Webhook("https://example.org/"), **changes)
+
+
+def test_groups_wait_then_keep_their_distance() -> None:
+    wanted = draft(group_by=("truce",), group_wait="PT30S", group_interval="PT5M")
+    assert due_at(wanted, 0, None) == 30 * SECOND
+    assert due_at(wanted, 100 * SECOND, 60 * SECOND) == 360 * SECOND
+    assert due_at(wanted, 1000 * SECOND, 60 * SECOND) == 1030 * SECOND
+    assert read_group(("truce", "perpetrator", "area", "thread"), ALERT) == {
+        "truce": "aleppo-calm,cessation-of-hostilities", "perpetrator": "opposition", "area": "aleppo-city",
+        "thread": ALERT.thread,
+    }  # fmt: skip
+
+
+def test_the_period_of_a_daily_message_begins_where_the_last_one_ended() -> None:
+    wanted = draft(mode=Gathered(daily="07:00", timezone="Asia/Damascus"))
+    due = parse_instant("2016-03-25T04:00:00Z")
+    assert format_instant(period_start(wanted, due - HOUR, due)) == "2016-03-24T05:00:00Z"
+
+
+LABELS = [
+    ("truce", "aleppo-calm"), ("area", "aleppo-city"), ("party", "civilians"), ("act", "shelling"),
+    ("verdict", "violation"), ("severity", "Severe"), ("certainty", "Possible"), ("thread", ALERT.thread),
+    ("incident", ALERT.incident_id),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "value"), LABELS)
+def test_each_name_of_a_matcher(name: Any, value: str) -> None:
+    def meets(matcher: Matcher) -> bool:
+        return silences_alert(Silence("s", None, (matcher,), 0, 1, "", "", 0), ALERT)
+
+    assert meets(Matcher(name, value))
+    assert not meets(Matcher(name, value, is_equal=False))
+    assert not meets(Matcher(name, "other"))
+    assert meets(Matcher(name, "other", is_equal=False))
+    assert meets(Matcher(name, value[:3] + ".*", is_regex=True))
+    assert not meets(Matcher(name, value[:3], is_regex=True))
+
+
+def test_a_silence_is_half_open_and_needs_every_matcher() -> None:
+    both = Silence("s", None, (Matcher("act", "shelling"), Matcher("party", "x")), 10, 20, "", "", 0)
+    one = Silence("t", None, (Matcher("act", "shelling"),), 10, 20, "", "", 0)
+    assert [find_silences((both, one), ALERT, now) for now in (9, 10, 19, 20)] == [(), (one,), (one,), ()]
+    assert [one.state(now) for now in (9, 10, 20)] == ["pending", "active", "expired"]
+
+
+@pytest.mark.parametrize("pattern", ["(a+)+", "(", "a**", "(a|b)*c", r"(a)\1", "(a*)*b"])
+def test_patterns_that_are_none_or_could_take_for_ever_are_refused(pattern: str) -> None:
+    assert find_matcher_faults((Matcher("act", pattern, is_regex=True),))
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointer"),
+    [
+        ({"mode": Gathered()}, "/mode"),
+        ({"mode": Gathered(digest="PT1H", daily="07:00")}, "/mode"),
+        ({"mode": Gathered(digest="soon")}, "/mode/digest"),
+        ({"mode": Gathered(daily="07:00")}, "/mode/timezone"),
+        ({"mode": Gathered(daily="07:00", timezone="Mars/Base")}, "/mode/timezone"),
+        ({"heartbeat": "P99D"}, "/heartbeat"),
+        ({"group_wait": "PT2H"}, "/group_wait"),
+        ({"contact": "nobody"}, "/contact"),
+        ({"format": "cap", "mode": Gathered(digest="PT1H")}, "/format"),
+        ({"quiet_hours": QuietHours("22:00", "22:00", "UTC")}, "/quiet_hours/to"),
+        ({"quiet_hours": QuietHours("22:00", "06:00", "nowhere")}, "/quiet_hours/timezone"),
+    ],
+)
+def test_what_a_draft_may_not_say(changes: dict[str, Any], pointer: str) -> None:
+    assert pointer in [at for at, _ in find_faults(draft(**changes))]
+    assert find_faults(draft()) == []
