@@ -73,9 +73,8 @@ async def test_an_outer_timeout_stays_the_outer_ones(deadlines: Deadlines) -> No
 
 
 async def test_work_that_ends_although_cut_off_leaves_no_cancellation_behind(deadlines: Deadlines) -> None:
-    with deadlines.within(0.02):
-        with suppress(asyncio.CancelledError):
-            await asyncio.sleep(10)
+    with deadlines.within(0.02), suppress(asyncio.CancelledError):
+        await asyncio.sleep(10)
     task = asyncio.current_task()
     assert task is not None
     assert task.cancelling() == 0
