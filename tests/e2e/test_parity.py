@@ -46,6 +46,12 @@ class Form:
             found.setdefault(incident_of(delivery), []).append(timeless(delivery.message))
         return found
 
+    def wait_judged(self, count: int, within_s: float) -> None:
+        eventually(lambda: len(self.judged()) >= count, within_s, lambda: len(self.judged()))
+
+    def wait_delivered(self, incidents: set[str], within_s: float) -> None:
+        eventually(lambda: self.delivered().keys() >= incidents, within_s, lambda: len(self.delivered()))
+
 
 def timeless(value: Any) -> Any:
     """The same without the moments at which it was done."""
@@ -96,7 +102,7 @@ def test_the_worked_example_is_judged_and_told_alike(forms: tuple[Form, Form]) -
     wanted = {row["external_id"]: row["verdict"] for row in expected()}
     for form in forms:
         ids = {report["external_id"]: post(form, report) for report in reports()}
-        eventually(lambda form=form, ids=ids: set(ids.values()) <= form.judged().keys(), 60)
+        form.wait_judged(len(ids), 60)
         judged = form.judged()
         assert {external: judged[incident]["verdict"] for external, incident in ids.items()} == wanted
     assert_alike(*forms)
@@ -114,7 +120,7 @@ def test_the_ucdp_file_is_judged_and_told_alike(forms: tuple[Form, Form]) -> Non
         )
         assert {result["status"] for result in answer.json()["results"]} == {202}
     for form in forms:
-        eventually(lambda form=form: len(form.judged()) >= 1509, 120, lambda form=form: len(form.judged()))
+        form.wait_judged(len(lines) + len(reports()), 120)
     assert_alike(*forms)
 
 
@@ -130,7 +136,7 @@ def assert_alike(embedded: Form, distributed: Form) -> None:
     assert distributed.judged() == judged
     told = {i for i, a in judged.items() if a["verdict"] in ("violation", "undetermined") and not a["aggregate"]}
     for form in (embedded, distributed):
-        eventually(lambda form=form: form.delivered().keys() >= told, 60)
+        form.wait_delivered(told, 60)
     assert distributed.alerts() == embedded.alerts()
     assert {alert["incident_id"] for alert in embedded.alerts().values()} == told
     assert distributed.delivered() == embedded.delivered()

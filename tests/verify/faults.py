@@ -20,6 +20,8 @@ STOPPED_S: Final = 60.0
 OUTAGE_S: Final = 3.0
 HELD_BACK_S: Final = 10.0
 BURST: Final = 400
+#: A receiver that is well takes its time, so that at every moment some message is under way.
+WELL: Final = Answer(delay_s=0.2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ def _receiver(*, status: int, retry_after: int | None = None, hang: bool = False
         # What hangs is noted down under a status that says that it was not taken.
         stage.receiver.answer(stage.path, Answer(status=status, headers=headers, hang=hang))
         time.sleep(OUTAGE_S)
-        stage.receiver.answer(stage.path, Answer())
+        stage.receiver.answer(stage.path, WELL)
 
     return inject
 

@@ -13,7 +13,7 @@ from tests.parts.cluster import Cluster, eventually
 from tests.parts.receiver import Receiver
 from tests.scenario import registry_document
 from tests.verify.account import Account, draw_up, wait_settled
-from tests.verify.faults import Fault, Stage
+from tests.verify.faults import WELL, Fault, Stage
 from tests.verify.load import Partner
 
 #: For everything to be as it was, after the worst: a claim's lease and a breaker's rest are in it.
@@ -71,6 +71,7 @@ def subscribe(cluster: Cluster, receiver: Receiver, path: str) -> str:
     with cluster.client() as client:
         made = eventually(lambda: _made(client.post("/v1/subscriptions", json=body)), 60)
     receiver.trust(path, made["secret"])
+    receiver.answer(path, WELL)
     return str(made["id"])
 
 
