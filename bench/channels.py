@@ -17,9 +17,9 @@ from tempfile import TemporaryDirectory
 
 import aiohttp
 import aiosmtplib
-import httpx
 import uvloop
 
+from bench import httpx_peer
 from schemas.instants import parse_instant
 from services.notify.domain.address import Policy
 from services.notify.domain.email import alert_letter, alert_mail_ids
@@ -78,7 +78,6 @@ async def _webhooks(port: int) -> Rates:
     async with (
         WebhookSender(policy, SystemClock()) as sender,
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=CONNECTIONS)) as session,
-        httpx.AsyncClient() as client,
     ):
 
         async def ours(number: int) -> None:
@@ -89,13 +88,10 @@ async def _webhooks(port: int) -> Rates:
             async with session.post(url, data=BODY, headers=headers) as response:
                 await response.read()
 
-        async def by_httpx(_: int) -> None:
-            await client.post(url, content=BODY, headers=headers)
-
         for _ in range(ROUNDS):
             found.ours.append(await rate(10_000, CONNECTIONS, ours))
             found.peers["aiohttp"].append(await rate(10_000, CONNECTIONS, by_aiohttp))
-            found.peers["httpx"].append(await rate(600, CONNECTIONS, by_httpx))
+            found.peers["httpx"].append(await asyncio.to_thread(httpx_peer.rate, url, BODY, 600, CONNECTIONS))
     return found
 
 

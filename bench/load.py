@@ -32,6 +32,8 @@ class Plan:
     sink_port: int = 0
     expect: int = 0
     patience_s: float = 60.0
+    #: Every message counts, not only the first of each number.
+    each: bool = False
 
 
 @dataclass
@@ -53,9 +55,10 @@ class Result:
 class _Sink(asyncio.Protocol):
     """The cheapest webhook receiver there is: it notes when each numbered message came, and answers 200."""
 
-    def __init__(self, result: Result, arrivals: list[float], complete: asyncio.Event, expect: int) -> None:
+    def __init__(self, result: Result, arrivals: list[float], complete: asyncio.Event, plan: Plan) -> None:
         self.buffer = bytearray()
-        self.result, self.arrivals, self.complete, self.expect = result, arrivals, complete, expect
+        self.result, self.arrivals, self.complete = result, arrivals, complete
+        self.expect, self.each = plan.expect, plan.each
         self.transport: asyncio.WriteTransport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -75,7 +78,7 @@ class _Sink(asyncio.Protocol):
     def _note(self, body: bytes) -> None:
         now = time.time()  # noqa: TID251 - compared with the generator's own clock
         for index in {int(number) for number in _NUMBERED.findall(body)}:
-            if self.result.arrived_at[index]:
+            if self.result.arrived_at[index] and not self.each:
                 self.result.repeated += 1
                 continue
             self.result.arrived_at[index] = now
@@ -146,7 +149,7 @@ async def _go(plan: Plan) -> Result:
     if plan.sink_port:
         result.arrived_at = [0.0] * max(plan.expect, len(payloads))
         await loop.create_server(
-            lambda: _Sink(result, arrivals, complete, plan.expect), "127.0.0.1", plan.sink_port, backlog=1024
+            lambda: _Sink(result, arrivals, complete, plan), "127.0.0.1", plan.sink_port, backlog=1024
         )
     connections = await _connect(plan)
 

@@ -1,0 +1,137 @@
+"""``python -m bench [ROW …]``: every measure beside its peer, in one run, with its target.
+
+Ratios are what counts; absolute numbers are this machine's at this hour. Nothing here decides a test.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table. ``at_least``: the ratio must not be below the target, else not above it."""
+
+    measure: str
+    ours: str
+    peer: str
+    ratio: float
+    target: float
+    at_least: bool = True
+
+    @property
+    def met(self) -> bool:
+        return self.ratio >= self.target if self.at_least else self.ratio <= self.target
+
+
+def intake(directory: Path) -> Iterator[Row]:
+    from bench import intake as bench
+
+    ours, peer = bench.measure_ours(directory), bench.measure_peer(directory)
+    rate, other = (statistics.median(m.rate for m in found) for found in (ours, peer))
+    yield Row(
+        "single POST, durable, authenticated | FastAPI echo", f"{rate:,.0f}/s", f"{other:,.0f}/s", rate / other, 2
+    )
+
+
+def evaluation(_: Path) -> Iterator[Row]:
+    from bench import evaluate as bench
+
+    found = {truces: bench.measure(truces) for truces in (100, 1_000, 10_000)}
+    for truces, target in ((1_000, 100), (10_000, 350)):
+        one = found[truces]
+        name = f"search for areas, {truces:,} truces | loop over prepared geometries"
+        yield Row(name, f"{one.search:.2f} µs", f"{one.loop:,.0f} µs", one.loop / one.search, target)
+    low, high = found[100], found[10_000]
+    name = "cost per incident, full assessment, 10,000 truces | 100 truces"
+    yield Row(name, f"{high.assess:.0f} µs", f"{low.assess:.0f} µs", high.assess / low.assess, 4, at_least=False)
+
+
+def end_to_end(directory: Path) -> Iterator[Row]:
+    from bench import end_to_end as bench
+
+    ours, peer = bench.measure(directory / "ours", peer=False), bench.measure(directory / "peer", peer=True)
+    name = "end to end, saturated, durable | Alertmanager"
+    yield Row(name, f"{ours.rate:,.0f}/s", f"{peer.rate:,.0f}/s", ours.rate / peer.rate, 2)
+    for share, mine, its, target in (("p99", ours.p99_ms, peer.p99_ms, 0.25), ("p50", ours.p50_ms, peer.p50_ms, 2)):
+        name = f"end to end at 500/s, {share} | Alertmanager"
+        yield Row(name, f"{mine:.2f} ms", f"{its:.2f} ms", mine / its, target, at_least=False)
+
+
+def fanout(directory: Path) -> Iterator[Row]:
+    from bench import fanout as bench
+
+    found = bench.measure(directory)
+    name = "one alert to 10,000 subscribers, recorded | aiohttp loop that records nothing"
+    yield Row(name, f"{found.ours:,.0f}/s", f"{found.aiohttp:,.0f}/s", found.ours / found.aiohttp, 0.4)
+    name = "the same | httpx as it comes, 50 connections"
+    yield Row(name, f"{found.ours:,.0f}/s", f"{found.httpx:,.0f}/s", found.ours / found.httpx, 12)
+
+
+def channels(_: Path) -> Iterator[Row]:
+    from bench import channels as bench
+
+    hooks, mail = bench.measure_webhooks(), bench.measure_mail()
+    ours = max(hooks.ours)
+    for peer, target in (("httpx", 12), ("aiohttp", 0.5)):
+        other = max(hooks.peers[peer])
+        yield Row(
+            f"webhooks, 50 connections, signed | {peer}", f"{ours:,.0f}/s", f"{other:,.0f}/s", ours / other, target
+        )
+    letters = max(mail.ours)
+    yield Row("letters over ten connections | 2,000/s", f"{letters:,.0f}/s", "2,000/s", letters / 2000, 1)
+
+
+def growth(directory: Path) -> Iterator[Row]:
+    from bench import growth as bench
+
+    found = bench.measure(directory)
+    name = "memory of serve after 1,000,000 reports | after 10,000"
+    ours, few = (f"{size / 2**20:.0f} MiB" for size in (found.many, found.few))
+    yield Row(name, ours, few, found.many / found.few, 1.3, at_least=False)
+    name = "start with 100,000 stored incidents | with none"
+    yield Row(
+        name, f"{found.stored_s:.2f} s", f"{found.empty_s:.2f} s", found.stored_s / found.empty_s, 1.5, at_least=False
+    )
+
+
+ROWS: dict[str, Callable[[Path], Iterator[Row]]] = {
+    "intake": intake,
+    "evaluation": evaluation,
+    "end-to-end": end_to_end,
+    "channels": channels,
+    "fanout": fanout,
+    "growth": growth,
+}
+
+
+def show(row: Row) -> str:
+    sign = "≥" if row.at_least else "≤"
+    verdict = "met" if row.met else "NOT MET"
+    return f"{row.measure:<82} {row.ours:>12} {row.peer:>12} {row.ratio:>9.2f} ×  {sign} {row.target:<5g} {verdict}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("rows", nargs="*", choices=[*ROWS, []], help="which rows; all by default")
+    parser.add_argument("--out", type=Path, help="keep the results as JSON")
+    asked = parser.parse_args()
+    print(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}")
+    found: list[Row] = []
+    for name in asked.rows or ROWS:
+        with tempfile.TemporaryDirectory() as directory:
+            for row in ROWS[name](Path(directory)):
+                found.append(row)
+                print(show(row), flush=True)
+    if asked.out:
+        asked.out.write_text(json.dumps([asdict(row) for row in found], indent=1, ensure_ascii=False))
+
+
+if __name__ == "__main__":
+    main()

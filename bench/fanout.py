@@ -1,0 +1,74 @@
+"""One alert to 10,000 subscribers, signed and every attempt recorded, beside an aiohttp loop that records nothing."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import httpx
+import uvloop
+
+from bench import httpx_peer
+from bench.channels import BODY, rate, sink
+from bench.load import Plan, finish, start
+from schemas.examples import REPORT
+from tests.parts.process import free_port
+from tests.parts.service import Service
+from tests.scenario import OPERATOR_KEY, bearer, registry_document
+
+SUBSCRIBERS = 10_000
+CONNECTIONS = 50
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Messages a second."""
+
+    ours: float
+    aiohttp: float
+    httpx: float
+
+
+def measure(directory: Path) -> Measured:
+    """From the first to the last of the messages that one report causes."""
+    port = free_port()
+    env = {"TRUCEWATCH_ADMIN_KEY": OPERATOR_KEY, "TRUCEWATCH_WEBHOOK_ALLOW": "127.0.0.0/8"}
+    with Service("serve", ["serve", "--data", str(directory / "data")], directory, env) as service:
+        with httpx.Client(base_url=service.url, headers=bearer(), timeout=60) as client:
+            client.put("/v1/registry", json=registry_document()).raise_for_status()
+            _subscribe(client, port)
+        body = json.dumps({**REPORT, "external_id": "bench-0", "location": {**REPORT["location"], "place": "bench-0"}})
+        headers = {"content-type": "application/json", **bearer()}
+        plan = Plan(f"{service.url}/v1/incidents", [body], 1, headers=headers, sink_port=port)
+        ours = finish(start(_every_one(plan)))
+    with sink("http") as peer:
+        url = f"http://127.0.0.1:{peer}/hook"
+        aiohttp_rate, httpx_rate = uvloop.run(_aiohttp(url)), httpx_peer.rate(url, BODY, 600, CONNECTIONS)
+    return Measured(SUBSCRIBERS / ours.until_last_s, aiohttp_rate, httpx_rate)
+
+
+def _subscribe(client: httpx.Client, port: int) -> None:
+    def one(number: int) -> None:
+        channel = {"type": "webhook", "url": f"http://127.0.0.1:{port}/{number}"}
+        made = client.post("/v1/subscriptions", json={"name": f"desk {number}", "channel": channel, "verified": True})
+        made.raise_for_status()
+
+    with ThreadPoolExecutor(16) as many:
+        list(many.map(one, range(SUBSCRIBERS)))
+
+
+def _every_one(plan: Plan) -> Plan:
+    plan.expect, plan.each, plan.patience_s = SUBSCRIBERS, True, 120
+    return plan
+
+
+async def _aiohttp(url: str) -> float:
+    connector = aiohttp.TCPConnector(limit=CONNECTIONS)
+    async with aiohttp.ClientSession(connector=connector) as session:
+
+        async def one(_: int) -> None:
+            async with session.post(url, data=BODY, headers={"content-type": "application/json"}) as response:
+                await response.read()
+
+        return await rate(SUBSCRIBERS, CONNECTIONS, one)
