@@ -6,7 +6,6 @@ carries a new signature under the same id.
 
 import base64
 import binascii
-import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -81,8 +80,3 @@ def verify(key: bytes, headers: Mapping[str, str], body: bytes, now: int) -> Non
     expected = sign([key], message_id, timestamp, body)
     if not any(hmac.compare_digest(expected, candidate) for candidate in signatures):
         raise BadSignatureError("no signature matches")
-
-
-def secret_id(key: bytes) -> str:
-    """A short name for a key that shows nothing of it, for logs and lists."""
-    return hashlib.sha256(b"trucewatch secret id\0" + key).hexdigest()[:12]

@@ -10,7 +10,7 @@ import msgspec
 from schemas.assessments import Alert, Change, Interval, ResolvedParty, ResolvedPlace
 from schemas.instants import parse_instant, to_datetime
 from schemas.report import Casualties
-from schemas.vocabulary import AlertStatus, Language
+from schemas.vocabulary import Language
 from services.notify.domain.words import Words, begins_a_day, clean, words, zone_label
 
 UTC: Final = ZoneInfo("UTC")
@@ -216,7 +216,3 @@ def _known_value(alert: Alert, field: str, value: Any, say: Words) -> str:
     if field == "casualties":
         return casualties(msgspec.convert(value, Casualties, from_attributes=True), say) or say.say("none")
     raise ValueError(field)
-
-
-def status_word(status: AlertStatus, language: Language) -> str:
-    return words(language).name("status", status)

@@ -66,9 +66,8 @@ def test_what_is_no_secret_is_refused(secret: str) -> None:
         signing.parse_secret(secret)
 
 
-def test_secrets_go_round_and_have_a_name_that_tells_nothing() -> None:
+def test_secrets_go_round() -> None:
     key = bytes(range(32))
     assert signing.parse_secret(signing.format_secret(key)) == key
-    assert signing.secret_id(key) not in signing.format_secret(key)
     with pytest.raises(signing.BadSecretError):
         signing.format_secret(b"short")
