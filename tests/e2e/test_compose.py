@@ -104,8 +104,7 @@ def test_no_container_runs_as_root(system: Composition) -> None:
 @pytest.mark.timeout(900)
 def test_a_restart_of_everything_loses_nothing(system: Composition, client: httpx.Client) -> None:
     before = client.post("/v1/incidents", json={**REPORT, "external_id": "composed-2"}).json()["incident_id"]
-    system.compose("stop", "--timeout", "10")
-    system.compose("start")
+    system.restart()
     system.wait_healthy(PATIENCE_S)
     assert client.get(f"/v1/incidents/{before}").status_code == 200
 

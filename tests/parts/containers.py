@@ -105,6 +105,12 @@ class Composition:
     def container(self, name: str) -> str:
         return f"{self.project}_{name}_1"
 
+    def restart(self) -> None:
+        """Stop every container, then start them all; volumes and networks stay."""
+        containers = [self.container(name) for name in self.names]
+        self.podman.run("stop", "--time", "10", *containers)
+        self.podman.run("start", *containers)
+
     def wait_healthy(self, within_s: float) -> None:
         """Return once the health check of each container has passed. Raises PartFailedError with the logs of those
         that did not.
