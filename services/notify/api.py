@@ -129,8 +129,8 @@ def _add_subscriptions(router: APIRouter, desk: Desk) -> None:
         roles=MONITOR,
     )
     async def put(id: str, request: Request) -> Response:
-        await find_own(desk, request, id)
-        draft = read_draft(await read_body(request), desk.policy, who(request, *MONITOR))
+        current = await find_own(desk, request, id)
+        draft = read_draft(await read_body(request), desk.policy, who(request, *MONITOR), was=current.draft)
         return await _change_draft(desk, request, id, draft)
 
     @router.patch("/v1/subscriptions/{id}")

@@ -1,0 +1,122 @@
+"""Who may do what to subscriptions, and what is refused with which pointer."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schemas.codec import decode
+from schemas.topics import AUDIT
+from tests.unit.notify.desk import Desk, running
+
+HOOK = {"channel": {"type": "webhook", "url": "https://example.org/hook"}}
+
+
+async def pointers(desk: Desk, body: Any, key: str = "tw_monitor") -> list[str]:
+    answer = await desk.call("POST", "/v1/subscriptions", body, key=key)
+    assert answer.status_code == 422, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    return sorted(error["pointer"] for error in answer.json()["errors"])
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({}, ["/channel"]),
+        ({"channel": {"type": "pigeon"}}, ["/channel/type"]),
+        ({"channel": {"type": "webhook", "url": "http://10.0.0.1/"}}, ["/channel/url"]),
+        ({"channel": {"type": "webhook", "url": "ftp://example.org/"}}, ["/channel/url"]),
+        ({"channel": {"type": "email", "to": "nobody"}}, ["/channel/to"]),
+        (HOOK | {"filter": {"acts": ["sneezing"], "min_severity": "Bad"}}, ["/filter/acts/0", "/filter/min_severity"]),
+        (HOOK | {"filter": {"bbox": [1, 2, 3]}}, ["/filter/bbox"]),
+        (HOOK | {"filter": {"bbox": [0, 10, 1, -10]}}, ["/filter/bbox"]),
+        (HOOK | {"mode": "hourly"}, ["/mode"]),
+        (HOOK | {"mode": {"digest": "PT1H", "daily": "07:00"}}, ["/mode", "/mode/timezone"]),
+        (HOOK | {"colour": "blue", "language": "fr"}, ["/colour", "/language"]),
+        (HOOK | {"quiet_hours": {"from": "25:00", "to": "06:00", "timezone": "UTC"}}, ["/quiet_hours/from"]),
+        (HOOK | {"group_by": ["weather"]}, ["/group_by/0"]),
+        (HOOK | {"heartbeat": "often"}, ["/heartbeat"]),
+    ],
+    ids=str,
+)
+async def test_each_bad_field_is_pointed_at(tmp_path: Path, body: Any, expected: list[str]) -> None:
+    async with running(tmp_path) as desk:
+        assert await pointers(desk, body) == expected
+
+
+async def test_a_monitor_sees_and_changes_only_its_own_and_an_operator_all(tmp_path: Path) -> None:
+    async with running(tmp_path) as desk:
+        id = (await desk.call("POST", "/v1/subscriptions", HOOK)).json()["id"]
+        path = f"/v1/subscriptions/{id}"
+        assert (await desk.call("POST", "/v1/subscriptions", HOOK, key="tw_partner")).status_code == 403
+        assert (await desk.call("POST", "/v1/subscriptions", HOOK, key=None)).status_code == 401
+        for method in ("GET", "DELETE"):
+            assert (await desk.call(method, path, key="tw_other")).status_code == 404
+        assert (await desk.get("/v1/subscriptions", key="tw_other"))["items"] == []
+        assert [s["id"] for s in (await desk.get("/v1/subscriptions", key="tw_operator"))["items"]] == [id]
+        assert "secret" not in str(await desk.get(path))
+        renamed = await desk.call("PATCH", path, {"name": "New", "filter": {"min_severity": "Severe"}})
+        assert (renamed.json()["name"], renamed.json()["filter"]["min_severity"]) == ("New", "Severe")
+        assert (await desk.call("DELETE", path)).status_code == 204
+        assert (await desk.call("GET", path)).status_code == 404
+
+
+async def test_only_an_operator_may_declare_a_subscription_verified(tmp_path: Path) -> None:
+    async with running(tmp_path) as desk:
+        assert (await desk.call("POST", "/v1/subscriptions", HOOK | {"verified": True})).status_code == 403
+        made = await desk.call("POST", "/v1/subscriptions", HOOK | {"verified": True}, key="tw_operator")
+        assert made.json()["status"] == "active"
+        mine = (await desk.call("POST", "/v1/subscriptions", HOOK)).json()["id"]
+        answer = await desk.call("PATCH", f"/v1/subscriptions/{mine}", {"verified": True}, key="tw_operator")
+        assert answer.json()["status"] == "active"
+        # Its owner may change the rest, and is to prove another address.
+        assert (await desk.call("PATCH", f"/v1/subscriptions/{mine}", {"name": "x"})).json()["status"] == "active"
+        moved = {"channel": {"url": "https://example.com/other"}}
+        assert (await desk.call("PATCH", f"/v1/subscriptions/{mine}", moved)).json()["status"] == "pending"
+
+
+async def test_pages_of_subscriptions_follow_the_cursor(tmp_path: Path) -> None:
+    async with running(tmp_path) as desk:
+        made = [(await desk.call("POST", "/v1/subscriptions", HOOK)).json()["id"] for _ in range(5)]
+        seen, cursor = [], ""
+        while True:
+            page = await desk.get(f"/v1/subscriptions?limit=2{cursor}")
+            seen += [s["id"] for s in page["items"]]
+            if not page["has_more"]:
+                break
+            cursor = f"&after={page['next']}"
+        assert sorted(seen) == sorted(made)
+
+
+async def test_what_cannot_be_done_now_is_409_and_what_is_not_there_404(tmp_path: Path) -> None:
+    async with running(tmp_path) as desk:
+        id = (await desk.call("POST", "/v1/subscriptions", HOOK)).json()["id"]
+        assert (await desk.call("POST", f"/v1/subscriptions/{id}/test")).status_code == 409
+        since = {"since": "2016-05-08T00:00:00Z"}
+        assert (await desk.call("POST", f"/v1/subscriptions/{id}/recover", since)).status_code == 409
+        assert (await desk.call("POST", f"/v1/subscriptions/{id}/deliveries/msg_x/resend")).status_code == 404
+        assert (await desk.call("GET", "/v1/alerts/none")).status_code == 404
+        assert (await desk.call("GET", "/v1/alerts?after=rubbish")).status_code == 422
+
+
+async def test_every_change_by_an_operator_is_in_the_audit(tmp_path: Path) -> None:
+    async with running(tmp_path) as desk:
+        acts: list[str] = []
+        await desk.call("POST", "/v1/subscriptions", HOOK)
+        id = (await desk.call("POST", "/v1/subscriptions", HOOK | {"verified": True}, key="tw_operator")).json()["id"]
+        await desk.call("DELETE", f"/v1/subscriptions/{id}", key="tw_operator")
+        consumer = await desk.runtime.bus.consumer(AUDIT, "test")
+        for received in await consumer.fetch(100, 0):
+            acts.append(decode(received.event).action)
+        assert acts == ["subscription.created", "subscription.ended"]
+
+
+@pytest.mark.parametrize(
+    ("matcher", "pointer"),
+    [({"name": "colour", "value": "x"}, "/matchers/0/name"), ({"name": "act", "value": "(a+)+", "is_regex": True}, "/matchers/0/value")],
+)  # fmt: skip
+async def test_bad_silences_are_pointed_at(tmp_path: Path, matcher: dict[str, Any], pointer: str) -> None:
+    async with running(tmp_path) as desk:
+        body = {"matchers": [matcher], "ends_at": "2016-05-09T00:00:00Z"}
+        answer = await desk.call("POST", "/v1/silences", body)
+        assert [e["pointer"] for e in answer.json()["errors"]] == [pointer]
