@@ -6,6 +6,7 @@ The OpenAPI file describes it all the same: :mod:`services.ingest.api` has the s
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -26,6 +27,8 @@ from services.shared.security import KeyRing, Principal
 
 PATH: Final = "/v1/incidents"
 MAX_KEY: Final = 255
+#: https://www.w3.org/TR/trace-context/, version 00
+TRACEPARENT_BYTES: Final = 55
 JSON_TYPES: Final = frozenset({"", JSON_TYPE})
 
 _encode = msgspec.json.Encoder().encode
@@ -43,24 +46,23 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 def read_headers(headers: Iterable[tuple[bytes, bytes]]) -> Asked:
-    """Raises Problem 422 for an Idempotency-Key that is none."""
-    authorization = key = traceparent = None
-    content_type = content_encoding = ""
-    length = 0
-    for name, value in headers:
-        if name == b"authorization":
-            authorization = value.decode("latin-1")
-        elif name == b"content-type":
-            content_type = value.decode("latin-1").partition(";")[0].strip().lower()
-        elif name == b"content-length":
-            length = int(value) if value.isdigit() else 0
-        elif name == b"content-encoding":
-            content_encoding = value.decode("latin-1").strip().lower()
-        elif name == b"idempotency-key":
-            key = _idempotency_key(value)
-        elif name == b"traceparent" and len(value) == 55:
-            traceparent = value.decode("latin-1")
-    return Asked(authorization, content_type, content_encoding, length, key, traceparent)
+    """Of a header that comes twice the last one counts. Raises Problem 422 for an Idempotency-Key that is none."""
+    given = dict(headers).get
+    authorization, key, trace = given(b"authorization"), given(b"idempotency-key"), given(b"traceparent")
+    length = given(b"content-length", b"")
+    return Asked(
+        None if authorization is None else authorization.decode("latin-1"),
+        _media_type(given(b"content-type", b"")),
+        _media_type(given(b"content-encoding", b"")),
+        int(length) if length.isdigit() else 0,
+        None if key is None else _idempotency_key(key),
+        None if trace is None or len(trace) != TRACEPARENT_BYTES else trace.decode("latin-1"),
+    )
+
+
+@lru_cache(maxsize=256)
+def _media_type(value: bytes) -> str:
+    return value.decode("latin-1").partition(";")[0].strip().lower()
 
 
 def _idempotency_key(value: bytes) -> str:

@@ -17,7 +17,6 @@ from sqlalchemy import (
     bindparam,
     delete,
     insert,
-    literal_column,
     select,
     tuple_,
     update,
@@ -31,9 +30,8 @@ from schemas.topics import INCIDENTS
 from services.ingest.use_cases import Answer, Once, Revision
 from services.shared import audit
 from services.shared.db import outbox
-from services.shared.db.bulk import insert_rows, select_by_key
+from services.shared.db.bulk import insert_rows, select_by_key, upsert_rows
 from services.shared.db.tables import metadata
-from services.shared.db.upsert import upsert
 from services.shared.reports import Span
 
 #: Every revision; the newest of each incident is the one that nothing superseded. ``body`` is the fact as published.
@@ -109,6 +107,7 @@ class _Reported(msgspec.Struct):
 
 _read_report = msgspec.json.Decoder(_Reported).decode
 _COLUMNS: Final = tuple(revisions.c.keys())
+_PROJECTED: Final = tuple(projections.c.keys())
 _SUPERSEDE = (
     update(revisions)
     .where(revisions.c.incident_id == bindparam("of"), revisions.c.revision == bindparam("number"))
@@ -152,17 +151,11 @@ class SqlIncidents:
 
     def keep_newest(self, assessed: Sequence[IncidentAssessed]) -> None:
         rows = [_projected(one) for one in sorted(assessed, key=lambda one: one.assessment.incident_id)]
-        self._upsert(projections, rows, "sequence")
+        upsert_rows(self.connection, projections, _PROJECTED, rows, rising="sequence")
 
     def mark_dead(self, dead: Mapping[str, int]) -> None:
-        rows = [{"incident_id": incident_id, "revision": dead[incident_id]} for incident_id in sorted(dead)]
-        self._upsert(deaths, rows, "revision")
-
-    def _upsert(self, table: Table, rows: list[dict[str, Any]], rising: str) -> None:
-        """Insert rows or replace those whose ``rising`` column is lower."""
-        if rows:
-            lower = table.c[rising] < literal_column(f"excluded.{rising}")
-            self.connection.execute(upsert(self.connection, table, lower), rows)
+        rows = [(incident_id, dead[incident_id]) for incident_id in sorted(dead)]
+        upsert_rows(self.connection, deaths, ("incident_id", "revision"), rows, rising="revision")
 
 
 def find_oldest_unassessed(connection: Connection, since: int) -> int | None:
@@ -225,13 +218,11 @@ def _row(one: Revision, superseded_at: int | None, body: bytes) -> tuple[Any, ..
     )  # fmt: skip
 
 
-def _projected(one: IncidentAssessed) -> dict[str, Any]:
+def _projected(one: IncidentAssessed) -> tuple[Any, ...]:
+    """In the order of the table's columns."""
     judged = one.assessment
-    return {
-        "incident_id": judged.incident_id, "sequence": one.sequence, "revision": judged.revision,
-        "verdict": judged.verdict, "occurred_start": parse_instant(judged.occurred.start),
-        "body": msgspec.json.encode(judged),
-    }  # fmt: skip
+    start = parse_instant(judged.occurred.start)
+    return judged.incident_id, one.sequence, judged.revision, judged.verdict, start, msgspec.json.encode(judged)
 
 
 @dataclass(frozen=True, slots=True)
