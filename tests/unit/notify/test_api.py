@@ -113,8 +113,11 @@ async def test_every_change_by_an_operator_is_in_the_audit(tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     ("matcher", "pointer"),
-    [({"name": "colour", "value": "x"}, "/matchers/0/name"), ({"name": "act", "value": "(a+)+", "is_regex": True}, "/matchers/0/value")],
-)  # fmt: skip
+    [
+        ({"name": "colour", "value": "x"}, "/matchers/0/name"),
+        ({"name": "act", "value": "(a+)+", "is_regex": True}, "/matchers/0/value"),
+    ],
+)
 async def test_bad_silences_are_pointed_at(tmp_path: Path, matcher: dict[str, Any], pointer: str) -> None:
     async with running(tmp_path) as desk:
         body = {"matchers": [matcher], "ends_at": "2016-05-09T00:00:00Z"}
