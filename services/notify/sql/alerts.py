@@ -4,7 +4,7 @@ from collections.abc import Container, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, case, delete, func, insert, select, text, update
+from sqlalchemy import Connection, case, delete, func, select, text, update
 
 from schemas.assessments import Alert
 from services.notify.domain.attempt import Job
@@ -12,12 +12,17 @@ from services.notify.sql.deliveries import delivery_row, insert_rows
 from services.notify.sql.subscriptions import current_version
 from services.notify.sql.tables import alert_log, deliveries, gathered, groups, held
 from services.notify.use_cases.take_alerts import Accepted, Arrival, Facts, Fate, Judge, Logged, StaleError, Told
+from services.shared.db.bulk import insert_rows as add_rows
+from services.shared.db.bulk import select_by_key
 from services.shared.db.engine import Database
 from services.shared.db.upsert import merge
 
 #: Whoever appends to the log on PostgreSQL holds this lock until the commit, so numbers commit in order.
 LOG_LOCK: Final = 7_203_415_221
 _decode: Final = msgspec.json.Decoder(Alert).decode
+_LOGGED: Final = tuple(alert_log.c.keys())
+#: In words of both databases, since it runs for each batch.
+_KNOWN: Final = "SELECT alert_id, revision FROM alert_log WHERE alert_id IN"
 
 
 class SqlAlertBook:
@@ -68,14 +73,13 @@ class SqlAlertBook:
     def _append(self, connection: Connection, wave: Sequence[Arrival]) -> list[Logged]:
         seq = connection.execute(select(func.max(alert_log.c.seq))).scalar() or 0
         rows = [
-            {
-                "seq": seq + n, "alert_id": a.alert.id, "revision": a.alert.revision, "status": a.alert.status,
-                "verdict": a.alert.verdict, "severity": a.alert.severity, "incident_id": a.alert.incident_id,
-                "thread": a.alert.thread, "event_id": a.event_id, "recorded_at": a.now, "body": a.body,
-            }
+            (
+                seq + n, a.alert.id, a.alert.revision, a.alert.status, a.alert.verdict, a.alert.severity,
+                a.alert.incident_id, a.alert.thread, a.event_id, a.now, a.body,
+            )
             for n, a in enumerate(wave, 1)
         ]  # fmt: skip
-        connection.execute(insert(alert_log), rows)
+        add_rows(connection, alert_log, _LOGGED, rows)
         return [Logged(seq + n, a.alert, a.now, a.event_id) for n, a in enumerate(wave, 1)]
 
     def _decide(self, connection: Connection, wave: Sequence[Arrival], judge: Judge, full: Container[str]) -> list[Job]:
@@ -126,9 +130,7 @@ def _lock(connection: Connection) -> None:
 
 def _without_known(connection: Connection, arrivals: Sequence[Arrival]) -> list[Arrival]:
     """Those whose revision is not in the log yet, each once."""
-    ids = list({a.alert.id for a in arrivals})
-    statement = select(alert_log.c.alert_id, alert_log.c.revision).where(alert_log.c.alert_id.in_(ids))
-    known = {(row.alert_id, row.revision) for row in connection.execute(statement)}
+    known = set(map(tuple, select_by_key(connection, _KNOWN, list({a.alert.id for a in arrivals}))))
     fresh = []
     for arrival in arrivals:
         key = (arrival.alert.id, arrival.alert.revision)

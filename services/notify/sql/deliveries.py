@@ -9,9 +9,10 @@ from services.notify.domain.attempt import Job, Outcome
 from services.notify.domain.lifecycle import SENT_TO
 from services.notify.domain.subscription import Subscription
 from services.notify.sql.tables import CLAIMED, WAITING, attempts, deliveries, held, lanes
+from services.shared.db.bulk import insert_new_rows, update_rows
 from services.shared.db.engine import Database
 from services.shared.db.tables import leases
-from services.shared.db.upsert import insert_new, merge
+from services.shared.db.upsert import merge
 
 #: Lanes looked at in one transaction, so that no other write waits long.
 LANES_AT_ONCE = 100
@@ -31,7 +32,7 @@ def insert_rows(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> No
     """Keep new deliveries; those there already are left as they are. What nobody claimed is queued in its lane."""
     if not rows:
         return
-    connection.execute(insert_new(connection, deliveries), rows)
+    insert_new_rows(connection, deliveries, tuple(rows[0]), [tuple(row.values()) for row in rows])
     queue_lanes(connection, [(r["lane"], r["due_at"]) for r in rows if r["claimed_by"] is None and r["due_at"]])
 
 
@@ -86,19 +87,9 @@ class SqlDeliveries:
 
     def _record(self, connection: Connection, outcomes: Sequence[Outcome]) -> None:
         tried = [attempt_row(o) for o in outcomes if o.answer is not None]
-        if tried:
-            connection.execute(insert_new(connection, attempts), tried)
-        connection.execute(
-            _SETTLE,
-            [
-                {
-                    "b_id": o.job.id, "b_by": self._instance, "state": o.state, "due_at": o.due_at,
-                    "failures": o.failures, "attempts": o.job.attempts + (o.answer is not None),
-                    "finished_at": None if o.state == "pending" else o.at,
-                }
-                for o in outcomes
-            ],
-        )  # fmt: skip
+        insert_new_rows(connection, attempts, _ATTEMPT, tried)
+        settled = [settled_row(o) for o in outcomes]
+        update_rows(connection, deliveries, _SETTLED, settled, only=("claimed_by", self._instance))
         queue_lanes(connection, [(o.job.lane, o.due_at) for o in outcomes if o.due_at is not None])
 
     async def due_lanes(self, now: int, without: frozenset[str], limit: int) -> list[str]:
@@ -158,12 +149,19 @@ class SqlDeliveries:
         return len(found)
 
 
-def attempt_row(o: Outcome) -> dict[str, Any]:
+def attempt_row(o: Outcome) -> tuple[Any, ...]:
+    """In the order of the table's columns."""
     assert o.answer is not None
-    return {
-        "delivery_id": o.job.id, "number": o.job.attempts + 1, "at": o.at, "status": o.answer.status,
-        "failure": o.answer.failure, "latency": o.answer.latency, "reason": o.reason, "excerpt": o.answer.excerpt,
-    }  # fmt: skip
+    return (
+        o.job.id, o.job.attempts + 1, o.at, o.answer.status,
+        o.answer.failure, o.answer.latency, o.reason, o.answer.excerpt,
+    )  # fmt: skip
+
+
+def settled_row(o: Outcome) -> tuple[Any, ...]:
+    """In the order of ``_SETTLED``; nobody has claimed it any more."""
+    finished_at = None if o.state == "pending" else o.at
+    return o.job.id, o.state, o.due_at, o.failures, o.job.attempts + (o.answer is not None), finished_at, None
 
 
 def to_job(row: Any) -> Job:
@@ -181,18 +179,8 @@ def to_job(row: Any) -> Job:
     )
 
 
-_SETTLE = (
-    update(deliveries)
-    .where(_d.id == bindparam("b_id"), _d.claimed_by == bindparam("b_by"))
-    .values(
-        state=bindparam("state"),
-        due_at=bindparam("due_at"),
-        failures=bindparam("failures"),
-        attempts=bindparam("attempts"),
-        finished_at=bindparam("finished_at"),
-        claimed_by=None,
-    )
-)
+_ATTEMPT = tuple(attempts.c.keys())
+_SETTLED = ("id", "state", "due_at", "failures", "attempts", "finished_at", "claimed_by")
 _CLAIM = update(deliveries).where(_d.id == bindparam("b_id")).values(claimed_by=bindparam("claimed_by"))
 _earlier = deliveries.alias("earlier")
 _DUE = (

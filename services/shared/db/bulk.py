@@ -5,16 +5,17 @@ time: a hundred rows in one statement cost one such wait, and are written while 
 sends a batch of its own accord.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, insert
+from sqlalchemy import Connection, Table, bindparam, insert, literal_column, update
+from sqlalchemy.sql.dml import Update
 
-from services.shared.db.upsert import upsert
+from services.shared.db.upsert import insert_new, upsert
 
 #: Rows of one statement. Each size is a text of its own, which the driver keeps prepared: there must not be too many.
-MAX_ROWS: Final = 64
+SIZES: Final = (64, 32, 16)
 Row = Sequence[Any]
 
 
@@ -23,48 +24,103 @@ def insert_rows(connection: Connection, table: Table, columns: tuple[str, ...], 
     if connection.dialect.name == "sqlite":
         _write(connection, table.name, columns, rows, "")
     elif rows:
-        connection.execute(insert(table), [dict(zip(columns, row, strict=True)) for row in rows])
+        connection.execute(insert(table), _named(columns, rows))
 
 
-def upsert_rows(connection: Connection, table: Table, columns: tuple[str, ...], rows: Sequence[Row]) -> None:
-    """Insert ``rows`` or replace those whose primary key is taken; no key may come twice in ``rows``."""
+def insert_new_rows(connection: Connection, table: Table, columns: tuple[str, ...], rows: Sequence[Row]) -> None:
+    """Insert those of ``rows`` whose key is not taken yet."""
     if connection.dialect.name == "sqlite":
-        _write(connection, table.name, columns, rows, _replacing(table, columns))
+        _write(connection, table.name, columns, rows, " ON CONFLICT DO NOTHING")
     elif rows:
-        connection.execute(upsert(connection, table), [dict(zip(columns, row, strict=True)) for row in rows])
+        connection.execute(insert_new(connection, table), _named(columns, rows))
+
+
+def upsert_rows(
+    connection: Connection, table: Table, columns: tuple[str, ...], rows: Sequence[Row], rising: str | None = None
+) -> None:
+    """Insert ``rows`` or replace those whose primary key is taken; no key may come twice in ``rows``.
+
+    With ``rising`` only rows are replaced that are lower in this column.
+    """
+    if connection.dialect.name == "sqlite":
+        _write(connection, table.name, columns, rows, _replacing(table, columns, rising))
+    elif rows:
+        lower = None if rising is None else table.c[rising] < literal_column(f"excluded.{rising}")
+        connection.execute(upsert(connection, table, lower), _named(columns, rows))
+
+
+def update_rows(
+    connection: Connection, table: Table, columns: tuple[str, ...], rows: Sequence[Row], only: tuple[str, Any]
+) -> None:
+    """Set ``columns`` after the first, by which the row is found. ``only`` those rows that hold a value in a column."""
+    if connection.dialect.name == "sqlite":
+        for some in _slices(rows):
+            statement = _updating(table.name, columns, len(some), only[0])
+            connection.exec_driver_sql(statement, (*(value for row in some for value in row), only[1]))
+    elif rows:
+        names = tuple(f"new_{column}" for column in columns)
+        given = [{"only": only[1], **row} for row in _named(names, rows)]
+        connection.execute(_update(table, columns, only[0]), given)
 
 
 def select_by_key(connection: Connection, statement: str, keys: Sequence[Any]) -> list[Any]:
     """The rows of ``statement``, SQL that ends in ``IN``, for all of ``keys``, in any order."""
     found: list[Any] = []
     mark = "?" if connection.dialect.name == "sqlite" else "%s"
-    start = 0
-    while start < len(keys):
-        size = min(len(keys) - start, MAX_ROWS)
-        marks = ", ".join([mark] * size)
-        found += connection.exec_driver_sql(f"{statement} ({marks})", tuple(keys[start : start + size])).fetchall()
-        start += size
+    for some in _slices(keys):
+        marks = ", ".join([mark] * len(some))
+        found += connection.exec_driver_sql(f"{statement} ({marks})", tuple(some)).fetchall()
     return found
 
 
-def _write(connection: Connection, table: str, columns: tuple[str, ...], rows: Sequence[Row], ending: str) -> None:
+def _slices(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
     start = 0
-    while start < len(rows):
-        size = min(len(rows) - start, MAX_ROWS)
-        values = tuple(value for row in rows[start : start + size] for value in row)
-        connection.exec_driver_sql(_statement(table, columns, size, ending), values)
+    while left := len(rows) - start:
+        size = next((size for size in SIZES if size <= left), left)
+        yield rows[start : start + size]
         start += size
+
+
+def _named(columns: tuple[str, ...], rows: Sequence[Row]) -> list[dict[str, Any]]:
+    return [dict(zip(columns, row, strict=True)) for row in rows]
+
+
+def _write(connection: Connection, table: str, columns: tuple[str, ...], rows: Sequence[Row], ending: str) -> None:
+    for some in _slices(rows):
+        values = tuple(value for row in some for value in row)
+        connection.exec_driver_sql(_statement(table, columns, len(some), ending), values)
 
 
 @cache
 def _statement(table: str, columns: tuple[str, ...], size: int, ending: str) -> str:
     names = ", ".join(f'"{column}"' for column in columns)
-    row = f"({', '.join('?' * len(columns))})"
-    return f'INSERT INTO "{table}" ({names}) VALUES {", ".join([row] * size)}{ending}'  # noqa: S608 - our own names
+    return f'INSERT INTO "{table}" ({names}) VALUES {_marks(columns, size)}{ending}'  # noqa: S608 - our own names
 
 
 @cache
-def _replacing(table: Table, columns: tuple[str, ...]) -> str:
+def _replacing(table: Table, columns: tuple[str, ...], rising: str | None) -> str:
     key = [column.name for column in table.primary_key.columns]
     changes = ", ".join(f'"{name}" = excluded."{name}"' for name in columns if name not in key)
-    return f" ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changes}"
+    lower = "" if rising is None else f' WHERE "{table.name}"."{rising}" < excluded."{rising}"'
+    return f" ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changes}{lower}"
+
+
+@cache
+def _updating(table: str, columns: tuple[str, ...], size: int, only: str) -> str:
+    names = ", ".join(f'"{column}"' for column in columns)
+    changes = ", ".join(f'"{column}" = came."{column}"' for column in columns[1:])
+    return (
+        f"WITH came ({names}) AS (VALUES {_marks(columns, size)})"  # noqa: S608 - our own names
+        f' UPDATE "{table}" SET {changes} FROM came'
+        f' WHERE "{table}"."{columns[0]}" = came."{columns[0]}" AND "{table}"."{only}" = ?'
+    )
+
+
+def _marks(columns: tuple[str, ...], size: int) -> str:
+    return ", ".join([f"({', '.join('?' * len(columns))})"] * size)
+
+
+@cache
+def _update(table: Table, columns: tuple[str, ...], only: str) -> Update:
+    found = (table.c[columns[0]] == bindparam(f"new_{columns[0]}")) & (table.c[only] == bindparam("only"))
+    return update(table).where(found).values({column: bindparam(f"new_{column}") for column in columns[1:]})
