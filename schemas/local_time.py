@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
-from schemas.instants import HOUR, to_datetime, to_instant
+from schemas.instants import FIRST_INSTANT, HOUR, LAST_INSTANT, to_datetime, to_instant
 
 _WRITTEN: Final = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)"
@@ -63,7 +63,7 @@ def read_moment(text: str, zone: ZoneInfo) -> int:
         if hour == "24":
             return _end_of_day(written_day, (minute, second or "0", fraction or "0"), offset, zone)
         clock = time(int(hour), int(minute), int(second or 0), int((fraction or "").ljust(6, "0")))
-        return _at(datetime.combine(written_day, clock), offset, zone)
+        return _on_calendar(_at(datetime.combine(written_day, clock), offset, zone))
     except OverflowError as error:
         raise ValueError(f"{text!r} is beyond what a calendar holds") from error
 
@@ -82,18 +82,20 @@ def read_duration(text: str) -> tuple[int, int]:
 def add_duration(start: int, duration: str, zone: ZoneInfo) -> int:
     """``start`` moved by local calendar days, then by exact hours. Raises ValueError as :func:`read_moment` does.
 
-    A day that ends at midnight ends where ``24:00`` does.
+    A day that ends at midnight ends where ``24:00`` does. What starts with a day's first instant starts at midnight,
+    even where that does not exist.
     """
     days, hours = read_duration(duration)
     try:
-        return (_add_days(start, days, zone) if days else start) + hours * HOUR
+        return _on_calendar((_add_days(start, days, zone) if days else start) + hours * HOUR)
     except OverflowError as error:
         raise ValueError(f"{duration} leads beyond what a calendar holds") from error
 
 
 def _add_days(start: int, days: int, zone: ZoneInfo) -> int:
-    wall = to_datetime(start).astimezone(zone).replace(tzinfo=None) + timedelta(days=days)
-    if wall.time() == time.min:
+    begun = to_datetime(start).astimezone(zone).replace(tzinfo=None)
+    wall = begun + timedelta(days=days)
+    if wall.time() == time.min or start == first_instant(begun.date(), zone):
         return first_instant(wall.date(), zone)
     return _at(wall, None, zone)
 
@@ -111,7 +113,14 @@ def _end_of_day(day: date, rest: tuple[str, str, str], offset: str | None, zone:
     following = _add(day, 1)
     if offset is None:
         return first_instant(following, zone)
-    return _at(datetime.combine(following, time.min), offset, zone)
+    return _on_calendar(_at(datetime.combine(following, time.min), offset, zone))
+
+
+def _on_calendar(instant: int) -> int:
+    """An offset or hours may lead out of the years that can be written again."""
+    if not FIRST_INSTANT <= instant <= LAST_INSTANT:
+        raise OverflowError
+    return instant
 
 
 def _at(wall: datetime, offset: str | None, zone: ZoneInfo) -> int:

@@ -49,6 +49,9 @@ def test_a_time_means_an_instant(written: str, meant: str) -> None:
         ("2016-05-04T00:01+25:00", "offset"),
         ("0001-01-01", "beyond"),
         ("9999-12-31T24:00", "beyond"),
+        # An offset may lead out of the calendar, though what is written lies in it.
+        ("0001-01-01T00:00+14:00", "beyond"),
+        ("9999-12-31T23:00-12:00", "beyond"),
         ("٢٠١٦-05-04", "no date"),
     ],
 )
@@ -74,6 +77,10 @@ def test_a_day_that_the_zone_skipped_begins_with_the_next() -> None:
         ("2016-03-24T12:00", "P1D", "2016-03-25T12:00"),
         ("2016-03-24T12:00", "PT24H", "2016-03-25T13:00"),
         ("2016-03-24", "P1D", "2016-03-25"),
+        # The day begins at 01:00, since its midnight does not exist: the day it is all the same.
+        ("2016-03-25", "P1D", "2016-03-26"),
+        ("2016-03-24T24:00", "P2D", "2016-03-27"),
+        ("2016-03-25T02:00", "P1D", "2016-03-26T02:00"),
         ("2016-03-24T12:00", "P1DT12H", "2016-03-26"),
     ],
 )
@@ -92,9 +99,10 @@ def test_a_day_that_ends_at_a_time_that_does_not_exist_is_refused() -> None:
         add_duration(read_moment("2016-03-24T00:30", DAMASCUS), "P1D", DAMASCUS)
 
 
-def test_a_duration_beyond_the_calendar_is_refused() -> None:
+@pytest.mark.parametrize("duration", ["P9D", "PT999999H"])
+def test_a_duration_beyond_the_calendar_is_refused(duration: str) -> None:
     with pytest.raises(ValueError, match="beyond"):
-        add_duration(parse_instant("9999-12-30T00:00:00Z"), "P9D", DAMASCUS)
+        add_duration(parse_instant("9999-12-30T00:00:00Z"), duration, DAMASCUS)
 
 
 @pytest.mark.parametrize("name", ["", "America", "../etc/passwd", "Asia/Nowhere", "Asia/Damascus\n"])
