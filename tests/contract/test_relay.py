@@ -29,10 +29,13 @@ class Log:
     events: list[Event] = field(default_factory=list)
     away: bool = False
     too_large: frozenset[str] = frozenset()
+    most_at_once: int = 10_000
 
     async def publish(self, events: Sequence[Event]) -> None:
         if self.away:
             raise RetryLaterError("the log is away")
+        if len(events) > self.most_at_once:
+            raise RetryLaterError("not in time")
         if any(e.id in self.too_large for e in events):
             raise NeverRetryError("too large")
         self.events += events
@@ -145,6 +148,14 @@ async def test_while_the_log_is_away_nothing_is_lost(url: str, database: Databas
         log.away = False
         await until(lambda: log.ids == ["e0"])
         await until(lambda: candidate.failing is None)
+
+
+async def test_a_batch_that_takes_too_long_is_made_smaller_and_order_holds(url: str, database: Database) -> None:
+    log = Log(most_at_once=7)
+    await put(database, *(event(n) for n in range(100)))
+    async with running(relay(url, log)):
+        await until(lambda: len(log.events) == 100, 60)
+    assert log.ids == [f"e{n}" for n in range(100)]
 
 
 async def test_when_the_database_comes_back_the_relay_goes_on(url: str, database: Database, postgres: Postgres) -> None:

@@ -54,6 +54,7 @@ class Relay:
     leading: bool = False
     published: int = 0
     failing: str | None = None
+    limit: int = BATCH
     _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="relay"))
 
     async def run(self) -> None:
@@ -78,13 +79,22 @@ class Relay:
             if not self.leading:
                 await self.sleep(IDLE_S)
                 return
-        rows = await self._blocking(lambda: self.outgoing.take(BATCH))
+        rows = await self._blocking(lambda: self.outgoing.take(self.limit))
         if not rows:
             await self._blocking(lambda: self.outgoing.wait(IDLE_S))
             return
-        await self._put_out([event for _, event in rows])
+        await self._put_out_in_time([event for _, event in rows])
         await self._blocking(lambda: self.outgoing.forget([number for number, _ in rows]))
         self.published += len(rows)
+
+    async def _put_out_in_time(self, events: Sequence[Event]) -> None:
+        """The log has a few seconds for a batch. One that it cannot take in them would fail for ever: halve it."""
+        try:
+            await self._put_out(events)
+        except RetryLaterError:
+            self.limit = max(1, len(events) // 2)
+            raise
+        self.limit = min(BATCH, self.limit * 2)
 
     async def _put_out(self, events: Sequence[Event]) -> None:
         try:
