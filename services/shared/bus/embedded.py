@@ -31,18 +31,28 @@ KEPT: Final = 24 * HOUR
 TRIM_S: Final = 3600.0
 
 
+#: Before the end of the log is known, no position is past it.
+_UNKNOWN: Final = 2**62
+
+
+def _end_of_log(connection: Connection) -> int:
+    return connection.execute(select(func.max(log.c.seq))).scalar() or 0
+
+
 class _Recent:
     """The newest events of one topic, without gaps from ``after`` on, and who waits for more."""
 
     def __init__(self, after: int) -> None:
         self.events: deque[tuple[int, Event]] = deque()
         self.after = after
+        self.dropped = 0
         self.arrived = asyncio.Event()
 
     def add(self, seq: int, event: Event) -> None:
         self.events.append((seq, event))
         if len(self.events) > RECENT:
-            self.after = self.events.popleft()[0]
+            self.dropped = self.events.popleft()[0]
+            self.after = max(self.after, self.dropped)
 
     def since(self, seq: int, limit: int) -> list[tuple[int, Event]]:
         first = len(self.events)
@@ -59,6 +69,7 @@ class EmbeddedBus:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._recent: dict[str, _Recent] = {}
+        self._looking = asyncio.Lock()
         database.on_commit(self._remember)
 
     async def publish(self, events: Sequence[Event]) -> None:
@@ -119,11 +130,12 @@ class EmbeddedBus:
 
     async def watch(self, topic: str) -> _Recent:
         """The short memory of a topic; it starts where the table ends at the moment of the first call."""
-        if topic not in self._recent:
-            # The memory must exist before the end is read: what commits in between is then in both.
-            memory = self._recent[topic] = _Recent(after=2**62)
-            end = await self._database.read(lambda connection: connection.execute(select(func.max(log.c.seq))).scalar())
-            memory.after = end or 0
+        async with self._looking:
+            if topic not in self._recent:
+                # The memory must exist before the end is read: what commits in between is then in both.
+                memory = self._recent[topic] = _Recent(after=_UNKNOWN)
+                end = await self._database.read(_end_of_log)
+                memory.after = max(end, memory.dropped)
         return self._recent[topic]
 
     def _remember(self, events: Numbered) -> None:

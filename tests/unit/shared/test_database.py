@@ -1,5 +1,6 @@
 """The database and the embedded bus, on a real SQLite file."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -33,8 +34,6 @@ async def test_what_is_published_is_consumed_once_and_again_only_if_not_committe
 
 
 async def test_a_failing_unit_harms_no_neighbour_of_its_group(tmp_path: Path) -> None:
-    import asyncio
-
     database = Database(f"sqlite:///{tmp_path}/a.db")
     metadata.create_all(database.engine)
 
@@ -53,4 +52,18 @@ async def test_a_failing_unit_harms_no_neighbour_of_its_group(tmp_path: Path) ->
     assert rows == ["y"]
     with pytest.raises(ValueError, match="no"):
         await database.write(bad)
+    await database.close()
+
+
+async def test_two_groups_that_begin_to_read_a_topic_at_once_both_get_every_event(tmp_path: Path) -> None:
+    """Once, the second took the end of the log for known before it was, and never read again."""
+    database = Database(f"sqlite:///{tmp_path}/a.db")
+    metadata.create_all(database.engine)
+    bus = EmbeddedBus(database)
+    consumers = [await bus.consumer(INCIDENTS, group) for group in ("a", "b", "c")]
+    fetching = [asyncio.create_task(consumer.fetch(10, 5)) for consumer in consumers]
+    await asyncio.sleep(0)
+    await bus.publish([event(1)])
+    for batch in await asyncio.gather(*fetching):
+        assert [received.event.id for received in batch] == ["id1"]
     await database.close()
