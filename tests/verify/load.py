@@ -1,7 +1,7 @@
 """A partner that posts numbered reports at a steady rate, whatever happens to the other side.
 
-It remembers every answer. What got no answer, or one that asks to come back, is posted again until it is taken: that is what a partner does, and
-a report that landed unanswered the first time must not become two.
+It remembers every answer. What got none, or one that asks to come back, is posted again until it is taken: that is what
+a partner does, and a report that landed unanswered the first time must not become two.
 """
 
 import itertools
