@@ -27,10 +27,11 @@ log = logging.getLogger(__name__)
 ROOM: Final = 256
 LOW: Final = 64
 MOST: Final = 100_000
-#: Attempts at once: prompt ones, and all together. One becomes slow after so many seconds.
+#: Attempts at once: prompt ones, and all together. One is slow after so many seconds; how often that is looked at.
 PROMPT: Final = 128
 IN_FLIGHT: Final = 480
 SLOW_S: Final = 1.0
+WATCH_S: Final = 0.25
 FIRST_WINDOW: Final = 4
 WIDEST: Final = 64
 #: Failures in a row that open the breaker, and how long it rests the lane, seconds: doubling, up to the longest.
@@ -142,7 +143,9 @@ class Dispatcher:
         self._ready: deque[Lane] = deque()
         self._full: set[str] = set()
         self._rested: set[str] = set()
-        self._size = self._prompt = self._in_flight = 0
+        self._size = self._in_flight = 0
+        self._prompt: dict[object, tuple[Lane, float]] = {}
+        self._watch: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._outcomes: list[Noted] = []
         self._recording: asyncio.Task[None] | None = None
@@ -229,38 +232,66 @@ class Dispatcher:
 
     def _pump(self) -> None:
         """Start attempts, one a lane in turn, as long as there is a place."""
+        while (picked := self._pick()) is not None:
+            task = asyncio.create_task(self._run(*picked))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def _pick(self) -> tuple[Lane, Job, object] | None:
+        """Give a place to the next lane whose turn it is and that may start; the token stands for the place."""
         now = self._clock.now()
-        while self._ready and self._prompt < PROMPT and self._in_flight < IN_FLIGHT and not self._stopping:
+        while self._ready and len(self._prompt) < PROMPT and self._in_flight < IN_FLIGHT and not self._stopping:
             lane = self._ready.popleft()
             lane.is_ready = False
             if not lane.may_start(now) or (job := lane.next_job()) is None:
                 continue
-            self._start(lane, job)
+            lane.in_flight += 1
+            self._in_flight += 1
             if lane.may_start(now):
                 self._enlist(lane)
+            return lane, job, self._take_place(lane)
+        return None
 
-    def _start(self, lane: Lane, job: Job) -> None:
-        lane.in_flight += 1
-        self._prompt += 1
-        self._in_flight += 1
-        task = asyncio.create_task(self._run(lane, job))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def _take_place(self, lane: Lane) -> object:
+        loop, token = asyncio.get_running_loop(), object()
+        self._prompt[token] = (lane, loop.time())
+        if self._watch is None:
+            self._watch = loop.call_later(WATCH_S, self._find_slow)
+        return token
 
-    async def _run(self, lane: Lane, job: Job) -> None:
-        slow = [False]
-        timer = asyncio.get_running_loop().call_later(SLOW_S, self._grow_slow, lane, slow)
-        try:
-            noted = await self._attempt(lane, job)
-        finally:
-            timer.cancel()
-            lane.in_flight -= 1
-            self._in_flight -= 1
-            if slow[0]:
-                lane.slow -= 1
-            else:
-                self._prompt -= 1
-        self._note(noted)
+    def _find_slow(self) -> None:
+        """Take the place back from attempts that have not been answered promptly."""
+        loop = asyncio.get_running_loop()
+        late = loop.time() - SLOW_S
+        for token, (lane, started) in list(self._prompt.items()):
+            if started > late:
+                break
+            del self._prompt[token]
+            lane.slow += 1
+        self._watch = loop.call_later(WATCH_S, self._find_slow) if self._prompt else None
+        self._pump()
+
+    async def _run(self, lane: Lane, job: Job, place: object) -> None:
+        """Make one attempt after the other, of whichever lane's turn it is: a new task for each would cost more."""
+        while True:
+            try:
+                noted = await self._attempt(lane, job)
+            finally:
+                lane.in_flight -= 1
+                self._in_flight -= 1
+                if self._prompt.pop(place, None) is None:
+                    lane.slow -= 1
+            self._note(noted)
+            self._look_after(lane)
+            picked = self._pick()
+            if picked is None:
+                return
+            if self._ready:
+                self._pump()
+            lane, job, place = picked
+
+    def _look_after(self, lane: Lane) -> None:
+        """After an attempt: rest the lane, or refill it and put it in the row."""
         if lane.rests_until > self._clock.now():
             self._rested.add(lane.name)
             self._clear(lane)
@@ -268,13 +299,6 @@ class Dispatcher:
             self._rested.discard(lane.name)
         self._refill(lane)
         self._enlist(lane)
-        self._pump()
-
-    def _grow_slow(self, lane: Lane, slow: list[bool]) -> None:
-        slow[0] = True
-        lane.slow += 1
-        self._prompt -= 1
-        self._pump()
 
     async def _attempt(self, lane: Lane, job: Job) -> Noted:
         subscription, now = self._find(job.subscription), self._clock.now()
