@@ -18,7 +18,7 @@ from schemas.local_time import find_zone
 from schemas.vocabulary import AlertStatus
 from services.notify.domain import cap, email, message
 from services.notify.domain.attempt import Job
-from services.notify.domain.content import ChallengeContent, DigestContent, NoticeContent
+from services.notify.domain.content import DigestContent, decode_challenge, decode_digest, decode_notice
 from services.notify.domain.delivery import Answer, Judgement, judge_answer
 from services.notify.domain.mime import Addressing, Letter, Sender, mail_id
 from services.notify.domain.signing import parse_secret
@@ -59,9 +59,6 @@ class Log(Protocol):
     async def revisions(self, alert: str) -> Sequence[Logged]: ...
 
 
-_decode_digest: Final = msgspec.json.Decoder(DigestContent).decode
-_decode_challenge: Final = msgspec.json.Decoder(ChallengeContent).decode
-_decode_notice: Final = msgspec.json.Decoder(NoticeContent).decode
 _decode_heartbeat: Final = msgspec.json.Decoder(message.Heartbeat).decode
 _key: Final = lru_cache(maxsize=32_768)(parse_secret)
 _Rendered = tuple[Literal["json", "cap", "mail"], str, int, AlertStatus, str]
@@ -124,7 +121,7 @@ class Courier:
             case "heartbeat":
                 return message.heartbeat_body(_decode_heartbeat(content), sent_at=job.created_at)
             case "challenge":
-                challenge = _decode_challenge(content).challenge
+                challenge = decode_challenge(content).challenge
                 return message.challenge_body(subscription.id, challenge, sent_at=job.created_at)
             case _:
                 return message.test_body(subscription.id, subscription.draft.name, sent_at=job.created_at)
@@ -164,7 +161,7 @@ class Courier:
         return [(await self._load(alert, revision), status) for alert, revision, status in content.members]
 
     async def _digest(self, job: Job, subscription: Subscription) -> bytes:
-        content = _decode_digest(job.content or b"{}")
+        content = decode_digest(job.content or b"{}")
         alerts = [
             message.alert_data(
                 entry.alert,
@@ -182,7 +179,7 @@ class Courier:
     async def _mail(self, job: Job, subscription: Subscription) -> Answer:
         if self._parts.mail is None:
             return Answer("email", 0, failure="connect", detail="no mail relay is set up: TRUCEWATCH_SMTP_URL")
-        to = _decode_notice(job.content or b"").to if job.kind == "notice" else subscription.target
+        to = decode_notice(job.content or b"").to if job.kind == "notice" else subscription.target
         letter = await self._letter(job, subscription)
         own = await self._addressing(job, subscription, to)
         raw = letter.address_to(self._parts.mail_from, own)
@@ -213,10 +210,10 @@ class Courier:
             case "heartbeat":
                 return email.heartbeat_letter(_decode_heartbeat(content), zone=zone, language=draft.language)
             case "confirm":
-                url = f"{self._parts.public_url}/v1/confirm?token={_decode_challenge(content).challenge}"
+                url = f"{self._parts.public_url}/v1/confirm?token={decode_challenge(content).challenge}"
                 return email.confirm_letter(draft.name, url, language=draft.language)
             case "notice":
-                told = _decode_notice(content)
+                told = decode_notice(content)
                 return email.notice_letter(
                     told.kind, draft.name, since=told.since, zone=zone, endpoint=subscription.target,
                     answer=told.answer, language=draft.language,
@@ -225,7 +222,7 @@ class Courier:
                 return email.test_letter(language=draft.language)
 
     async def _digest_letter(self, job: Job, subscription: Subscription) -> Letter:
-        content = _decode_digest(job.content or b"{}")
+        content = decode_digest(job.content or b"{}")
         mode = subscription.draft.mode
         return email.digest_letter(
             [(entry.alert, status) for entry, status in await self._members(content)],
@@ -264,6 +261,6 @@ def _judge_challenge(job: Job, answer: Answer) -> Judgement:
     judgement = judge_answer(answer)
     if judgement.meaning != "delivered":
         return judgement
-    if message.echoes(_decode_challenge(job.content or b"{}").challenge, answer.excerpt):
+    if message.echoes(decode_challenge(job.content or b"{}").challenge, answer.excerpt):
         return Judgement("delivered", "the challenge was echoed")
     return Judgement("retry", f"answered {answer.status}, but did not echo the challenge")

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from schemas.instants import SECOND
-from services.notify.domain.attempt import UNPROVED_KINDS, Job, Outcome, hold, put_back, settle
+from services.notify.domain.attempt import UNPROVED_KINDS, Job, Outcome, give_up, hold, is_void, put_back, settle
 from services.notify.domain.delivery import Answer, Judgement
 from services.notify.domain.lifecycle import SENT_TO
 from services.notify.domain.subscription import Subscription
@@ -306,6 +306,8 @@ class Dispatcher:
             return Noted(hold(job, now, "ended"), led=True)
         if subscription.state not in SENT_TO and job.kind not in UNPROVED_KINDS:
             return Noted(hold(job, now, subscription.state), led=True)
+        if is_void(job, subscription, now):
+            return Noted(give_up(job, now, "this proof is no longer asked for"), led=True)
         answer, judgement = await self._courier.attempt(job, subscription)
         now = self._clock.now()
         lane.learn(judgement, answer.latency, now)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from schemas.instants import MINUTE, format_instant
 from services.notify.dispatch import Dispatcher, Noted
-from services.notify.domain.attempt import endpoint_event
+from services.notify.domain.attempt import Outcome, endpoint_event, proves
 from services.notify.domain.lifecycle import EndpointEvent
 from services.notify.domain.subscription import Subscription
 from services.notify.sql.subscriptions import UnknownError
@@ -37,33 +37,36 @@ class Settling:
 
     async def settled(self, batch: Sequence[Noted]) -> None:
         """Count, and let each endpoint follow what its attempts said."""
-        events: dict[str, tuple[EndpointEvent, int, str]] = {}
+        news: dict[str, tuple[EndpointEvent, Noted]] = {}
         for noted in batch:
             self._count(noted)
             self._note_heartbeat(noted)
-            found = self._event(noted)
-            if found is not None:
-                events[noted.outcome.job.subscription] = found
-        for id, (event, at, reason) in events.items():
-            await self._follow(id, event, at, reason)
-        if events:
+            event = self._event(noted)
+            if event is not None:
+                news[noted.outcome.job.subscription] = (event, noted)
+        for id, (event, noted) in news.items():
+            await self._follow(id, event, noted.outcome)
+        if news:
             await self._directory.refresh()
 
-    def _event(self, noted: Noted) -> tuple[EndpointEvent, int, str] | None:
+    def _event(self, noted: Noted) -> EndpointEvent | None:
         outcome, judgement = noted.outcome, noted.judgement
         subscription = self._directory.subscriptions.get(outcome.job.subscription)
         if subscription is None or judgement is None:
             return None
         if outcome.job.kind == "challenge" and judgement.meaning == "delivered":
-            return "proved", outcome.at, ""
-        event = endpoint_event(subscription, outcome, judgement)
-        return None if event is None else (event, outcome.at, judgement.reason)
+            return "proved"
+        return endpoint_event(subscription, outcome, judgement)
 
-    async def _follow(self, id: str, event: EndpointEvent, at: int, reason: str) -> None:
+    async def _follow(self, id: str, event: EndpointEvent, outcome: Outcome) -> None:
         turned_off: list[str] = []
+        at, reason = outcome.at, outcome.reason
 
         def decide(s: Subscription) -> endpoints.Decided:
-            after, jobs = endpoints.prove(s, at) if event == "proved" else endpoints.note(s, event, at, reason)
+            if event == "proved":
+                # The address may have changed while the old one was answering.
+                return endpoints.prove(s, at) if proves(outcome.job, s) else (s, [])
+            after, jobs = endpoints.note(s, event, at, reason)
             turned_off[:] = [after.state] if after.state != s.state and after.state in ("disabled", "gone") else []
             return after, jobs
 

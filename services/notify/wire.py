@@ -138,7 +138,7 @@ class Backtest(Struct, frozen=True):
     """How many alerts a subscription would have been told of, these alerts, and the messages that tell of them."""
 
     count: int
-    alerts: list[dict[str, Any]]
+    alerts: list[Any]
     messages: list[MessageView]
 
 

@@ -5,7 +5,9 @@ from typing import Final, Literal
 
 from schemas.instants import DAY, SECOND
 from schemas.vocabulary import AlertStatus
+from services.notify.domain.content import decode_challenge
 from services.notify.domain.delivery import Answer, Judgement, next_delay
+from services.notify.domain.identity import hash_token
 from services.notify.domain.lifecycle import DeliveryState, EndpointEvent, EndpointState, next_delivery
 from services.notify.domain.subscription import Subscription
 
@@ -72,6 +74,25 @@ def settle(job: Job, answer: Answer, judgement: Judgement, now: int, chance: flo
         return Outcome(job, now, state, judgement.reason, failures=failures, answer=answer)
     due = now + int(delay * SECOND)
     return Outcome(job, now, next_delivery("pending", "put_off"), judgement.reason, due, failures, answer)
+
+
+def is_void(job: Job, subscription: Subscription, now: int) -> bool:
+    """Whether a message that asks for proof is of no use any more: too late, proved, or another was sent instead."""
+    if job.kind not in ("challenge", "confirm"):
+        return False
+    until = subscription.nonce_until
+    return until is None or now >= until or not proves(job, subscription)
+
+
+def proves(job: Job, subscription: Subscription) -> bool:
+    """Whether an answer to this message is the proof that the subscription waits for."""
+    nonce = decode_challenge(job.content or b"{}").challenge
+    return subscription.nonce in (nonce, hash_token(nonce))
+
+
+def give_up(job: Job, now: int, reason: str) -> Outcome:
+    """The job was not attempted, and will not be."""
+    return Outcome(job, now, next_delivery("pending", "exhausted"), reason, failures=job.failures)
 
 
 def put_back(job: Job, now: int, due_at: int, reason: str) -> Outcome:

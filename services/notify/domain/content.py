@@ -33,3 +33,6 @@ class NoticeContent(msgspec.Struct, frozen=True):
 
 
 encode_content: Final = msgspec.json.Encoder().encode
+decode_digest: Final = msgspec.json.Decoder(DigestContent).decode
+decode_challenge: Final = msgspec.json.Decoder(ChallengeContent).decode
+decode_notice: Final = msgspec.json.Decoder(NoticeContent).decode

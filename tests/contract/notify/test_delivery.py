@@ -72,6 +72,23 @@ async def test_silences_and_recovery(database_url: str, tmp_path: Path, receiver
         assert types(receiver.received()) == ["alert.raised", "alert.raised"]
 
 
+async def test_a_process_decides_by_what_another_one_was_just_told(
+    database_url: str, tmp_path: Path, receiver: Receiver
+) -> None:
+    async with running(tmp_path, url=database_url) as desk, running(tmp_path, url=database_url) as other:
+        id = (await desk.subscribe(**hook(receiver)))["id"]
+        await other.service.loops[0].handle([event_of(ALERT)])
+        await other.dispatcher.idle()
+        assert types(receiver.received()) == ["alert.raised"]
+        wanted = {"matchers": [{"name": "act", "value": "shelling"}], "ends_at": "2016-05-09T00:00:00Z"}
+        await desk.call("POST", "/v1/silences", wanted)
+        await other.service.loops[0].handle([event_of(revised(ALERT, 1, id="b", status="raised"))])
+        await desk.call("DELETE", f"/v1/subscriptions/{id}")
+        await other.service.loops[0].handle([event_of(revised(ALERT, 2))])
+        await other.dispatcher.idle()
+        assert types(receiver.received()) == ["alert.raised"]
+
+
 async def test_a_cursor_never_skips_an_entry_while_ten_writers_append(database_url: str, database: Database) -> None:
     """Readers that follow by the cursor, while processes commit in any order, see every entry once."""
     writers = [Database(database_url) for _ in range(10)] if not database.is_log else [database] * 10

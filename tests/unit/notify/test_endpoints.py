@@ -157,6 +157,24 @@ async def test_another_address_is_proved_anew_and_gets_nothing_before(tmp_path: 
         assert receiver.received() == []
 
 
+async def test_an_old_address_cannot_prove_the_new_one(tmp_path: Path, receiver: Receiver) -> None:
+    async with running(tmp_path) as desk:
+        receiver.answer("/hook", Answer(status=500))
+        receiver.answer("/new", Answer(echo_challenge=False))
+        id = (await desk.subscribe(**hook(receiver)))["id"]
+        await desk.call("PATCH", f"/v1/subscriptions/{id}", {"channel": {"url": receiver.url("/new")}})
+        receiver.answer("/hook", Answer())
+        await desk.at(6.1)
+        await desk.at(400)
+        assert await status(desk, id) == "pending"
+        # The first challenge is void, also where it would be answered.
+        assert len(receiver.received("/hook", challenges=True)) == 1
+        await desk.at(25 * 3600)
+        tried = len(receiver.received("/new", challenges=True))
+        await desk.at(48 * 3600)
+        assert len(receiver.received("/new", challenges=True)) == tried
+
+
 async def test_resending_uses_the_same_id_and_a_test_message_arrives(tmp_path: Path, receiver: Receiver) -> None:
     async with running(tmp_path) as desk:
         id = (await desk.subscribe(**hook(receiver)))["id"]
