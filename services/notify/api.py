@@ -8,11 +8,11 @@ import msgspec
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from schemas.instants import DAY, format_instant, to_instant
+from schemas.instants import DAY, format_instant
 from schemas.vocabulary import Role
 from services.notify.domain.address import Policy, RefusedTargetError, check_url
 from services.notify.domain.durations import parse_duration
-from services.notify.domain.lifecycle import NotPossibleError, next_endpoint
+from services.notify.domain.lifecycle import NotPossibleError
 from services.notify.domain.signing import format_secret
 from services.notify.domain.subscription import Draft, Subscription, Webhook, find_faults
 from services.notify.sql.history import SqlHistory
@@ -20,17 +20,12 @@ from services.notify.sql.subscriptions import SqlSubscriptions, UnknownError
 from services.notify.use_cases import endpoints
 from services.notify.use_cases.directory import Directory
 from services.notify.use_cases.endpoints import Decide, Fresh
-from services.notify.use_cases.history import send_test
 from services.notify.wire import (
     DRAFT_EXAMPLE,
     Created,
-    DeliveryView,
     Queued,
-    Recovered,
-    RecoverRequest,
     Rotated,
     RotateRequest,
-    view_delivery,
     view_subscription,
 )
 from services.shared import audit
@@ -73,7 +68,6 @@ def build_router(desk: Desk) -> APIRouter:
     router = APIRouter(tags=["subscriptions"])
     _add_subscriptions(router, desk)
     _add_proof(router, desk)
-    _add_deliveries(router, desk)
     return router
 
 
@@ -194,69 +188,6 @@ def _read_overlap(body: bytes) -> int:
     if overlap > LONGEST_OVERLAP:
         raise Problem(422, "Not valid", errors=[FieldError("/overlap", "30 days at most")])
     return overlap
-
-
-def _add_deliveries(router: APIRouter, desk: Desk) -> None:
-    @router.get("/v1/subscriptions/{id}/deliveries")
-    @describe(
-        "Every message to a subscription, newest first, with every attempt and its answer",
-        answers={200: Page},
-        query=LIST_QUERY,
-        roles=MONITOR,
-    )
-    async def deliveries(id: str, request: Request) -> Response:
-        await find_own(desk, request, id)
-        limit, before = page_size(request), decode_cursor(request, int, str)
-        found = await desk.history.page(id, before, limit + 1)
-        page = make_page(found, limit, lambda d: (d.created_at, d.id))
-        return reply(Page([view_delivery(d) for d in page.items], page.next, page.has_more))
-
-    @router.get("/v1/subscriptions/{id}/deliveries/{delivery}")
-    @describe("One message with every attempt", answers={200: DeliveryView}, roles=MONITOR)
-    async def delivery(id: str, delivery: str, request: Request) -> Response:
-        await find_own(desk, request, id)
-        with problems():
-            return reply(view_delivery(await desk.history.get(id, delivery)))
-
-    @router.post("/v1/subscriptions/{id}/deliveries/{delivery}/resend")
-    @describe("Send a message again, under the same webhook-id", answers={202: Queued}, roles=MONITOR)
-    async def resend(id: str, delivery: str, request: Request) -> Response:
-        await find_own(desk, request, id)
-        with problems():
-            await desk.history.resend(id, delivery, desk.clock.now())
-        desk.kick(id)
-        return reply(Queued(delivery, "pending"), 202)
-
-    @router.post("/v1/subscriptions/{id}/recover")
-    @describe(
-        "Queue again what failed or was held since a time; an endpoint that is off is switched on",
-        body=RecoverRequest,
-        answers={202: Recovered},
-        example={"since": "2016-05-08T00:00:00Z"},
-        roles=MONITOR,
-    )
-    async def recover(id: str, request: Request) -> Response:
-        await find_own(desk, request, id)
-        since = to_instant(parse(await read_body(request), RecoverRequest).since)
-        now = desk.clock.now()
-
-        def switch_on(s: Subscription) -> endpoints.Decided:
-            next_endpoint(s.state, "recovered")
-            return endpoints.follow(s, "recovered", now, s.reason), []
-
-        await change(desk, request, id, "subscription.recovered", switch_on)
-        count = await desk.history.recover(id, since, now)
-        desk.kick(id)
-        return reply(Recovered(count), 202)
-
-    @router.post("/v1/subscriptions/{id}/test")
-    @describe("Send a test message", answers={202: Queued}, roles=MONITOR)
-    async def test(id: str, request: Request) -> Response:
-        subscription = await find_own(desk, request, id)
-        with problems():
-            sent = await send_test(subscription, desk.clock.now(), desk.history)
-        desk.kick(id)
-        return reply(Queued(sent, "pending"), 202)
 
 
 class problems:  # noqa: N801 - reads as a word of the sentence it stands in

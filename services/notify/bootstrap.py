@@ -15,6 +15,7 @@ from services.notify.alerts_api import Shelf, build_alerts_router
 from services.notify.api import Desk, build_router
 from services.notify.confirm_api import build_pages_router
 from services.notify.courier import Courier, Parts
+from services.notify.deliveries_api import build_deliveries_router
 from services.notify.dispatch import Dispatcher
 from services.notify.domain.address import Policy
 from services.notify.domain.mime import Sender, parse_sender
@@ -122,6 +123,7 @@ async def build(runtime: Runtime) -> Service:
     desk = Desk(store, history, directory, policy, clock, kick)
     router = APIRouter()
     router.include_router(build_router(desk))
+    router.include_router(build_deliveries_router(desk))
     router.include_router(build_pages_router(desk))
     router.include_router(build_silences_router(desk))
     shelf = Shelf(log, clock, settings.public_url)

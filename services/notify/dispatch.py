@@ -10,14 +10,14 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Container, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, Protocol
 
-from schemas.instants import SECOND
 from services.notify.domain.attempt import UNPROVED_KINDS, Job, Outcome, give_up, hold, is_void, put_back, settle
 from services.notify.domain.delivery import Answer, Judgement
 from services.notify.domain.lifecycle import SENT_TO
 from services.notify.domain.subscription import Subscription
+from services.notify.lane import SLOW_S, Lane
 from services.shared.clock import Clock
 from services.shared.failures import RetryLaterError
 
@@ -27,17 +27,10 @@ log = logging.getLogger(__name__)
 ROOM: Final = 256
 LOW: Final = 64
 MOST: Final = 100_000
-#: Attempts at once: prompt ones, and all together. One is slow after so many seconds; how often that is looked at.
+#: Attempts at once: prompt ones, and all together; how often it is looked at which have become slow, seconds.
 PROMPT: Final = 128
 IN_FLIGHT: Final = 480
-SLOW_S: Final = 1.0
 WATCH_S: Final = 0.25
-FIRST_WINDOW: Final = 4
-WIDEST: Final = 64
-#: Failures in a row that open the breaker, and how long it rests the lane, seconds: doubling, up to the longest.
-BREAKS_AFTER: Final = 5
-FIRST_REST_S: Final = 30
-LONGEST_REST_S: Final = 600
 
 Find = Callable[[str], Subscription | None]
 Settled = Callable[[Sequence["Noted"]], Awaitable[None]]
@@ -60,61 +53,6 @@ class Noted:
     outcome: Outcome
     judgement: Judgement | None = None
     led: bool = False
-
-
-@dataclass(slots=True)
-class Lane:
-    """One endpoint's queue and how it fares. ``busy``: alerts with a message under way, and what waits behind it."""
-
-    name: str
-    queue: deque[Job] = field(default_factory=deque)
-    busy: dict[str, list[Job]] = field(default_factory=dict)
-    in_flight: int = 0
-    slow: int = 0
-    window: int = FIRST_WINDOW
-    failures: int = 0
-    rest_s: int = 0
-    rests_until: int = 0
-    is_ready: bool = False
-    has_more: bool = False
-
-    def may_start(self, now: int) -> bool:
-        window = 1 if self.rest_s else self.window
-        return bool(self.queue) and self.in_flight < window and not self.slow and self.rests_until <= now
-
-    def next_job(self) -> Job | None:
-        """The oldest job whose alert has nothing under way; what has is set aside behind it."""
-        while self.queue:
-            job = self.queue.popleft()
-            if job.alert is None:
-                return job
-            behind = self.busy.get(job.alert)
-            if behind is None:
-                self.busy[job.alert] = []
-                return job
-            behind.append(job)
-        return None
-
-    def learn(self, judgement: Judgement, latency: int, now: int) -> None:
-        """Widen or narrow the window; open or close the breaker."""
-        if judgement.meaning in ("delivered", "rejected"):
-            self.failures = self.rest_s = self.rests_until = 0
-            if latency < SLOW_S * SECOND:
-                self.window = min(self.window + 1, WIDEST)
-            return
-        self.failures += 1
-        self.window = max(self.window // 2, 1)
-        if self.failures >= BREAKS_AFTER and self.rests_until <= now:
-            self.rest_s = min(self.rest_s * 2 or FIRST_REST_S, LONGEST_REST_S)
-            self.rests_until = now + self.rest_s * SECOND
-
-    @property
-    def size(self) -> int:
-        return len(self.queue) + self.in_flight
-
-    @property
-    def is_idle(self) -> bool:
-        return not (self.queue or self.in_flight or self.busy or self.failures or self.has_more)
 
 
 class _Everything:
@@ -196,7 +134,7 @@ class Dispatcher:
         """Try a lane at rest again: its owner says that it is well."""
         lane = self._lanes.get(name)
         if lane is not None:
-            lane.failures = lane.rest_s = lane.rests_until = 0
+            lane.forgive()
             self._rested.discard(name)
 
     def expect_more(self, name: str) -> None:
