@@ -39,6 +39,7 @@ from services.notify.sweep import Sweeper
 from services.notify.use_cases.directory import Directory
 from services.notify.use_cases.gather import flush_groups
 from services.notify.use_cases.heartbeat import flush_heartbeats
+from services.notify.use_cases.silences import close_silences
 from services.notify.use_cases.take_alerts import Arrival, release_silenced, take_alerts
 from services.notify.webhook import WebhookSender
 from services.shared.clock import new_id
@@ -47,6 +48,9 @@ from services.shared.runtime import Runtime, Service
 
 GROUP: Final = "notify.alerts"
 COUNTING: Final = "notify.counts"
+#: Counting is in no hurry: it waits for company, so that it costs the writer a few commits a second.
+COUNTED_AT_ONCE: Final = 1_000
+COUNTING_LINGERS_S: Final = 0.25
 #: Attempts under way at once; more than the dispatcher ever starts.
 CONNECTIONS: Final = 512
 
@@ -84,7 +88,7 @@ async def build(runtime: Runtime) -> Service:
     async def keep_alive(now: int) -> None:
         await database.write(lambda connection: stay(connection, instance, now), durable=False)
         await queue.adopt(now, alone=database.is_log)
-        directory.forget_silences(now)
+        await close_silences(now, directory, history)
         await beats.forget(now)
         settling.backlog = await queue.backlog()
         settling.lag = sum([await loop.consumer.lag() for loop in loops])
@@ -99,11 +103,13 @@ async def build(runtime: Runtime) -> Service:
         tail.wake()
 
     async def listen(events: Sequence[Event]) -> None:
+        if len(events) < COUNTED_AT_ONCE:
+            await clock.sleep(COUNTING_LINGERS_S)
         await beats.hear(list(dict.fromkeys(event.key for event in events)), clock.now())
 
     loops = [
         await runtime.loop(ALERTS, GROUP, handle, limit=200),
-        await runtime.loop(ASSESSMENTS, COUNTING, listen, limit=1000),
+        await runtime.loop(ASSESSMENTS, COUNTING, listen, limit=COUNTED_AT_ONCE),
     ]
 
     async def close() -> None:

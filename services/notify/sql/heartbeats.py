@@ -9,6 +9,7 @@ from schemas.instants import DAY
 from services.notify.sql.deliveries import delivery_row, insert_rows
 from services.notify.sql.tables import alert_log, deliveries, heard, heartbeats
 from services.notify.use_cases.heartbeat import Counts, Due, Make
+from services.shared.db.bulk import insert_new_rows
 from services.shared.db.engine import Database
 from services.shared.db.upsert import insert_new, upsert
 
@@ -56,8 +57,9 @@ class SqlHeartbeats:
 
     async def hear(self, incidents: Sequence[str], now: int) -> None:
         """Note that these incidents were judged; the first time counts. Derived from the log, so not forced to disk."""
-        rows = [{"incident_id": id, "heard_at": now} for id in incidents]
-        await self._database.write(lambda c: c.execute(insert_new(c, heard), rows), durable=False)
+        rows = [(id, now) for id in incidents]
+        columns = ("incident_id", "heard_at")
+        await self._database.write(lambda c: insert_new_rows(c, heard, columns, rows), durable=False)
 
     async def forget(self, now: int) -> None:
         """Let go of counts that no heartbeat needs any more."""

@@ -45,11 +45,6 @@ class Directory:
         """Those in force that the alert meets, whoever's."""
         return find_silences(self.silences.values(), alert, now) if self.silences else ()
 
-    def forget_silences(self, now: int) -> None:
-        """Let go of what has ended; the store keeps it."""
-        for id in [s.id for s in self.silences.values() if s.ends_at <= now]:
-            del self.silences[id]
-
     def count(self, state: EndpointState) -> int:
         return sum(1 for s in self.subscriptions.values() if s.state == state)
 

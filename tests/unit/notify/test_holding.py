@@ -8,6 +8,7 @@ import pytest
 
 from schemas.instants import parse_instant
 from tests.fakes import DrivenClock
+from tests.parts.mail import Mailbox
 from tests.parts.receiver import Receiver
 from tests.unit.notify.desk import revised, running, types
 from tests.unit.notify.samples import ALERT
@@ -168,6 +169,21 @@ async def test_a_silence_holds_back_until_it_ends_and_what_still_stands_is_then_
         assert types(receiver.received("/hook")) == ["alert.raised", "alert.cancelled"]
 
 
+async def test_a_silence_that_expires_says_so_to_its_maker(tmp_path: Path, receiver: Receiver) -> None:
+    with Mailbox() as mailbox:
+        async with running(tmp_path, smtp_url=mailbox.url) as desk:
+            await desk.subscribe(**hook(receiver, contact="desk@example.org"))
+            await desk.subscribe("tw_other", **hook(receiver, "/other", contact="other@example.org"))
+            wanted = {"matchers": [{"name": "act", "value": "shelling"}], "ends_at": "2016-05-08T13:00:00Z"}
+            await desk.call("POST", "/v1/silences", wanted)
+            await desk.at(3600)
+            for _ in range(2):
+                await desk.service.state["keep_alive"](desk.clock.now())
+                await desk.settle()
+            (letter,) = mailbox.letters()
+            assert letter.recipients == ("desk@example.org",)
+
+
 async def test_a_silence_that_is_deleted_lets_go_at_once_and_an_operators_holds_back_everybody(
     tmp_path: Path, receiver: Receiver
 ) -> None:
@@ -205,3 +221,19 @@ async def test_heartbeats_count_without_gaps_over_a_restart_and_say_what_happene
         assert beats[0]["last_alert"] == "2016-05-08T12:30:00Z"
         assert [b["from"] for b in beats[1:]] == [b["to"] for b in beats[:-1]]
         assert desk.service.status()["last_heartbeat"] == "2016-05-08T18:00:00Z"
+
+
+async def test_every_kind_of_message_is_signed(tmp_path: Path, receiver: Receiver) -> None:
+    async with running(tmp_path) as desk:
+        made = await desk.subscribe(**hook(receiver, heartbeat="PT1H"))
+        receiver.trust("/hook", made["secret"])
+        await desk.call("POST", f"/v1/subscriptions/{made['id']}/verify")
+        await desk.settle()
+        await desk.push(ALERT, revised(ALERT, 2), revised(ALERT, 3, status="cancelled"))
+        await desk.call("POST", f"/v1/subscriptions/{made['id']}/test")
+        await desk.call("PATCH", f"/v1/subscriptions/{made['id']}", {"mode": {"digest": "PT1H"}})
+        await desk.push(revised(ALERT, 1, id="b", status="raised"))
+        await desk.at(3600)
+        signed = {d.type: d.signed for d in receiver.received(challenges=True)[1:]}
+        kinds = ("challenge", "alert.raised", "alert.updated", "alert.cancelled", "test", "digest", "heartbeat")
+        assert signed == dict.fromkeys(kinds, True)

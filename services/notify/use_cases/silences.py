@@ -1,0 +1,46 @@
+"""When a silence is over, whoever asked for it is told."""
+
+from collections.abc import Iterator
+
+from schemas.instants import DAY
+from services.notify.domain.attempt import Job
+from services.notify.domain.content import NoticeContent, encode_content
+from services.notify.domain.identity import message_id
+from services.notify.domain.silence import Silence
+from services.notify.domain.subscription import Email, Subscription
+from services.notify.use_cases.directory import Directory
+from services.notify.use_cases.history import History
+
+
+async def close_silences(now: int, directory: Directory, history: History) -> None:
+    """Tell of the silences that have expired, and let go of them. Told again after a restart, under the same ids."""
+    over = [s for s in directory.silences.values() if s.ends_at <= now]
+    notices = [job for s in over if now - s.ends_at < DAY for job in announce(s, directory, now)]
+    if notices:
+        await history.add(notices)
+    for silence in over:
+        directory.silences.pop(silence.id, None)
+
+
+def announce(silence: Silence, directory: Directory, now: int) -> Iterator[Job]:
+    """One letter to each address of the subscriptions that the silence held back for its maker."""
+    told: set[str] = set()
+    for subscription in directory.subscriptions.values():
+        address = address_of(subscription)
+        if subscription.owner != silence.owner or address is None or address in told:
+            continue
+        told.add(address)
+        content = NoticeContent("silence_expired", address, silence.ends_at, silence.reason)
+        yield Job(
+            id=message_id(subscription.id, "notice", "silence_expired", silence.id),
+            subscription=subscription.id,
+            kind="notice",
+            created_at=now,
+            content=encode_content(content),
+        )
+
+
+def address_of(subscription: Subscription) -> str | None:
+    """Where its owner reads mail, if we know."""
+    channel = subscription.draft.channel
+    return subscription.draft.contact or (channel.to if isinstance(channel, Email) else None)
