@@ -50,10 +50,11 @@ def read_resource(kind: Kind, data: bytes) -> Resource:
 def read_announcement(data: bytes) -> published.Announcement:
     """One announcement. Raises as :func:`read_resource` does."""
     value = read_json(data)
-    faults = [Fault(error.pointer, error.detail) for error in find_errors(value, published.Announcement)]
-    if faults:
-        raise InvalidRegistryError(faults)
-    return _announcement.decode(data)
+    try:
+        return _announcement.decode(data)
+    except msgspec.ValidationError as error:
+        faults = [Fault(found.pointer, found.detail) for found in find_errors(value, published.Announcement)]
+        raise InvalidRegistryError(faults or [Fault("", str(error))]) from None
 
 
 def read_stored(kind: Kind, data: bytes) -> Resource:

@@ -25,13 +25,12 @@ def pointer_to(parent: str, key: str | int) -> str:
 
 
 def _errors(value: Any, kind: inspect.Type, pointer: str) -> Iterator[FieldError]:
-    if isinstance(kind, inspect.Metadata):
-        kind = kind.type
+    kind = _bare(kind)
     if isinstance(kind, inspect.UnionType):
         if wrong := _wrong_tag(value, kind):
             yield FieldError(pointer_to(pointer, wrong[0]), f"must be one of: {', '.join(wrong[1])}")
             return
-        kind = _branch(value, kind)
+        kind = _bare(_branch(value, kind))
     if isinstance(kind, inspect.StructType) and isinstance(value, dict):
         yield from _struct_errors(value, kind, pointer)
     elif isinstance(kind, inspect.ListType | inspect.VarTupleType) and isinstance(value, list):
@@ -80,6 +79,11 @@ def _leaf_errors(value: Any, kind: inspect.Type, pointer: str) -> Iterator[Field
         yield FieldError(pointer, _plain(str(error)))
 
 
+def _bare(kind: inspect.Type) -> inspect.Type:
+    """A type without the description that may be wrapped around it, alone or as a member of a union."""
+    return kind.type if isinstance(kind, inspect.Metadata) else kind
+
+
 def _plain(message: str) -> str:
     """msgspec's message without its own path, which the pointer says already."""
     return message.split(" - at `")[0]
@@ -110,6 +114,7 @@ def _branch(value: Any, kind: inspect.UnionType) -> inspect.Type:
 
 def _annotation(kind: inspect.Type) -> Any:  # noqa: C901 - one arm a type, nothing nested
     """The Python annotation that a leaf of msgspec's type tree stands for."""
+    kind = _bare(kind)
     match kind:
         case inspect.UnionType():
             return Union[tuple(_annotation(t) for t in kind.types)]  # noqa: UP007 - built at run time

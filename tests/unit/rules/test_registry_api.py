@@ -221,6 +221,7 @@ async def test_faults_of_an_announcement_point_into_it(loaded: Api) -> None:
     for body, pointers in [
         ({**NEXT, "issuer": "nobody", "duration": "PT1M"}, {"/issuer", "/duration"}),
         ({**NEXT, "id": "d"}, {"/id"}),
+        ({**NEXT, "starts_at": 7, "ends_at": "", "duration": []}, {"/starts_at", "/ends_at", "/duration"}),
         ({"id": "y"}, {"/issuer", "/action", "/announced_at"}),
     ]:
         answer = await loaded.ask("POST", "/v1/truces/calm/announcements", body)
