@@ -48,6 +48,12 @@ def alert_data(alert: Alert, *, status: AlertStatus, language: Language, sent_at
 
     ``sent_at`` is an instant; ``public_url`` has no slash at its end.
     """
+    data: Data = msgspec.to_builtins(_fields(alert, status, language, sent_at, public_url))
+    return data
+
+
+def _fields(alert: Alert, status: AlertStatus, language: Language, sent_at: int, public_url: str) -> Data:
+    """The same, holding parts of the alert as they are: they encode alike."""
     texts = reason_texts(alert, language)
     complete = len(texts) == len(alert.reasons)
     return {
@@ -57,23 +63,23 @@ def alert_data(alert: Alert, *, status: AlertStatus, language: Language, sent_at
         "thread": alert.thread,
         "incident_id": alert.incident_id,
         "sent_at": format_instant(sent_at),
-        "changes": [] if status == "raised" else [msgspec.to_builtins(c) for c in alert.changes],
+        "changes": () if status == "raised" else alert.changes,
         "headline": headline(alert, language),
         "verdict": alert.verdict,
         "certainty": alert.certainty,
         "severity": alert.severity,
         "act": alert.act,
-        "occurred": msgspec.to_builtins(alert.occurred),
-        "place": msgspec.to_builtins(alert.place),
-        "perpetrators": msgspec.to_builtins(alert.perpetrators),
-        "targets": msgspec.to_builtins(alert.targets),
+        "occurred": alert.occurred,
+        "place": alert.place,
+        "perpetrators": alert.perpetrators,
+        "targets": alert.targets,
         "casualties": {"killed": alert.casualties.killed, "injured": alert.casualties.injured},
-        "truces": list(alert.truces),
+        "truces": alert.truces,
         "reasons": [
             {"code": r.code, "fact": r.fact, "text": texts[i] if complete else r.text}
             for i, r in enumerate(alert.reasons)
         ],
-        "source": msgspec.to_builtins(alert.source),
+        "source": alert.source,
         "links": links(alert, public_url),
     }
 
@@ -94,8 +100,12 @@ def alert_body(
     public_url: str,
 ) -> bytes:
     """The body of ``alert.raised``, ``alert.updated`` or ``alert.cancelled``; the same values give the same bytes."""
+    kind = f"alert.{status}"
+    whole = body(kind, sent_at, _fields(alert, status, language, sent_at, public_url))
+    if len(whole) <= MAX_DATA:
+        return whole
     data = alert_data(alert, status=status, language=language, sent_at=sent_at, public_url=public_url)
-    return body(f"alert.{status}", sent_at, fit(data, MAX_DATA))
+    return body(kind, sent_at, fit(data, MAX_DATA))
 
 
 def digest_body(

@@ -1,15 +1,15 @@
 """The words of messages in one language: phrases, plural forms, dates. The phrases are data, in ``words/*.toml``."""
 
 import tomllib
-from datetime import datetime
-from functools import cache
+from datetime import date, datetime
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, Final
 from unicodedata import bidirectional
 from zoneinfo import ZoneInfo
 
 from babel import Locale
-from babel.dates import format_datetime
+from babel.dates import format_date, format_datetime
 
 from schemas.instants import to_datetime
 from schemas.vocabulary import LANGUAGES, Language
@@ -19,6 +19,8 @@ _BIDI_CONTROLS: Final = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x
 #: Joiners belong to words of several scripts; marks only decide on the punctuation beside them.
 _HARMLESS: Final = "\u200c\u200d\u200e\u200f"
 _MARKS: Final = {"ltr": "\u200e", "rtl": "\u200f"}
+#: Dates of a language kept as they are written there: writing one takes longer than all the rest of a headline.
+_KEPT_DAYS: Final = 1_024
 
 
 class Words:
@@ -29,6 +31,8 @@ class Words:
         self.locale = Locale.parse(language)
         self.direction = self.locale.text_direction
         self._phrases = phrases
+        self._plural_form = self.locale.plural_form
+        self._day = lru_cache(maxsize=_KEPT_DAYS)(self._format_day)
 
     def say(self, key: str, /, **values: object) -> str:
         """The phrase of a dotted key, filled in. Raises KeyError for a key or a value that is missing."""
@@ -40,12 +44,14 @@ class Words:
 
     def count(self, kind: str, n: int) -> str:
         """A number with its noun, in the plural form that the language wants."""
-        form = self.locale.plural_form(n)
+        form = self._plural_form(n)
         phrase = self._phrases.get(f"{kind}.{form}", self._phrases[f"{kind}.other"])
         return phrase.format(n=n)
 
     def foreign(self, text: str) -> str:
         """A name, fenced where it runs against the direction of the language, so that what follows keeps its order."""
+        if self.direction == "ltr" and text.isascii():
+            return text
         against = ("L",) if self.direction == "rtl" else ("R", "AL")
         if not any(bidirectional(character) in against for character in text):
             return text
@@ -57,7 +63,10 @@ class Words:
 
     def day(self, instant: int, zone: ZoneInfo) -> str:
         """The date of an instant, as the zone's calendar has it."""
-        return format_datetime(to_datetime(instant).astimezone(zone), self._phrases["pattern.day"], locale=self.locale)
+        return self._day(to_datetime(instant).astimezone(zone).date())
+
+    def _format_day(self, day: date) -> str:
+        return format_date(day, self._phrases["pattern.day"], locale=self.locale)
 
     def moment(self, instant: int, zone: ZoneInfo) -> str:
         """Date and time of day to the minute."""
