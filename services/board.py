@@ -1,5 +1,6 @@
 """What the services of other processes say of themselves: the ``service-status`` topic, as far as it is fresh."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -12,6 +13,8 @@ from schemas.topics import SERVICE_STATUS
 from services.shared.bus.port import Bus
 from services.shared.clock import Clock
 from services.shared.failures import RetryLaterError
+
+log = logging.getLogger(__name__)
 
 PERIOD_S: Final = 2.0
 #: Who has not been heard of for three periods is gone.
@@ -30,7 +33,12 @@ class Board:
 
     async def hear(self, event: Event) -> None:
         """Take in what a process said; what is no report is passed over, it is only about status."""
-        said: ServiceReported = decode(event)
+        try:
+            said: ServiceReported = decode(event)
+            parse_instant(said.at)
+        except ValueError as error:
+            log.warning("a report of status is passed over: %s", error)
+            return
         self._heard[(said.service, said.instance)] = said
 
     async def tell(self, parts: Mapping[str, Mapping[str, Any]]) -> None:

@@ -25,15 +25,16 @@ from services.ingest.sql_keys import SqlKeys, keep_audit
 from services.ingest.use_cases import Command, Outcome, claim, follow_assessments, follow_deaths, take
 from services.ingest.waiting import Waiting
 from services.shared.bus.consume import Loop
-from services.shared.bus.port import Bus
 from services.shared.db.group import GroupWriter
 from services.shared.failures import RetryLaterError
 from services.shared.runtime import Runtime, Service
-from services.shared.security import KeyRing, new_secret
+from services.shared.security import new_secret
 
 #: Idempotency-Keys are remembered for this long after their first use, and forgotten within the hour after it.
 REMEMBERED: Final = 48 * HOUR
 SWEEP_S: Final = 3600.0
+#: Every process follows the keys; all bury under one name what none can read.
+KEYS_FOLLOWER: Final = "keys"
 DEAD_INCIDENTS: Final = Topic(
     INCIDENTS.name + DEAD_SUFFIX, IncidentReported, INCIDENTS.type, INCIDENTS.key, INCIDENTS.owner
 )
@@ -45,7 +46,7 @@ async def prepare_keys(runtime: Runtime) -> str | None:
     Returns the secret of a key that was made here, to be shown once.
     """
     first = await ensure_key(runtime)
-    await feed_keys(runtime.bus, runtime.keys)
+    await feed_keys(runtime)
     return first
 
 
@@ -60,21 +61,21 @@ async def ensure_key(runtime: Runtime) -> str | None:
     return first
 
 
-async def feed_keys(bus: Bus, ring: KeyRing) -> None:
-    """Have ``ring`` hold every key on the log, and follow it for as long as the process runs."""
+async def feed_keys(runtime: Runtime) -> None:
+    """Have the ring hold every key on the log, and follow it for as long as the process runs."""
 
     async def apply(event: Event) -> None:
         change: KeyChanged = codec.decode(event)
-        ring.apply(change)
+        runtime.keys.apply(change)
 
-    await bus.tail(KEYS, apply)
+    await runtime.tail(KEYS, KEYS_FOLLOWER, apply)
 
 
 async def build(runtime: Runtime) -> Service:
     """Ingest over the parts of this process. The key ring is the caller's to feed."""
     database = runtime.database
     local = LocalTime(ZoneInfo("UTC"))
-    stop_following = await _follow_time_zone(runtime.bus, local)
+    stop_following = await _follow_time_zone(runtime, local)
     admission = Admission(runtime.clock.now, local)
     intake = Intake(runtime.keys, admission, GroupWriter[Command, Outcome](database, _take), runtime.metrics)
     batches = Batches(intake, admission, GroupWriter[Claim, Claimed](database, _claim))
@@ -113,14 +114,19 @@ def _claim_one(answers: SqlAnswers, one: Claim) -> Claimed:
     return claim(answers, *one)
 
 
-async def _follow_time_zone(bus: Bus, local: LocalTime) -> Any:
-    async def on_event(event: Event) -> None:
-        if event.key.startswith("settings/"):
-            change: RegistryChanged = codec.decode(event)
-            if change.body is not None:
-                local.zone = find_zone(change.body["timezone"])
+async def _follow_time_zone(runtime: Runtime, local: LocalTime) -> Any:
+    newest = 0
 
-    return await bus.tail(REGISTRY, on_event)
+    async def on_event(event: Event) -> None:
+        nonlocal newest
+        if not event.key.startswith("settings/"):
+            return
+        change: RegistryChanged = codec.decode(event)
+        # The log may repeat itself: what an older version said is not said again.
+        if change.body is not None and change.version >= newest:
+            local.zone, newest = find_zone(change.body["timezone"]), change.version
+
+    return await runtime.tail(REGISTRY, "ingest.registry", on_event)
 
 
 class _Follower:

@@ -61,6 +61,6 @@ async def build(runtime: Runtime) -> Service:
         name="rules",
         router=router,
         loops=[await runtime.loop(INCIDENTS, GROUP, handle, limit=200)],
-        stop=[await runtime.bus.tail(REGISTRY, follow)],
+        stop=[await runtime.tail(REGISTRY, "rules.registry", follow)],
         status=status,
     )

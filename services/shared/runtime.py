@@ -1,5 +1,6 @@
 """What every service of one process shares, and what each service hands back to be run."""
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,14 +9,20 @@ from fastapi import APIRouter
 from starlette.types import ASGIApp
 
 from schemas.envelope import Event
+from schemas.topics import Topic
 from services.shared.bus.consume import Handle, Loop
 from services.shared.bus.dead import Graveyard
 from services.shared.bus.port import Bus
 from services.shared.clock import Clock
 from services.shared.config import Settings
 from services.shared.db.engine import Database
+from services.shared.failures import RetryLaterError
 from services.shared.observability import Metrics, make_metrics
 from services.shared.security import KeyRing
+
+log = logging.getLogger(__name__)
+
+OnEvent = Callable[[Event], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +51,24 @@ class Runtime:
             limit=limit,
             sleep=self.clock.sleep,
         )
+
+    async def tail(self, topic: Topic, name: str, on_event: OnEvent) -> Callable[[], Awaitable[None]]:
+        """Hand every event of a topic to ``on_event``, as :meth:`Bus.tail` does; what it returns stops that.
+
+        What ``on_event`` cannot take goes to the dead letters of ``name``, and the next one follows. It raises
+        RetryLaterError when the world is not ready: then the same event is handed to it again.
+        """
+
+        async def take(event: Event) -> None:
+            try:
+                await on_event(event)
+            except RetryLaterError:
+                raise
+            except Exception as error:
+                log.exception("%s: event %s of %s goes to the dead letters", name, event.id, event.topic)
+                await self.graveyard.bury(name, event, f"{type(error).__name__}: {error}")
+
+        return await self.bus.tail(topic, take)
 
 
 Run = Callable[[], Awaitable[None]]

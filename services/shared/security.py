@@ -43,9 +43,12 @@ class KeyRing:
         self._clock = clock
         self._by_hash: dict[str, _Held] = {}
         self._hash_of: dict[str, str] = {}
+        self._revoked: set[str] = set()
 
     def apply(self, change: KeyChanged) -> None:
-        """Take a key in, or out when it was revoked. Repetition and any order of other keys change nothing."""
+        """Take a key in, or out when it was revoked, which is for good: the log may repeat that it was made."""
+        if change.id in self._revoked:
+            return
         old = self._hash_of.pop(change.id, None)
         if old is not None:
             self._by_hash.pop(old, None)
@@ -53,6 +56,8 @@ class KeyRing:
             expires = None if change.expires_at is None else parse_instant(change.expires_at)
             self._by_hash[change.hash] = _Held(Principal(change.id, change.name, change.role), expires)
             self._hash_of[change.id] = change.hash
+        else:
+            self._revoked.add(change.id)
 
     def find(self, secret: str) -> Principal | None:
         """The principal of a key, or None when it is unknown, revoked or expired."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, func, select, update
 
 from schemas.envelope import Event
 from schemas.instants import format_instant
@@ -15,6 +15,7 @@ from services.shared.clock import Clock
 from services.shared.db import outbox
 from services.shared.db.engine import Database
 from services.shared.db.tables import dead_letters
+from services.shared.db.upsert import insert_new
 
 
 class DeadLetter(msgspec.Struct, frozen=True):
@@ -39,26 +40,23 @@ class Graveyard:
     clock: Clock
 
     async def bury(self, consumer: str, event: Event, reason: str) -> None:
-        """Keep the event with its reason, and put it on the topic's ``.dead``. Repetition changes nothing."""
+        """Keep the event with its reason, and put it on the topic's ``.dead``. Repetition changes nothing, also when
+        several processes bury the same at once."""
         now = self.clock.now()
         letter = hashlib.sha256(f"{consumer}\n{event.topic}\n{event.source}\n{event.id}".encode()).hexdigest()[:24]
         dead = msgspec.structs.replace(event, topic=event.topic + DEAD_SUFFIX, reason=reason)
+        row: dict[str, Any] = {
+            "id": letter, "consumer": consumer, "topic": event.topic, "key": event.key, "event_id": event.id,
+            "event": msgspec.msgpack.encode(event), "reason": reason, "died_at": now, "retried_at": None,
+        }  # fmt: skip
+        again = update(dead_letters).where(dead_letters.c.id == letter, dead_letters.c.retried_at.is_not(None))
 
         def work(connection: Connection) -> None:
-            found = connection.execute(select(dead_letters.c.id).where(dead_letters.c.id == letter)).scalar()
-            if found is not None:
-                connection.execute(
-                    update(dead_letters)
-                    .where(dead_letters.c.id == letter)
-                    .values(retried_at=None, died_at=now, reason=reason)
-                )
-                return
-            row: dict[str, Any] = {
-                "id": letter, "consumer": consumer, "topic": event.topic, "key": event.key, "event_id": event.id,
-                "event": msgspec.msgpack.encode(event), "reason": reason, "died_at": now, "retried_at": None,
-            }  # fmt: skip
-            connection.execute(insert(dead_letters), [row])
-            outbox.append(connection, [dead])
+            added = connection.execute(insert_new(connection, dead_letters).values(row).returning(dead_letters.c.id))
+            if added.first() is not None:
+                outbox.append(connection, [dead])
+            else:
+                connection.execute(again.values(retried_at=None, died_at=now, reason=reason))
 
         await self.database.write(work)
 

@@ -95,13 +95,16 @@ class Desk:
         await self.runtime.bus.publish(events)
         await self.run_loops()
 
-    async def set_time_zone(self, name: str) -> None:
-        """The registry says its time zone, and ingest has heard."""
-        change = RegistryChanged(
-            "settings", "registry", 1, "2016-05-01T00:00:00Z", {"version": 1, "timezone": name}, True
-        )
+    async def say_time_zone(self, name: str, version: int) -> None:
+        """One version of the registry says its time zone."""
         time = "2016-05-01T00:00:00Z"
-        await self.runtime.bus.publish([codec.encode(REGISTRY, change, key="settings/registry", id="1", time=time)])
+        change = RegistryChanged("settings", "registry", version, time, {"version": 1, "timezone": name}, True)
+        event = codec.encode(REGISTRY, change, key="settings/registry", id=str(version), time=time)
+        await self.runtime.bus.publish([event])
+
+    async def set_time_zone(self, name: str, version: int = 1) -> None:
+        """The registry says its time zone, and ingest has heard."""
+        await self.say_time_zone(name, version)
         while self.service.state["local_time"].zone.key != name:
             await self.runtime.bus.healthy()
 

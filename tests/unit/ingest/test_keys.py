@@ -109,7 +109,7 @@ async def test_empty_storage_gets_one_operator_key_shown_once(tmp_path: Path) ->
     secret = await ensure_key(runtime)
     assert secret is not None
     assert await ensure_key(runtime) is None
-    await feed_keys(runtime.bus, runtime.keys)
+    await feed_keys(runtime)
     principal = runtime.keys.find(secret)
     assert principal is not None
     assert (principal.name, principal.role) == ("operator", "operator")
@@ -120,6 +120,6 @@ async def test_the_admin_key_counts_and_another_one_takes_its_place(tmp_path: Pa
     for admin_key, counts in (("first", {"first"}), ("first", {"first"}), ("second", {"second"})):
         runtime = start(tmp_path, admin_key)
         assert await ensure_key(runtime) is None
-        await feed_keys(runtime.bus, runtime.keys)
+        await feed_keys(runtime)
         assert {key for key in ("first", "second") if runtime.keys.find(key) is not None} == counts
         await runtime.database.close()

@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from schemas.topics import INCIDENTS
+from schemas import codec
+from schemas.topics import INCIDENTS, REGISTRY
 from tests.unit.ingest.desk import REPORT, Desk, judged, report
 
 
@@ -302,3 +303,16 @@ async def _until(desk: Desk, holds: Any) -> None:
             return
         await desk.partner.get("/v1/incidents")
     raise AssertionError(desk.service.status())
+
+
+async def test_a_time_zone_that_the_log_repeats_does_not_come_back(desk: Desk) -> None:
+    await desk.set_time_zone("Asia/Tehran", version=1)
+    await desk.set_time_zone("Asia/Damascus", version=2)
+    await desk.say_time_zone("Asia/Tehran", version=1)
+    await desk.set_time_zone("Asia/Baghdad", version=3)
+    await desk.say_time_zone("Asia/Damascus", version=2)
+    # What is said in order is heard in order: once a poison behind it is buried, the repetition was heard.
+    await desk.runtime.bus.publish([codec.encode_raw(REGISTRY, b"{", key="settings/registry", id="4", time="")])
+    while not await desk.runtime.graveyard.count():
+        await desk.runtime.bus.healthy()
+    assert desk.service.state["local_time"].zone.key == "Asia/Baghdad"
