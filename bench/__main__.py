@@ -101,6 +101,21 @@ def growth(directory: Path) -> Iterator[Row]:
     )
 
 
+def distributed(directory: Path) -> Iterator[Row]:
+    from bench import distributed as bench
+
+    found = bench.measure(directory)
+    one, two, peer = found.one, found.two, found.faststream
+    name = "rules stage on a real broker, stored | FastStream: decode, encode, produce"
+    yield Row(name, f"{one.rate:,.0f}/s", f"{peer:,.0f}/s", one.rate / peer, 20)
+    name = "the same, CPU per incident with two consumers | with one"
+    ratio = two.cpu_us / one.cpu_us
+    yield Row(name, f"{two.cpu_us:.0f} µs", f"{one.cpu_us:.0f} µs", ratio, 1.15, at_least=False)
+    for share, mine, other in zip(("p50", "p99"), found.distributed_ms, found.embedded_ms, strict=True):
+        name = f"end to end at 200/s on Kafka and PostgreSQL, {share} | embedded (no target)"
+        yield Row(name, f"{mine:.2f} ms", f"{other:.2f} ms", mine / other, float("inf"), at_least=False)
+
+
 ROWS: dict[str, Callable[[Path], Iterator[Row]]] = {
     "intake": intake,
     "evaluation": evaluation,
@@ -108,6 +123,7 @@ ROWS: dict[str, Callable[[Path], Iterator[Row]]] = {
     "channels": channels,
     "fanout": fanout,
     "growth": growth,
+    "distributed": distributed,
 }
 
 

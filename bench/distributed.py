@@ -1,0 +1,155 @@
+"""The distributed form: rules on a real broker beside FastStream, one consumer beside two, 200/s from end to end."""
+
+import asyncio
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
+
+import httpx
+import msgspec
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from bench import end_to_end
+from bench.end_to_end import JSON, Target, registry
+from bench.load import Plan, finish, percentile, start
+from schemas.codec import encode
+from schemas.envelope import Event
+from schemas.events import IncidentReported
+from schemas.report import Report
+from schemas.topics import ASSESSMENTS, INCIDENTS
+from services.shared.bus.kafka import KafkaBus
+from tests.parts.cluster import Cluster, Kind
+from tests.parts.process import Process, free_port
+from tests.scenario import bearer
+
+INCIDENT_COUNT = 20_000
+PEER_COUNT = 3_000
+RATE = 200.0
+PACED = 3_000
+AT = "2016-05-08T12:00:00Z"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Incidents a second through the rules stage, and microseconds of CPU for each, over all its processes."""
+
+    rate: float
+    cpu_us: float
+
+
+@dataclass(frozen=True)
+class Measured:
+    one: Stage
+    two: Stage
+    faststream: float
+    distributed_ms: tuple[float, float]
+    embedded_ms: tuple[float, float]
+
+
+def measure(directory: Path) -> Measured:
+    """Each on fresh parts; p50 and p99 in milliseconds."""
+    peer, one = _stage(directory / "one", 1, peer=True)
+    _, two = _stage(directory / "two", 2, peer=False)
+    return Measured(one, two, peer, _paced(directory / "paced"), _paced_embedded(directory / "embedded"))
+
+
+def _stage(directory: Path, consumers: int, *, peer: bool) -> tuple[float, Stage]:
+    """Rules processes work off what lies on the log when they start; the peer does the same on the same broker."""
+    counts: dict[Kind, int] = {"ingest": 1, "rules": 1, "notify": 0}
+    with Cluster(directory, counts) as cluster:
+        with cluster.client() as client:
+            client.put("/v1/registry", json=registry(), timeout=120).raise_for_status()
+        cluster.one("rules").stop()
+        asyncio.run(fill_log(cluster.kafka.bootstrap, list(make_incidents(INCIDENT_COUNT))))
+        services = [cluster.add("rules", wait=False) for _ in range(consumers)]
+        begin, end = asyncio.run(_until(cluster.kafka.bootstrap, ASSESSMENTS.name, INCIDENT_COUNT))
+        cpu = sum(service.cpu_s() for service in services)
+        other = _faststream(cluster.kafka.bootstrap) if peer else 0.0
+        return other, Stage(INCIDENT_COUNT / (end - begin), cpu / INCIDENT_COUNT * 1e6)
+
+
+def make_incidents(count: int) -> Iterator[Event]:
+    for number in range(count):
+        report = msgspec.convert(Target("", {}).body(number), Report)
+        fact = IncidentReported(f"bench-{number}", 1, "bench", AT, report)
+        yield encode(INCIDENTS, fact, key=fact.incident_id, id=f"{fact.incident_id}-1", time=AT)
+
+
+async def fill_log(bootstrap: str, events: list[Event]) -> None:
+    bus = KafkaBus(bootstrap)
+    for k in range(0, len(events), 1000):
+        await bus.publish(events[k : k + 1000])
+    await bus.close()
+
+
+async def _until(bootstrap: str, topic: str, count: int) -> tuple[float, float]:
+    """When the first and when the last of ``count`` events was on the topic; ends are looked at, nothing is read."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap)
+    await consumer.start()
+    while not (found := consumer.partitions_for_topic(topic)):
+        await asyncio.sleep(0.05)
+        await consumer.topics()
+    partitions = [TopicPartition(topic, number) for number in found]
+    begin, first, deadline = 0.0, 0, time.perf_counter() + 300
+    while time.perf_counter() < deadline:
+        ends = await consumer.end_offsets(partitions)
+        done, now = sum(cast(dict[TopicPartition, int], ends).values()), time.perf_counter()
+        if done and not begin:
+            begin, first = now, done
+        if done >= count:
+            await consumer.stop()
+            # What was there at the first look is counted in, at the rate of the rest.
+            return begin, now + (now - begin) * first / max(1, count - first)
+        await asyncio.sleep(0.02)
+    raise TimeoutError(f"{done} of {count} on {topic}")
+
+
+def _faststream(bootstrap: str) -> float:
+    """Messages a second of the peer, which decodes, encodes and produces, and keeps nothing."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "rate"
+        command = [sys.executable, "-m", "bench.faststream_peer", bootstrap, str(PEER_COUNT), str(out)]
+        with Process("faststream", command, Path(folder) / "log", lambda: out.exists(), patience_s=120):
+            return float(out.read_text())
+
+
+@contextmanager
+def _cluster(directory: Path, sink_port: int) -> Iterator[tuple[Cluster, Target]]:
+    with Cluster(directory) as cluster:
+        with cluster.client() as client:
+            client.put("/v1/registry", json=registry(), timeout=120).raise_for_status()
+            _subscribe(client, sink_port)
+        yield cluster, Target(f"{cluster.one('ingest').url}/v1/incidents", {**JSON, **bearer()})
+
+
+def _subscribe(client: httpx.Client, sink_port: int) -> None:
+    channel = {"type": "webhook", "url": f"http://127.0.0.1:{sink_port}/"}
+    client.post("/v1/subscriptions", json={"name": "b", "channel": channel, "verified": True}).raise_for_status()
+
+
+def _paced(directory: Path) -> tuple[float, float]:
+    port = free_port()
+    with _cluster(directory, port) as (_, target):
+        return _delays(target, port)
+
+
+def _paced_embedded(directory: Path) -> tuple[float, float]:
+    port = free_port()
+    with end_to_end.trucewatch(directory, port) as target:
+        return _delays(target, port)
+
+
+def _delays(target: Target, port: int) -> tuple[float, float]:
+    bodies = [json.dumps(target.body(number)) for number in range(PACED)]
+    plan = Plan(target.single, bodies, 16, RATE, target.headers, sink_port=port, expect=PACED)
+    result = finish(start(replace(plan, patience_s=60)))
+    delays = [b - a for a, b in zip(result.sent_at, result.arrived_at, strict=True) if b][int(RATE) :]
+    if len(delays) + int(RATE) != PACED:
+        raise RuntimeError(f"{len(delays)} of {PACED} arrived; answers {result.statuses}")
+    return percentile(delays, 0.5) * 1000, percentile(delays, 0.99) * 1000
