@@ -138,9 +138,13 @@ _DEAD: Final = {
     "data": "{",
 }
 _ACT: Final = {
-    "id": "5994471abb01112afcc18159f6cc74b4", "at": "2016-05-01T08:00:00Z", "actor": "operator", "action": "key.created", "resource": "keys/9f86d081884c7d65",
+    "id": "5994471abb01112afcc18159f6cc74b4",
+    "at": "2016-05-01T08:00:00Z",
+    "actor": "operator",
+    "action": "key.created",
+    "resource": "keys/9f86d081884c7d65",
     "detail": {"name": "Aleppo monitors", "role": "partner", "expires_at": None},
-}  # fmt: skip
+}
 
 #: An alert as subscribers get it.
 ALERT: Final = {
