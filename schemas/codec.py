@@ -1,5 +1,6 @@
 """Bytes <-> events. The one place that knows how a payload is written, and that reads older forms."""
 
+from functools import cache
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -32,7 +33,27 @@ def encode_raw(topic: Topic, data: bytes, *, key: str, id: str, time: str, sourc
 
 def decode(event: Event) -> Any:
     """The payload of an event, of its topic's class. Raises UnreadableEventError."""
+    return _decode(event, _decoders.get(event.topic))
+
+
+def decode_as(event: Event, form: type[T]) -> T:
+    """As much of the payload as ``form`` names; a field of ``msgspec.Raw`` is its JSON as it stands.
+
+    Raises UnreadableEventError.
+    """
+    read: T = _decode(event, _decoder_of(form))
+    return read
+
+
+@cache
+def _decoder_of(form: type[T]) -> msgspec.json.Decoder[T]:
+    return msgspec.json.Decoder(form)
+
+
+def _decode(event: Event, decoder: msgspec.json.Decoder[Any] | None) -> Any:
+    if decoder is None:
+        raise UnreadableEventError(f"{event.topic} event {event.id}: no topic is called so")
     try:
-        return _decoders[event.topic].decode(event.data)
-    except (msgspec.DecodeError, KeyError) as error:
+        return decoder.decode(event.data)
+    except msgspec.DecodeError as error:
         raise UnreadableEventError(f"{event.topic} event {event.id}: {error}") from error

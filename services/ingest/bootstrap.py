@@ -19,6 +19,7 @@ from services.ingest.api import build_router
 from services.ingest.api_keys import build_operator_router
 from services.ingest.batch import Batches, Claim, Claimed, Settlement
 from services.ingest.intake import Intake
+from services.ingest.judged import read_judged
 from services.ingest.keys import ensure_first_key
 from services.ingest.sql import SqlAnswers, SqlIncidents
 from services.ingest.sql_keys import SqlKeys, keep_audit
@@ -137,8 +138,8 @@ class _Follower:
         self._clock = runtime.clock
 
     async def assessments(self, events: Sequence[Event]) -> None:
-        assessed = [codec.decode(event) for event in events]
-        await self._database.write(lambda c: follow_assessments(SqlIncidents(c), assessed), durable=False)
+        judged = [read_judged(event) for event in events]
+        await self._database.write(lambda c: follow_assessments(SqlIncidents(c), judged), durable=False)
 
     async def deaths(self, events: Sequence[Event]) -> None:
         dead = [(event.key, number) for event in events if (number := _revision_of(event)) is not None]

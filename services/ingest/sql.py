@@ -23,11 +23,11 @@ from sqlalchemy import (
 )
 
 from schemas import codec
-from schemas.events import IncidentAssessed, IncidentReported, OperatorActed
-from schemas.instants import format_instant, parse_instant
+from schemas.events import IncidentReported, OperatorActed
+from schemas.instants import format_instant
 from schemas.report import Report
 from schemas.topics import INCIDENTS
-from services.ingest.use_cases import Answer, Once, Revision
+from services.ingest.use_cases import Answer, Judged, Once, Revision
 from services.shared import audit
 from services.shared.db import outbox
 from services.shared.db.bulk import insert_rows, select_by_key, upsert_rows
@@ -107,7 +107,8 @@ class _Reported(msgspec.Struct):
 
 _read_report = msgspec.json.Decoder(_Reported).decode
 _COLUMNS: Final = tuple(revisions.c.keys())
-_PROJECTED: Final = tuple(projections.c.keys())
+#: The fields of Judged in their order.
+_PROJECTED: Final = ("incident_id", "sequence", "revision", "verdict", "occurred_start", "body")
 _SUPERSEDE = (
     update(revisions)
     .where(revisions.c.incident_id == bindparam("of"), revisions.c.revision == bindparam("number"))
@@ -149,8 +150,8 @@ class SqlIncidents:
         if stale:
             self.connection.execute(_SUPERSEDE, stale)
 
-    def keep_newest(self, assessed: Sequence[IncidentAssessed]) -> None:
-        rows = [_projected(one) for one in sorted(assessed, key=lambda one: one.assessment.incident_id)]
+    def keep_newest(self, judged: Sequence[Judged]) -> None:
+        rows = [msgspec.structs.astuple(one) for one in sorted(judged, key=lambda one: one.incident_id)]
         upsert_rows(self.connection, projections, _PROJECTED, rows, rising="sequence")
 
     def mark_dead(self, dead: Mapping[str, int]) -> None:
@@ -216,13 +217,6 @@ def _row(one: Revision, superseded_at: int | None, body: bytes) -> tuple[Any, ..
         one.incident_id, one.revision, one.partner, one.report.external_id, one.retracted,
         one.received_at, one.span.start, one.span.end, superseded_at, body,
     )  # fmt: skip
-
-
-def _projected(one: IncidentAssessed) -> tuple[Any, ...]:
-    """In the order of the table's columns."""
-    judged = one.assessment
-    start = parse_instant(judged.occurred.start)
-    return judged.incident_id, one.sequence, judged.revision, judged.verdict, start, msgspec.json.encode(judged)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import msgspec
 
-from schemas.events import IncidentAssessed, OperatorActed
+from schemas.events import OperatorActed
 from schemas.instants import format_instant
 from schemas.report import Report
 from services.ingest.domain import next_retraction, next_revision
@@ -84,6 +84,17 @@ class Answer(msgspec.Struct, frozen=True):
     body: bytes | None
 
 
+class Judged(msgspec.Struct, frozen=True):
+    """An assessment as ingest shows it. ``body`` is its JSON as rules wrote it; the incident's ``start`` an instant."""
+
+    incident_id: str
+    sequence: int
+    revision: int
+    verdict: str
+    start: int
+    body: bytes
+
+
 class Incidents(Protocol):
     """The revisions of incidents."""
 
@@ -114,7 +125,7 @@ class Answers(Protocol):
 class Projection(Protocol):
     """What rules made of incidents."""
 
-    def keep_newest(self, assessed: Sequence[IncidentAssessed]) -> None:
+    def keep_newest(self, judged: Sequence[Judged]) -> None:
         """The one of the highest sequence stays, in whatever order they come."""
         ...
 
@@ -233,13 +244,13 @@ def claim(answers: Answers, once: Once, now: int) -> Answer | KeyReused | None:
     return known if known.body is not None else None
 
 
-def follow_assessments(projection: Projection, assessed: Sequence[IncidentAssessed]) -> None:
+def follow_assessments(projection: Projection, judged: Sequence[Judged]) -> None:
     """Keep the current assessment of each incident. Harmless to repetition and to any order."""
-    newest: dict[str, IncidentAssessed] = {}
-    for one in assessed:
-        known = newest.get(one.assessment.incident_id)
+    newest: dict[str, Judged] = {}
+    for one in judged:
+        known = newest.get(one.incident_id)
         if known is None or known.sequence < one.sequence:
-            newest[one.assessment.incident_id] = one
+            newest[one.incident_id] = one
     projection.keep_newest(list(newest.values()))
 
 

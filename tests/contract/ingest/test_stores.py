@@ -193,9 +193,9 @@ async def test_the_audit_of_an_act_has_one_id(database: Database) -> None:
 
 
 def _assessed(event: Any) -> Any:
-    from schemas import codec
+    from services.ingest.judged import read_judged
 
-    return codec.decode(event)
+    return read_judged(event)
 
 
 def _audited(number: int) -> Any:

@@ -1,8 +1,9 @@
 """Bytes and events."""
 
+import msgspec
 import pytest
 
-from schemas.codec import UnreadableEventError, decode, encode, encode_raw
+from schemas.codec import UnreadableEventError, decode, decode_as, encode, encode_raw
 from schemas.envelope import Event
 from schemas.events import OperatorActed
 from schemas.topics import AUDIT
@@ -20,3 +21,21 @@ def test_an_event_reads_back_as_it_was_and_raw_bytes_make_the_same_event() -> No
 def test_an_event_that_is_not_what_its_topic_promises_says_which_it_is(data: bytes) -> None:
     with pytest.raises(UnreadableEventError, match="audit event x"):
         decode(Event("audit", "k", "x", "t", "/s", "2016-05-08T00:00:00Z", data))
+    with pytest.raises(UnreadableEventError, match="audit event x"):
+        decode_as(Event("audit", "k", "x", "t", "/s", "2016-05-08T00:00:00Z", data), _Part)
+
+
+class _Part(msgspec.Struct):
+    actor: str
+    detail: msgspec.Raw
+
+
+def test_a_part_of_an_event_is_read_and_the_rest_is_left_as_it_stands() -> None:
+    data = b'{"at":"","actor":"ops","action":1,"detail":{ "a" : 1 }}'
+    part = decode_as(Event("audit", "k", "x", "t", "/s", "2016-05-08T00:00:00Z", data), _Part)
+    assert (part.actor, bytes(part.detail)) == ("ops", b'{ "a" : 1 }')
+
+
+def test_an_event_of_a_topic_that_there_is_not_is_unreadable() -> None:
+    with pytest.raises(UnreadableEventError, match="no topic"):
+        decode(Event("gossip", "k", "x", "t", "/s", "2016-05-08T00:00:00Z", b"{}"))
