@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 from fastapi import APIRouter
 
-from schemas.codec import decode
+from schemas.codec import decode, decode_as
 from schemas.envelope import Event
 from schemas.events import AlertDecided
 from schemas.topics import ALERTS, ASSESSMENTS
@@ -74,7 +74,6 @@ async def build(runtime: Runtime) -> Service:
         courier, queue, directory.subscriptions.get, clock, random.random, settling.settled, lambda: schedule.wake()
     )
     groups, beats, beating = SqlGroups(database), SqlHeartbeats(database), set[str]()
-    settling.last_heartbeat, settling.late_heartbeats = await beats.overdue()
     sweeper = Sweeper(
         queue,
         dispatcher,
@@ -91,6 +90,8 @@ async def build(runtime: Runtime) -> Service:
         await close_silences(now, directory, history)
         await beats.forget(now)
         settling.backlog = await queue.backlog()
+        if settling.last_heartbeat is None and directory.beating:
+            settling.last_heartbeat, settling.late_heartbeats = await beats.overdue()
         settling.lag = sum([await loop.consumer.lag() for loop in loops])
 
     tail = Tail()
@@ -154,9 +155,13 @@ async def build(runtime: Runtime) -> Service:
     )
 
 
+class _Kept(msgspec.Struct):
+    alert: msgspec.Raw
+
+
 def _arrival(event: Event, now: int) -> Arrival:
     decided: AlertDecided = decode(event)
-    return Arrival(decided.alert, msgspec.json.encode(decided.alert), event.id, now)
+    return Arrival(decided.alert, bytes(decode_as(event, _Kept).alert), event.id, now)
 
 
 def _mail(settings: Settings, sender: Sender) -> SmtpSender | None:
