@@ -54,7 +54,7 @@ class SqlAlertBook:
 
     async def reconsider(self, now: int, judge: Judge, full: Container[str], limit: int) -> tuple[int, list[Job]]:
         """Decide anew what silences held that are over: how many alerts, and this process's messages."""
-        over = select(held.c.alert_id).where(held.c.silence_id.is_not(None), held.c.due_at <= now)
+        over = select(held.c.alert_id).where(held.c.group_key.is_(None), held.c.due_at <= now)
         # Nearly every pass finds nothing: only what finds something needs the writer.
         if not await self._database.read(lambda connection: connection.execute(over.limit(1)).first()):
             return 0, []

@@ -127,8 +127,8 @@ class SqlDeliveries:
 
     async def backlog(self) -> int:
         """How many messages are due or will be tried again."""
-        statement = select(func.count()).select_from(deliveries).where(_d.state == "pending")
-        return await self._database.read(lambda connection: connection.execute(statement).scalar_one())
+        counts = [select(func.count()).select_from(deliveries).where(which) for which in (WAITING, CLAIMED)]
+        return await self._database.read(lambda c: sum(c.execute(count).scalar_one() for count in counts))
 
     async def adopt(self, now: int, *, alone: bool) -> int:
         """Queue again what processes had claimed that are no longer alive. ``alone``: none but this one can be."""

@@ -21,7 +21,7 @@ class SqlGroups:
         """Each due group through ``gather``, in one transaction; returns how many were due, at most ``limit``."""
         due = (
             select(_h.subscription_id, _h.group_key)
-            .where(_h.due_at <= now, _h.group_key.is_not(None), _h.silence_id.is_(None))
+            .where(_h.due_at <= now, _h.group_key.is_not(None))
             .distinct()
             .limit(limit)
         )
@@ -41,7 +41,7 @@ class SqlGroups:
         waiting = load_waiting(connection, subscription, key)
         if not waiting:
             return
-        ours = and_(_h.subscription_id == subscription, _h.group_key == key, _h.silence_id.is_(None))
+        ours = and_(_h.subscription_id == subscription, _h.group_key == key)
         fate = gather(subscription, key, waiting)
         if fate is not None and fate.postponed_to is not None:
             connection.execute(update(held).where(ours, _h.due_at <= now).values(due_at=fate.postponed_to))
@@ -70,7 +70,7 @@ def load_waiting(connection: Connection, subscription: str, key: str) -> Sequenc
     statement = (
         select(_h.alert_id, _h.revision, _h.held_at, _h.due_at, alert_log.c.status, alert_log.c.severity)
         .join(alert_log, and_(alert_log.c.alert_id == _h.alert_id, alert_log.c.revision == _h.revision))
-        .where(_h.subscription_id == subscription, _h.group_key == key, _h.silence_id.is_(None))
+        .where(_h.subscription_id == subscription, _h.group_key == key)
         .order_by(_h.held_at, alert_log.c.seq)
         .with_for_update(of=held, skip_locked=True)
     )

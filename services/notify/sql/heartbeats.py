@@ -7,7 +7,7 @@ from sqlalchemy import Connection, and_, delete, func, select
 
 from schemas.instants import DAY
 from services.notify.sql.deliveries import delivery_row, insert_rows
-from services.notify.sql.tables import alert_log, deliveries, heard, heartbeats
+from services.notify.sql.tables import PENDING, alert_log, deliveries, heard, heartbeats
 from services.notify.use_cases.heartbeat import Counts, Due, Make
 from services.shared.db.bulk import insert_new_rows
 from services.shared.db.engine import Database
@@ -70,7 +70,7 @@ class SqlHeartbeats:
         """When a heartbeat last arrived, and the subscriptions whose newest has failed at least once."""
         d = deliveries.c
         last = select(func.max(d.finished_at)).where(d.kind == "heartbeat", d.state == "delivered")
-        late = select(d.subscription_id).where(d.kind == "heartbeat", d.state == "pending", d.failures > 0)
+        late = select(d.subscription_id).where(d.kind == "heartbeat", PENDING, d.failures > 0)
         return await self._database.read(lambda c: (c.execute(last).scalar(), set(c.execute(late).scalars())))
 
 
@@ -84,10 +84,12 @@ def count(connection: Connection, subscription: str, start: int, end: int) -> Co
         .where(a.recorded_at >= start, a.recorded_at < end, a.status == "raised", a.verdict == "violation")
     )
     told = and_(d.subscription_id == subscription, d.state == "delivered", d.kind.in_(("alert", "digest")))
-    within = and_(told, d.finished_at >= start, d.finished_at < end)
+    # Bounded by when it was made too, which is what the index is ordered by.
+    within = and_(told, d.created_at >= start - COUNTED_FOR, d.finished_at >= start, d.finished_at < end)
+    last = select(d.finished_at).where(told, d.finished_at < end).order_by(d.created_at.desc()).limit(1)
     return Counts(
         reports=connection.execute(reports).scalar_one(),
         violations=connection.execute(violations).scalar_one(),
         delivered=connection.execute(select(func.count()).select_from(deliveries).where(within)).scalar_one(),
-        last_alert=connection.execute(select(func.max(d.finished_at)).where(told, d.finished_at < end)).scalar(),
+        last_alert=connection.execute(last).scalar(),
     )

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Table, Text, and_
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Table, Text, and_, literal_column
 
 from services.shared.db.tables import metadata
 
@@ -88,9 +88,11 @@ deliveries = Table(
     Column("content", LargeBinary),
     sqlite_with_rowid=False,
 )
-WAITING: Final = and_(deliveries.c.state == "pending", deliveries.c.claimed_by.is_(None))
+# Written out, not bound: a partial index serves only a statement that says the same in so many words.
+PENDING: Final = deliveries.c.state == literal_column("'pending'")
+WAITING: Final = and_(PENDING, deliveries.c.claimed_by.is_(None))
 MAILED: Final = deliveries.c.mail_id.is_not(None)
-CLAIMED: Final = and_(deliveries.c.state == "pending", deliveries.c.claimed_by.is_not(None))
+CLAIMED: Final = and_(PENDING, deliveries.c.claimed_by.is_not(None))
 Index("ix_deliveries_subscription_id", deliveries.c.subscription_id, deliveries.c.created_at, deliveries.c.id)
 Index("ix_deliveries_alert_id", deliveries.c.alert_id, deliveries.c.subscription_id)
 Index("ix_deliveries_mail_id", deliveries.c.mail_id, sqlite_where=MAILED, postgresql_where=MAILED)
@@ -121,7 +123,7 @@ attempts = Table(
     sqlite_with_rowid=False,
 )
 
-#: Alerts that wait: to be gathered (``group_key``), or for a silence to end (``silence_id``). One row for the newest
+#: Alerts that wait: to be gathered (``group_key``) or for a silence to end (``silence_id``), one of the two. One row for the newest
 #: revision of each alert, which is how a digest comes to show the net state.
 held = Table(
     "held",
