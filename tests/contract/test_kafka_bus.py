@@ -3,12 +3,12 @@
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from cloudevents.core.bindings.kafka import KafkaMessage, from_kafka_event
@@ -19,6 +19,7 @@ from schemas.events import IncidentReported
 from schemas.topics import DEAD_SUFFIX, INCIDENTS, TOPICS, Topic
 from services.shared.bus.kafka import KafkaBus
 from services.shared.bus.kafka_reader import KafkaReader
+from services.shared.bus.kafka_records import partition_of
 from services.shared.bus.kafka_topics import create_topics, new_topic
 from services.shared.bus.port import Received
 from services.shared.failures import RetryLaterError
@@ -231,6 +232,33 @@ async def test_a_reader_that_stands_still_while_the_log_grows_says_so_and_starts
         assert reader.restarts == 1
         assert await next_ids(reader) == ["e2"]
         await reader.close()
+
+
+async def test_a_partition_that_is_lost_while_its_place_is_asked_for_is_no_error(kafka: Kafka) -> None:
+    topic = await fresh_topic(kafka, partitions=2)
+    async with opened(kafka) as bus:
+        reader = KafkaReader(kafka.bootstrap, topic, None, silence_s=0)
+        await bus.publish([event(topic, 1)])
+        assert await next_ids(reader) == ["e1"]
+        lose_a_partition_when_asked(reader)
+        assert await reader.fetch(10, 0.1) == []
+        assert len(reader.partitions) == 1
+        await reader.close()
+
+
+def lose_a_partition_when_asked(reader: KafkaReader) -> None:
+    """As in a rebalance: between the question where the log ends and the question where the reader stands."""
+    inner = reader._inner
+    assert inner is not None
+    ask = inner.end_offsets
+
+    async def end_offsets(partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+        inner.end_offsets = ask
+        ends: dict[TopicPartition, int] = await ask(partitions)
+        inner.assign([tp for tp in ends if tp.partition == partition_of("k1", 2)])
+        return ends
+
+    inner.end_offsets = end_offsets
 
 
 def deafen(reader: KafkaReader) -> None:

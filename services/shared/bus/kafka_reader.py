@@ -86,8 +86,13 @@ class KafkaReader:
         if inner is None:
             raise RetryLaterError(f"kafka: {self._topic} is not being read yet")
         mine = inner.assignment()
-        ends = await self._asked(inner.end_offsets(mine))
-        done = {tp: await self._done_with(inner, tp) for tp in mine}
+        # What another member had for a while was committed by that one.
+        self._committed = {tp: offset for tp, offset in self._committed.items() if tp in mine}
+        try:
+            ends = await self._asked(inner.end_offsets(mine))
+            done = {tp: await self._done_with(inner, tp) for tp in mine}
+        except IllegalStateError as error:
+            raise RetryLaterError(f"kafka: the group of {self._topic} is moving on: {error!r}") from error
         return sum(max(0, ends[tp] - done[tp]) for tp in mine)
 
     async def close(self) -> None:
@@ -128,10 +133,12 @@ class KafkaReader:
     async def _look_around(self, inner: AIOKafkaConsumer) -> None:
         """Raises RetryLaterError when the broker is away, or when this reader stood still while behind."""
         self._quiet_since = asyncio.get_running_loop().time()
-        mine = inner.assignment()
-        ends = await self._asked(inner.end_offsets(mine))
-        positions = {tp: await self._asked(inner.position(tp)) for tp in mine}
-        behind = any(positions[tp] < ends[tp] for tp in mine)
+        try:
+            ends, positions = await self._places(inner)
+        except IllegalStateError:
+            # The group moved on meanwhile: what this member has now is looked at next time.
+            return
+        behind = any(positions[tp] < ends[tp] for tp in ends)
         if not behind or self._stood_at != positions:
             self._stood_at = positions if behind else None
             return
@@ -139,6 +146,13 @@ class KafkaReader:
         log.warning("%s: stuck at %s of %s, starting over", self._topic, positions, ends)
         await self._abandon()
         raise RetryLaterError(f"kafka: the reader of {self._topic} was stuck and starts over")
+
+    async def _places(self, inner: AIOKafkaConsumer) -> tuple[Offsets, Offsets]:
+        """Where each partition of this reader ends, and where it stands. Raises IllegalStateError for one that it has
+        lost meanwhile."""
+        mine = inner.assignment()
+        ends = await self._asked(inner.end_offsets(mine))
+        return ends, {tp: await self._asked(inner.position(tp)) for tp in mine}
 
     async def _opened(self) -> AIOKafkaConsumer:
         if self._inner is None:
