@@ -123,8 +123,8 @@ attempts = Table(
     sqlite_with_rowid=False,
 )
 
-#: Alerts that wait: to be gathered (``group_key``) or for a silence to end (``silence_id``), one of the two. One row for
-#: the newest revision of each alert, which is how a digest comes to show the net state.
+#: Alerts that wait: to be gathered (``group_key``) or for a silence to end (``silence_id``), one of the two. One row
+#: for the newest revision of each alert, which is how a digest comes to show the net state.
 held = Table(
     "held",
     metadata,
