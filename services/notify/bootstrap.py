@@ -1,5 +1,6 @@
 """Notify, wired."""
 
+import contextlib
 import random
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -32,10 +33,10 @@ from services.notify.sql.groups import SqlGroups
 from services.notify.sql.heartbeats import SqlHeartbeats
 from services.notify.sql.history import SqlHistory
 from services.notify.sql.names import SqlNames
-from services.notify.sql.presence import stay
+from services.notify.sql.presence import leave, stay
 from services.notify.sql.subscriptions import SqlSubscriptions
 from services.notify.stream import Tail
-from services.notify.sweep import Sweeper
+from services.notify.sweep import Stranded, Sweeper
 from services.notify.use_cases.directory import Directory
 from services.notify.use_cases.gather import flush_groups
 from services.notify.use_cases.heartbeat import flush_heartbeats
@@ -44,6 +45,7 @@ from services.notify.use_cases.take_alerts import Arrival, release_silenced, tak
 from services.notify.webhook import WebhookSender
 from services.shared.clock import new_id
 from services.shared.config import Settings
+from services.shared.failures import RetryLaterError
 from services.shared.runtime import Runtime, Service
 
 GROUP: Final = "notify.alerts"
@@ -77,6 +79,7 @@ async def build(runtime: Runtime) -> Service:
     sweeper = Sweeper(
         queue,
         dispatcher,
+        directory.refresh,
         (
             lambda now: release_silenced(now, directory, book, dispatcher),
             lambda now: flush_groups(now, directory, groups),
@@ -84,9 +87,12 @@ async def build(runtime: Runtime) -> Service:
         ),
     )
 
+    stranded = Stranded(queue, dispatcher)
+
     async def keep_alive(now: int) -> None:
         await database.write(lambda connection: stay(connection, instance, now), durable=False)
         await queue.adopt(now, alone=database.is_log)
+        await stranded.release(now)
         await close_silences(now, directory, history)
         await beats.forget(now)
         settling.backlog = await queue.backlog()
@@ -116,6 +122,8 @@ async def build(runtime: Runtime) -> Service:
     async def close() -> None:
         tail.close()
         await dispatcher.stop()
+        with contextlib.suppress(RetryLaterError):
+            await database.write(lambda connection: leave(connection, instance), durable=False)
         await hooks.close()
         if mail is not None:
             await mail.close()

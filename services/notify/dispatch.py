@@ -8,11 +8,12 @@ table. Revisions of one alert go out one after the other, each only after the fa
 
 import asyncio
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from schemas.instants import SECOND
 from services.notify.domain.attempt import UNPROVED_KINDS, Job, Outcome, give_up, hold, is_void, put_back, settle
 from services.notify.domain.delivery import Answer, Judgement
 from services.notify.domain.lifecycle import SENT_TO
@@ -31,6 +32,8 @@ MOST: Final = 100_000
 PROMPT: Final = 128
 IN_FLIGHT: Final = 480
 WATCH_S: Final = 0.25
+#: When a message is looked at again that could not be made.
+LATER_S: Final = 2
 
 Find = Callable[[str], Subscription | None]
 Settled = Callable[[Sequence["Noted"]], Awaitable[None]]
@@ -38,7 +41,8 @@ Settled = Callable[[Sequence["Noted"]], Awaitable[None]]
 
 class Courier(Protocol):
     async def attempt(self, job: Job, subscription: Subscription) -> tuple[Answer, Judgement]:
-        """Make the message, send it once, and say what the answer means."""
+        """Make the message, send it once, and say what the answer means. Raises RetryLaterError when it could not be
+        made yet."""
         ...
 
 
@@ -82,6 +86,7 @@ class Dispatcher:
         self._full: set[str] = set()
         self._rested: set[str] = set()
         self._size = self._in_flight = 0
+        self._held: Counter[str] = Counter()
         self._prompt: dict[object, tuple[Lane, float]] = {}
         self._watch: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -127,6 +132,7 @@ class Dispatcher:
                 self._full.add(lane.name)
         if jobs:
             self._size += len(jobs)
+            self._held.update(job.id for job in jobs)
             self._idle.clear()
             self._pump()
 
@@ -147,6 +153,10 @@ class Dispatcher:
     def size(self) -> int:
         """Messages in memory, under way or waiting."""
         return self._size
+
+    def holds(self, id: str) -> bool:
+        """Whether the message is in memory, under way or waiting."""
+        return id in self._held
 
     async def idle(self) -> None:
         """Until nothing is in memory and everything is recorded."""
@@ -246,7 +256,12 @@ class Dispatcher:
             return Noted(hold(job, now, subscription.state), led=True)
         if is_void(job, subscription, now):
             return Noted(give_up(job, now, "this proof is no longer asked for"), led=True)
-        answer, judgement = await self._courier.attempt(job, subscription)
+        try:
+            answer, judgement = await self._courier.attempt(job, subscription)
+        except RetryLaterError as error:
+            # What the message is made from cannot be read now: nothing was sent.
+            now = self._clock.now()
+            return Noted(put_back(job, now, now + LATER_S * SECOND, str(error)), led=True)
         now = self._clock.now()
         lane.learn(judgement, answer.latency, now)
         self.attempted += 1
@@ -282,6 +297,7 @@ class Dispatcher:
                 await self._keep(batch)
                 self._size -= len(batch)
                 for noted in batch:
+                    self._let_go(noted.outcome.job.id)
                     self._release(noted)
                 await self._settled(batch)
                 self._pump()
@@ -289,6 +305,12 @@ class Dispatcher:
             self._recording = None
             if not self._size:
                 self._idle.set()
+
+    def _let_go(self, id: str) -> None:
+        """Counted, since a message that was put back may have been claimed again before its putting back is noted."""
+        self._held[id] -= 1
+        if self._held[id] <= 0:
+            del self._held[id]
 
     async def _keep(self, batch: Sequence[Noted]) -> None:
         pause = 0.1

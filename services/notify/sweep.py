@@ -4,12 +4,15 @@ APScheduler says when (:mod:`services.notify.schedule`); the tables say what. A 
 changes nothing.
 """
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from services.notify.dispatch import Dispatcher
 from services.notify.domain.attempt import Job
+
+log = logging.getLogger(__name__)
 
 #: Lanes that one claim takes from, so that no other write waits long.
 LANES_AT_ONCE: Final = 100
@@ -23,16 +26,25 @@ class Claims(Protocol):
     async def adopt(self, now: int, *, alone: bool) -> int: ...
 
 
+class Ours(Protocol):
+    async def claimed(self, more_than: int) -> Sequence[str]: ...
+
+    async def release(self, ids: Sequence[str], now: int) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Sweeper:
-    """``flushes`` make the messages that gather alerts or prove quiet; they run before what is due is claimed."""
+    """``flushes`` make the messages that gather alerts or prove quiet; they run before what is due is claimed.
+    ``catch_up`` brings what this process knows of subscriptions up to what others made of them."""
 
     claims: Claims
     dispatcher: Dispatcher
+    catch_up: Callable[[], Awaitable[object]]
     flushes: Sequence[Callable[[int], Awaitable[object]]] = ()
 
     async def sweep(self, now: int) -> int:
         """Everything that is due at ``now``; returns how many messages were handed to the sender."""
+        await self.catch_up()
         for flush in self.flushes:
             await flush(now)
         return await self.claim_due(now)
@@ -55,6 +67,9 @@ class Sweeper:
         if not rooms:
             return 0
         jobs = await self.claims.claim(rooms, now)
+        if jobs:
+            # Another process may have queued them, for a subscription that was made or moved a moment ago.
+            await self.catch_up()
         self.dispatcher.offer(jobs)
         counts: dict[str, int] = {}
         for job in jobs:
@@ -69,3 +84,22 @@ class Sweeper:
         while self.dispatcher.hungry:
             lanes = [self.dispatcher.hungry.pop() for _ in range(min(len(self.dispatcher.hungry), LANES_AT_ONCE))]
             await self.claim_from(lanes, now)
+
+
+@dataclass(slots=True)
+class Stranded:
+    """Messages that this process claimed and does not have: the claim was committed, and the answer to it was lost
+    with the connection. They are let go once they were missing in two looks, so that none is on its way into memory."""
+
+    claims: Ours
+    dispatcher: Dispatcher
+    _missing: frozenset[str] = frozenset()
+
+    async def release(self, now: int) -> None:
+        claimed = await self.claims.claimed(more_than=self.dispatcher.size)
+        missing = frozenset(id for id in claimed if not self.dispatcher.holds(id))
+        stranded = missing & self._missing
+        if stranded:
+            log.warning("%d messages were claimed and never came into memory: they are queued again", len(stranded))
+            await self.claims.release(sorted(stranded), now)
+        self._missing = missing - stranded

@@ -47,7 +47,8 @@ def queue_lanes(connection: Connection, dues: Iterable[tuple[str, int]]) -> None
     for lane, due in dues:
         earliest[lane] = min(due, earliest.get(lane, due))
     if earliest:
-        rows = [{"lane": lane, "due_at": due} for lane, due in earliest.items()]
+        # Sorted, so that two processes that queue the same lanes wait for each other in one order only.
+        rows = [{"lane": lane, "due_at": due} for lane, due in sorted(earliest.items())]
         connection.execute(merge(connection, lanes, _sooner), rows)
 
 
@@ -124,6 +125,31 @@ class SqlDeliveries:
         else:
             later = due if due > now or full else now + 1_000_000
             connection.execute(update(lanes).where(lanes.c.lane == lane).values(due_at=later))
+
+    async def claimed(self, more_than: int) -> list[str]:
+        """What this process has claimed, if that is more than so many messages; else nothing."""
+        mine = and_(CLAIMED, _d.claimed_by == self._instance)
+
+        def work(connection: Connection) -> list[str]:
+            count = connection.execute(select(func.count()).select_from(deliveries).where(mine)).scalar_one()
+            return list(connection.execute(select(_d.id).where(mine)).scalars()) if count > more_than else []
+
+        return await self._database.read(work)
+
+    async def release(self, ids: Sequence[str], now: int) -> None:
+        """Queue again what this process had claimed."""
+        mine = and_(CLAIMED, _d.claimed_by == self._instance)
+
+        def work(connection: Connection) -> None:
+            for start in range(0, len(ids), 500):
+                some = and_(mine, _d.id.in_(ids[start : start + 500]))
+                found = list(connection.execute(select(_d.lane).where(some).distinct()).scalars())
+                connection.execute(
+                    update(deliveries).where(some).values(claimed_by=None, due_at=func.coalesce(_d.due_at, now))
+                )
+                queue_lanes(connection, [(lane, now) for lane in found])
+
+        await self._database.write(work, durable=False)
 
     async def backlog(self) -> int:
         """How many messages are due or will be tried again."""

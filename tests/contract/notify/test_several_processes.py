@@ -1,0 +1,74 @@
+"""Several processes of notify on one database: what one makes another sends, and what one leaves another finishes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.parts.receiver import Answer, Receiver
+from tests.unit.notify.desk import event_of, running
+from tests.unit.notify.samples import ALERT
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as found:
+        yield found
+
+
+def hook(receiver: Receiver, path: str = "/hook", **more: Any) -> dict[str, Any]:
+    return {"name": "Desk", "channel": {"type": "webhook", "url": receiver.url(path)}} | more
+
+
+async def test_the_challenge_of_a_subscription_that_another_process_made_is_sent(
+    database_url: str, tmp_path: Path, receiver: Receiver
+) -> None:
+    async with running(tmp_path, url=database_url) as desk, running(tmp_path, url=database_url) as other:
+        made = (await desk.call("POST", "/v1/subscriptions", hook(receiver))).json()
+        await other.settle()
+        assert [d.type for d in receiver.received(challenges=True)] == ["challenge"]
+        assert (await desk.get(f"/v1/subscriptions/{made['id']}"))["status"] == "active"
+
+
+async def test_an_endpoint_that_moved_is_not_told_at_its_old_address(
+    database_url: str, tmp_path: Path, receiver: Receiver
+) -> None:
+    async with running(tmp_path, url=database_url) as desk, running(tmp_path, url=database_url) as other:
+        id = (await desk.subscribe(**hook(receiver, "/old")))["id"]
+        await other.at(1.1)
+        moved = await desk.call("PUT", f"/v1/subscriptions/{id}", hook(receiver, "/new"))
+        assert moved.status_code == 200, moved.text
+        await other.settle()
+        assert [d.path for d in receiver.received(challenges=True)] == ["/old", "/new"]
+
+
+async def test_what_a_process_leaves_unsent_when_it_stops_another_sends_at_its_next_look(
+    database_url: str, tmp_path: Path, receiver: Receiver
+) -> None:
+    async with running(tmp_path, url=database_url) as other:
+        async with running(tmp_path, url=database_url) as desk:
+            await desk.subscribe(**hook(receiver))
+            receiver.answer("/hook", Answer(hang=True), Answer())
+            await desk.service.loops[0].handle([event_of(ALERT)])
+            await receiver.arrived(1, 5, "/hook")
+        await other.service.state["keep_alive"](other.clock.now())
+        await other.settle()
+        first, again = receiver.received("/hook")
+        assert first.id == again.id
+
+
+async def test_what_was_claimed_and_never_came_into_memory_is_queued_again(
+    database_url: str, tmp_path: Path, receiver: Receiver
+) -> None:
+    """A claim commits, and the connection breaks before the answer to it arrives."""
+    async with running(tmp_path, url=database_url) as desk:
+        made = (await desk.call("POST", "/v1/subscriptions", hook(receiver))).json()
+        lost = await desk.service.state["sweeper"].claims.claim({made["id"]: 10}, desk.clock.now())
+        assert len(lost) == 1
+        await desk.settle()
+        assert receiver.received(challenges=True) == []
+        for _ in range(2):
+            await desk.service.state["keep_alive"](desk.clock.now())
+        await desk.settle()
+        assert [d.type for d in receiver.received(challenges=True)] == ["challenge"]
