@@ -18,7 +18,7 @@ from services.rules import sql
 from services.rules.domain.alerting import AlertState, decide_alert
 from services.rules.domain.evaluate import Case, Judge
 from services.rules.domain.model import Registry
-from services.rules.domain.telling import surroundings_of
+from services.rules.domain.telling import Teller
 from services.shared.clock import Clock
 from services.shared.db import outbox
 from services.shared.db.engine import Database
@@ -30,6 +30,7 @@ class Bench:
 
     def __init__(self, registry: Registry) -> None:
         self.judge = Judge(registry)
+        self.teller = Teller(self.judge)
         self._replacing = asyncio.Lock()
 
     async def adopt(self, registry: Registry) -> None:
@@ -37,6 +38,7 @@ class Bench:
         async with self._replacing:
             if registry.version > self.judge.registry.version:
                 self.judge = await asyncio.to_thread(Judge, registry)
+                self.teller = Teller(self.judge)
 
 
 _encode = msgspec.json.Encoder().encode
@@ -62,12 +64,12 @@ async def assess_incidents(
     Repetition changes nothing: a revision that was judged before is passed over. Raises UnreadableEventError for an
     event that is none, RetryLaterError when another process judged the same incidents at this moment.
     """
-    judge = bench.judge
+    judge, teller = bench.judge, bench.teller
     reported = [decode(event) for event in events]
     judgements = judge.assess([case_of(r) for r in reported], clock.now())
     batch = list(zip(events, (r.partner for r in reported), judgements, strict=True))
     try:
-        kept = await database.write(partial(_keep, judge, batch), durable=not database.is_log)
+        kept = await database.write(partial(_keep, teller, batch), durable=not database.is_log)
     except IntegrityError as error:
         raise RetryLaterError("these incidents are being judged elsewhere") from error
     observe([j.assessment for j in kept], [j.alert for j in kept if j.alert is not None and _is_new(j)])
@@ -78,7 +80,9 @@ def _is_new(judgement: sql.Judgement) -> bool:
     return judgement.alert.alert.sent_at == judgement.assessment.assessed_at
 
 
-def _keep(judge: Judge, batch: Sequence[tuple[Event, str, Assessment]], connection: Connection) -> list[sql.Judgement]:
+def _keep(
+    teller: Teller, batch: Sequence[tuple[Event, str, Assessment]], connection: Connection
+) -> list[sql.Judgement]:
     standings = sql.load_standings(connection, [a.incident_id for *_, a in batch])
     kept: list[sql.Judgement] = []
     published: list[Event] = []
@@ -86,7 +90,7 @@ def _keep(judge: Judge, batch: Sequence[tuple[Event, str, Assessment]], connecti
         standing = standings.get(assessment.incident_id)
         if standing is not None and standing.revision >= assessment.revision:
             continue
-        judgement, told = judge_next(judge, standing, assessment, partner, event.data)
+        judgement, told = judge_next(teller, standing, assessment, partner, event.data)
         standings[assessment.incident_id] = sql.Standing(
             assessment.revision, judgement.sequence, judgement.alert, judgement.alert_body
         )
@@ -98,12 +102,12 @@ def _keep(judge: Judge, batch: Sequence[tuple[Event, str, Assessment]], connecti
 
 
 def judge_next(
-    judge: Judge, standing: sql.Standing | None, assessment: Assessment, partner: str, event: bytes
+    teller: Teller, standing: sql.Standing | None, assessment: Assessment, partner: str, event: bytes
 ) -> tuple[sql.Judgement, list[Event]]:
     """What is to be kept of one more assessment of an incident, and the events that tell of it."""
     sequence = 1 if standing is None else standing.sequence + 1
     last = None if standing is None else standing.alert
-    decided = decide_alert(last, assessment, partial(surroundings_of, judge))
+    decided = decide_alert(last, assessment, teller.surroundings_of)
     body = _encode(assessment)
     told = [_assessed(sequence, assessment, body)]
     if decided is None:

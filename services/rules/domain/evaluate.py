@@ -104,6 +104,10 @@ class Judge:
         """The reason's sentence, by this registry's names."""
         return self._reasons.render(reason, language)
 
+    def translate(self, reason: Reason, languages: tuple[Language, ...]) -> tuple[str, ...]:
+        """The reason's sentence in each of the languages."""
+        return self._reasons.translate(reason, languages)
+
     def _assess(
         self, case: Case, span: Span, located: Located, footprint: Footprint, truces: Sequence[int], assessed_at: str
     ) -> Assessment:

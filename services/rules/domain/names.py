@@ -25,6 +25,9 @@ _ARABIC_MARKS: Final = frozenset(
 _FOLDED: Final = str.maketrans({"ٱ": "ا", "ى": "ي", "ة": "ه", "ø": "o", "ł": "l", "đ": "d", "ħ": "h", "ŧ": "t"})
 _APOSTROPHES: Final = frozenset("'’‘‛`´′ʹʻʼʽʾʿˈ＇")
 _DROPPED: Final = _APOSTROPHES | _ARABIC_MARKS | {_TATWEEL}
+#: The same of plain ASCII, where nothing is folded but case.
+_ASCII_DROPPED: Final = str.maketrans("", "", "".join(letter for letter in _DROPPED if letter.isascii()))
+_ASCII_SPACED: Final = {code: " " for code in range(128) if not chr(code).isalnum()}
 _HYPHEN: Final = "[-\u2010-\u2015\u2212\ufe63\uff0d]"
 _ASSIMILATED: Final = re.compile(rf"(?<!\w)(?:(?:an|ar|as|ash|at|ad|az){_HYPHEN}+)+(?=\w)")
 _ARTICLES: Final = frozenset({"the", "al", "el"})
@@ -38,8 +41,10 @@ def normalise(name: str) -> str:
     >>> normalise("Hay’at Taḥrīr ash-Shām")
     'hayat tahrir sham'
     """
-    bare = _folded(name)
-    spaced = "".join(map(_spaced, _ASSIMILATED.sub("", bare)))
+    if name.isascii():  # as most reported names are: a tenth of the work
+        spaced = _ASSIMILATED.sub("", name.translate(_ASCII_DROPPED).lower()).translate(_ASCII_SPACED)
+    else:
+        spaced = "".join(map(_spaced, _ASSIMILATED.sub("", _folded(name))))
     words = (_without_arabic_article(word) for word in spaced.split())
     return " ".join(word for word in words if word not in _ARTICLES)
 

@@ -31,14 +31,18 @@ class Reasons:
 
     def render(self, reason: Reason, language: Language) -> str:
         """The sentence in any language, from code and fact alone."""
-        return self._told(reason.code, msgspec.json.encode(reason.fact), language)
+        return self.translate(reason, (language,))[0]
+
+    def translate(self, reason: Reason, languages: tuple[Language, ...]) -> tuple[str, ...]:
+        """The sentence in each of the languages."""
+        return self._told(reason.code, msgspec.json.encode(reason.fact), languages)
 
     def _make(self, code: ReasonCode, items: tuple[tuple[str, FactValue], ...]) -> Reason:
         fact = {key: _written(value) for key, value in items}
         return Reason(code, fact, self._narrator.tell(code, fact, "en"))
 
-    def _tell(self, code: ReasonCode, fact: bytes, language: Language) -> str:
-        return self._narrator.tell(code, msgspec.json.decode(fact), language)
+    def _tell(self, code: ReasonCode, fact: bytes, languages: tuple[Language, ...]) -> tuple[str, ...]:
+        return tuple(self._narrator.tell(code, msgspec.json.decode(fact), language) for language in languages)
 
 
 def render(reason: Reason, language: Language, registry: Registry) -> str:

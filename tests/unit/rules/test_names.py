@@ -43,6 +43,11 @@ def test_normalising(written: str, plain: str) -> None:
     assert normalise(written) == plain
 
 
+@given(st.text(st.characters(codec="ascii"), max_size=40))
+def test_the_short_way_of_plain_ascii_comes_to_the_same(name: str) -> None:
+    assert normalise(name) == normalise(f"{name}\u200d")
+
+
 @given(st.text(max_size=40))
 def test_normalising_twice_changes_nothing(name: str) -> None:
     assert normalise(normalise(name)) == normalise(name)
