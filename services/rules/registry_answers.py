@@ -10,7 +10,7 @@ from schemas.registry import Truce
 from services.rules.domain.model import Account, Registry, Window
 from services.rules.domain.model import Truce as CompiledTruce
 from services.rules.domain.resources import Change, Op
-from services.rules.domain.stretches import Stretch, stretches_of
+from services.rules.domain.stretches import Stretch, Stretches
 from services.rules.registry_use_cases import MAX_FLIPS, Flip
 
 
@@ -115,7 +115,8 @@ def truce_at(truce: Truce, registry: Registry, at: int) -> TruceAt:
 
 def windows_of(truce: CompiledTruce, registry: Registry, at: int | None = None) -> tuple[WindowView, ...]:
     """All windows of a truce, or those in force at one time."""
-    told = [(window, stretches_of(window, truce, registry)) for window in truce.windows]
+    stretches = Stretches(truce, registry)
+    told = [(window, stretches.of(window)) for window in truce.windows]
     return tuple(_view(window, parts, at) for window, parts in told if at is None or any(p.holds(at) for p in parts))
 
 

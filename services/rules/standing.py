@@ -5,7 +5,7 @@ from typing import Any
 
 from schemas.instants import format_instant
 from services.rules.domain.model import Registry, Truce
-from services.rules.domain.stretches import stretches_of
+from services.rules.domain.stretches import Stretches
 
 
 def truces_now(registry: Registry, now: int) -> dict[str, list[dict[str, Any]]]:
@@ -29,8 +29,9 @@ def truces_now(registry: Registry, now: int) -> dict[str, list[dict[str, Any]]]:
 def _held(truce: Truce, registry: Registry, now: int) -> Iterator[tuple[int, int | None, bool]]:
     """The stretch around ``now`` that the truce's windows cover, at most one; disputed if no part of it is agreed."""
     windows = [w for w in truce.windows if any(a.start <= now and (a.end is None or now < a.end) for a in w.accounts)]
-    parts = [part for window in windows for part in stretches_of(window, truce, registry) if part.holds(now)]
-    if parts:
+    if windows:
+        stretches = Stretches(truce, registry)
+        parts = [part for window in windows for part in stretches.of(window) if part.holds(now)]
         ends = [part.end for part in parts]
         end = None if None in ends else max(end for end in ends if end is not None)
         yield min(part.start for part in parts), end, all(part.disputed for part in parts)

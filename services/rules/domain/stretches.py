@@ -4,6 +4,7 @@ Source: rules.md 13. In a stretch the same accounts stand throughout. An area in
 truce has all its accounts cover it, by time or by area.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -11,7 +12,7 @@ from typing import Final
 
 import shapely
 
-from services.rules.domain.model import Account, Registry, Truce, Window
+from services.rules.domain.model import Registry, Truce, Window
 
 #: How much of an area must lie in another for it to count as covered (rules.md 16).
 _INSIDE: Final = 0.999
@@ -33,18 +34,38 @@ class Stretch:
         return self.start <= instant and (self.end is None or instant < self.end)
 
 
-def stretches_of(window: Window, truce: Truce, registry: Registry) -> tuple[Stretch, ...]:
-    """The stretches of one window, in order of time, then as its accounts name their areas."""
-    covers = _coverage(registry)
-    edges = _edges(window, truce)
-    found: list[Stretch] = []
-    for start, end in zip(edges, [*edges[1:], None], strict=True):
-        standing = [a for a in window.accounts if _stands(a, start)]
-        for area in dict.fromkeys(a.area for a in standing):
-            agreed = any(_agreed(w, start, area, covers) for w in truce.windows)
-            names = tuple(a.announcement for a in standing if covers(a.area, area))
-            _append(found, Stretch(start, end, area, not agreed, names))
-    return tuple(found)
+class Stretches:
+    """One truce's windows, ready to be told: what holds for all of them is worked out once."""
+
+    def __init__(self, truce: Truce, registry: Registry) -> None:
+        self._covers = _coverage(registry)
+        accounts = [account for window in truce.windows for account in window.accounts]
+        ends = {account.end for account in accounts if account.end is not None}
+        self._moments = sorted({account.start for account in accounts} | ends)
+        #: From each moment on: the areas of every window that has all its accounts stand then.
+        self._agreed: list[set[frozenset[str]]] = [set() for _ in self._moments]
+        for window in truce.windows:
+            areas = frozenset(account.area for account in window.accounts)
+            start, end = max(a.start for a in window.accounts), _first_end(window)
+            for n in range(bisect_left(self._moments, start), self._before(end)):
+                self._agreed[n].add(areas)
+
+    def of(self, window: Window) -> tuple[Stretch, ...]:
+        """The stretches of one window, in order of time, then as its accounts name their areas."""
+        first = bisect_left(self._moments, min(a.start for a in window.accounts))
+        found: list[Stretch] = []
+        for n in range(first, self._before(_last_end(window))):
+            start, end = self._moments[n], self._moments[n + 1] if n + 1 < len(self._moments) else None
+            standing = [a for a in window.accounts if a.start <= start and (a.end is None or start < a.end)]
+            for area in dict.fromkeys(a.area for a in standing):
+                agreed = any(all(self._covers(one, area) for one in areas) for areas in self._agreed[n])
+                names = tuple(a.announcement for a in standing if self._covers(a.area, area))
+                _append(found, Stretch(start, end, area, not agreed, names))
+        return tuple(found)
+
+    def _before(self, end: int | None) -> int:
+        """How many moments lie before an end."""
+        return len(self._moments) if end is None else bisect_left(self._moments, end)
 
 
 def _append(found: list[Stretch], new: Stretch) -> None:
@@ -56,22 +77,13 @@ def _append(found: list[Stretch], new: Stretch) -> None:
     found.append(new)
 
 
-def _stands(account: Account, instant: int) -> bool:
-    return account.start <= instant and (account.end is None or instant < account.end)
+def _first_end(window: Window) -> int | None:
+    return min((a.end for a in window.accounts if a.end is not None), default=None)
 
 
-def _agreed(window: Window, instant: int, area: str, covers: Covers) -> bool:
-    return all(_stands(a, instant) and covers(a.area, area) for a in window.accounts)
-
-
-def _edges(window: Window, truce: Truce) -> list[int]:
-    """Every moment within the window at which an account of the truce begins or ends, without the window's end."""
-    accounts = [a for w in truce.windows for a in w.accounts]
-    moments = {a.start for a in accounts} | {a.end for a in accounts if a.end is not None}
-    start = min(a.start for a in window.accounts)
+def _last_end(window: Window) -> int | None:
     ends = [a.end for a in window.accounts]
-    last = None if None in ends else max(end for end in ends if end is not None)
-    return sorted(m for m in moments if start <= m and (last is None or m <= last))
+    return None if None in ends else max(end for end in ends if end is not None)
 
 
 def _coverage(registry: Registry) -> Covers:

@@ -159,7 +159,8 @@ class Schedule:
         spells = []
         for start, end in pairwise(edges):
             held = tuple(n for n, a in enumerate(self._accounts) if a.start <= start < _end(a))
-            agreed = tuple(window for window in self._windows if set(window) <= set(held))
+            standing = set(held)
+            agreed = tuple(window for window in self._windows if standing.issuperset(window))
             if held:
                 spells.append(_Spell(start, end, held, agreed))
         return spells

@@ -22,7 +22,7 @@ _LONGEST_CHAIN = 100
 
 @dataclass(frozen=True, slots=True)
 class _Given:
-    """An account as announced: ``order`` is when it was given, ``window`` the id of the announcement that began it."""
+    """An account: ``order`` is when it was given, ``window`` the id of the announcement that began it."""
 
     order: int
     window: str
@@ -44,10 +44,10 @@ class _Derivation:
         self._open: list[str] = []
 
     def windows(self) -> tuple[Window, ...]:
-        given = [g for step in self._steps.values() if (g := self._account(step)) is not None]
+        standing = [given for step in self._steps.values() if (given := self._account(step)) is not None]
         for end in self._ends:
-            given += self._apply_end(end, given)
-        return _assemble([replace(g, account=self._shortened(g, None)) for g in given])
+            standing = self._apply_end(end, standing)
+        return _assemble(standing)
 
     def _conclude(self, pointer: str, detail: str) -> None:
         """A fault drawn from the other announcements: only said where all of them made sense."""
@@ -155,32 +155,40 @@ class _Derivation:
         cut = self._reading.instant(text, f"{end.pointer}/ends_at")
         return end.at if cut is None else cut
 
-    def _shortened(self, given: _Given, before: int | None) -> Account:
+    def _shortened(self, given: _Given, before: int) -> Account:
         """The account after the ends that its issuer announced since, up to the order ``before``."""
         account = given.account
         for end in self._ends:
-            if end.said.issuer == account.issuer and given.order < end.order and (before is None or end.order < before):
+            if end.said.issuer == account.issuer and given.order < end.order < before:
                 account = _cut_account(account, self._cuts[end.said.id])
         return account
 
-    def _apply_end(self, end: Step, given: list[_Given]) -> list[_Given]:
-        """The accounts that an end adds. An end that neither cuts nor adds is a fault."""
+    def _apply_end(self, end: Step, standing: list[_Given]) -> list[_Given]:
+        """The accounts as they stand after an end. One that neither cuts nor adds is a fault."""
         cut, issuer = self._cuts[end.said.id], end.said.issuer
-        before = [g for g in given if g.order < end.order]
-        standing = [(g, self._shortened(g, end.order)) for g in before]
+        before = [g for g in standing if g.order < end.order]
         own = {g.window for g in before if g.account.issuer == issuer}
-        touched = any(a.issuer == issuer and _cut_account(a, cut) != a for _, a in standing)
-        in_force = {g.window for g, a in standing if a.start <= cut and (a.end is None or cut < a.end)} - own
-        added = [self._ending(end, window, cut) for window in sorted(in_force)]
-        if not touched and not added:
+        in_force = {g.window for g in before if _holds(g.account, cut)} - own
+        after = [
+            replace(g, account=_cut_account(g.account, cut))
+            if g.account.issuer == issuer and g.order < end.order
+            else g
+            for g in standing
+        ]
+        after += [self._ending(end, window, cut) for window in sorted(in_force)]
+        if after == standing:
             self._conclude(end.pointer, "it ends nothing: no window is in force then, and its issuer gave none")
-        return added
+        return after
 
     def _ending(self, end: Step, window: str, cut: int) -> _Given:
         first = self._accounts[window]
         assert first is not None
         account = Account(end.said.id, end.said.issuer, first.account.area, first.account.start, None)
         return _Given(end.order, window, _cut_account(account, cut))
+
+
+def _holds(account: Account, instant: int) -> bool:
+    return account.start <= instant and (account.end is None or instant < account.end)
 
 
 def _cut_account(account: Account, cut: int) -> Account:
