@@ -25,7 +25,7 @@ OWNERS: Final[tuple[tuple[Kind, re.Pattern[str]], ...]] = (
             r"|incidents/[^/]+/assessments)(/|$)"
         ),
     ),
-    ("notify", re.compile(r"/v1/(alerts|subscriptions|silences|feed-tokens|confirm|unsubscribe)(/|$)")),
+    ("notify", re.compile(r"/v1/(alerts|subscriptions|silences|feed-tokens|confirm|unsubscribe|lookup|bounces)(/|$)")),
 )
 PUBLIC_URL: Final = "http://trucewatch.test"
 

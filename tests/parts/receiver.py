@@ -171,6 +171,7 @@ class Receiver:
             up.set_result(None)
             await self._stopped.wait()
         await runner.cleanup()
+        await _cut_off()
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
@@ -203,6 +204,14 @@ class Receiver:
         while True:
             await response.write(b".")
             await asyncio.sleep(answer.drip_s)
+
+
+async def _cut_off() -> None:
+    """End the requests that still hang; otherwise the loop would complain of them when it closes."""
+    hanging = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in hanging:
+        task.cancel()
+    await asyncio.gather(*hanging, return_exceptions=True)
 
 
 def _challenge(body: bytes) -> bytes | None:
