@@ -6,6 +6,7 @@ was refused: it walks the value along the model's own types, so the two can neve
 
 from collections.abc import Iterator
 from datetime import datetime
+from functools import lru_cache
 from typing import Annotated, Any, Literal, Union
 
 import msgspec
@@ -16,7 +17,12 @@ from services.shared.http import FieldError
 
 def find_errors(value: Any, model: Any, pointer: str = "") -> list[FieldError]:
     """Every error of ``value``, decoded JSON, as ``model``; an empty list when it is valid."""
-    return list(_errors(value, inspect.type_info(model), pointer))
+    return list(_errors(value, _kind_of(model), pointer))
+
+
+@lru_cache(maxsize=256)
+def _kind_of(model: Any) -> inspect.Type:
+    return inspect.type_info(model)
 
 
 def pointer_to(parent: str, key: str | int) -> str:
