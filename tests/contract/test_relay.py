@@ -138,6 +138,19 @@ async def test_of_two_relays_one_works_and_the_other_takes_over(url: str, databa
     assert log.ids == [f"e{n}" for n in range(101)]
 
 
+async def test_a_relay_that_stands_still_loses_its_right_to_the_next(url: str, database: Database) -> None:
+    """As a process does that is stopped: alive, connected, and silent."""
+    frozen = Outgoing(url, silence_s=1)
+    assert await asyncio.to_thread(frozen.lead)
+    log = Log()
+    await put(database, event(0))
+    async with running(relay(url, log)):
+        await until(lambda: log.ids == ["e0"])
+    with pytest.raises(RetryLaterError):
+        await asyncio.to_thread(frozen.take, 1)
+    frozen.close()
+
+
 async def test_while_the_log_is_away_nothing_is_lost(url: str, database: Database) -> None:
     log = Log(away=True)
     candidate = relay(url, log)

@@ -1,7 +1,8 @@
 """The rows of the outbox on their way out, on PostgreSQL: one process at a time takes them, in order.
 
 The right to take them is an advisory lock of the session: when the process dies, its connection ends and the next one
-has it at once. Blocking; one thread at a time.
+has it at once. One that lives and does nothing loses it too, since the database ends a session that has been silent for
+too long. Blocking; one thread at a time.
 """
 
 from collections.abc import Sequence
@@ -22,13 +23,16 @@ _TAKE: Final = (
 )
 #: A peer that is gone without a word is noticed within about 10 s.
 _KEEPALIVE: Final = "connect_timeout=5 keepalives_idle=5 keepalives_interval=2 keepalives_count=3"
+#: Longer than any relay at work is silent, which asks for rows, or forgets some, every few seconds.
+SILENCE_S: Final = 30.0
 
 
 class Outgoing:
     """The outbox as its relay sees it. Every method raises RetryLaterError when the database is away, and may then be
     called again: the right to take has to be won again."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, silence_s: float = SILENCE_S) -> None:
+        self._silence_ms = int(silence_s * 1000)
         uri = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
         self._conninfo = make_conninfo(uri, **conninfo_to_dict(_KEEPALIVE))
         self._connection: psycopg.Connection[Any] | None = None
@@ -72,6 +76,7 @@ class Outgoing:
         if self._connection is None:
             try:
                 self._connection = psycopg.connect(self._conninfo, autocommit=True)
+                self._connection.execute(f"SET idle_session_timeout = {self._silence_ms}".encode())
                 self._connection.execute(f"LISTEN {CHANNEL}".encode())
             except psycopg.Error as error:
                 raise self._lost(error) from error

@@ -5,14 +5,17 @@ from typing import Any
 
 import pytest
 
-from services.ingest.bootstrap import ensure_key, feed_keys
+from schemas.codec import encode
+from schemas.events import KeyChanged
+from schemas.topics import KEYS
+from services.ingest.bootstrap import ensure_key, feed_keys, prepare_keys
 from services.shared.bus.dead import Graveyard
 from services.shared.bus.embedded import EmbeddedBus
 from services.shared.config import Settings
 from services.shared.db.engine import Database
 from services.shared.db.tables import metadata
 from services.shared.runtime import Runtime
-from services.shared.security import KeyRing
+from services.shared.security import KeyRing, hash_secret
 from tests.fakes import DrivenClock
 from tests.unit.ingest.desk import REPORT, Desk
 
@@ -123,3 +126,21 @@ async def test_the_admin_key_counts_and_another_one_takes_its_place(tmp_path: Pa
         await feed_keys(runtime)
         assert {key for key in ("first", "second") if runtime.keys.find(key) is not None} == counts
         await runtime.database.close()
+
+
+async def test_a_key_that_was_revoked_stays_so_for_a_process_that_finds_it_made_on_the_log(tmp_path: Path) -> None:
+    runtime = start(tmp_path, "first")
+    await prepare_keys(runtime)
+    revoked = start(tmp_path, "second")
+    await prepare_keys(revoked)
+    made = runtime.keys.find("first")
+    assert made is not None
+    change = KeyChanged(made.key_id, "admin", "operator", hash_secret("first"), "2016-05-08T12:00:00Z")
+    await revoked.bus.publish([encode(KEYS, change, key=change.id, id="repeated", time=change.created_at)])
+    late = start(tmp_path, "second")
+    await prepare_keys(late)
+    assert late.keys.find("first") is None
+    assert late.keys.find("second") is not None
+    for one in (runtime, revoked, late):
+        await one.bus.close()
+        await one.database.close()
