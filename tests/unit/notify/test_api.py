@@ -123,3 +123,14 @@ async def test_bad_silences_are_pointed_at(tmp_path: Path, matcher: dict[str, An
         body = {"matchers": [matcher], "ends_at": "2016-05-09T00:00:00Z"}
         answer = await desk.call("POST", "/v1/silences", body)
         assert [e["pointer"] for e in answer.json()["errors"]] == [pointer]
+
+
+@pytest.mark.parametrize(
+    ("name", "moment"), [("starts_at", "0001-01-01T00:00:00+14:00"), ("ends_at", "9999-12-31T23:59:59-14:00")]
+)
+async def test_a_silence_stays_on_the_calendar(tmp_path: Path, name: str, moment: str) -> None:
+    async with running(tmp_path) as desk:
+        body = {"matchers": [{"name": "act", "value": "x"}], "ends_at": "2016-05-09T00:00:00Z", name: moment}
+        answer = await desk.call("POST", "/v1/silences", body)
+        assert answer.status_code == 422
+        assert [e["pointer"] for e in answer.json()["errors"]] == [f"/{name}"]
