@@ -21,16 +21,15 @@ from services.shared.db.engine import Database, Numbered
 from services.shared.db.tables import outbox as log
 from services.shared.db.tables import positions
 from services.shared.db.upsert import upsert
+from services.shared.failures import RetryLaterError
 
 #: Recent events kept per topic, in memory.
 RECENT: Final = 4096
-
-
+#: How far groups have come is written this often, and at the end. What a crash leaves unwritten is handed out again.
+SAVE_S: Final = 0.2
 #: What every group is done with is kept this long, for a look at what happened.
 KEPT: Final = 24 * HOUR
 TRIM_S: Final = 3600.0
-
-
 #: Before the end of the log is known, no position is past it.
 _UNKNOWN: Final = 2**62
 
@@ -70,6 +69,9 @@ class EmbeddedBus:
         self._database = database
         self._recent: dict[str, _Recent] = {}
         self._looking = asyncio.Lock()
+        self._done: dict[tuple[str, str], int] = {}
+        self._unsaved: set[tuple[str, str]] = set()
+        self._saving: asyncio.TimerHandle | asyncio.Task[None] | None = None
         database.on_commit(self._remember)
 
     async def publish(self, events: Sequence[Event]) -> None:
@@ -81,7 +83,7 @@ class EmbeddedBus:
             found = connection.execute(
                 select(positions.c.seq).where(positions.c.group == group, positions.c.topic == topic.name)
             ).scalar()
-            return found or 0
+            return max(found or 0, self._done.get((group, topic.name), 0))
 
         return EmbeddedConsumer(self, self._database, topic.name, group, await self._database.read(position))
 
@@ -109,7 +111,32 @@ class EmbeddedBus:
         return True
 
     async def close(self) -> None:
-        """Nothing of its own to close: the database is its owner's."""
+        """Write how far the groups have come. The database is its owner's to close."""
+        if self._saving is not None:
+            self._saving.cancel()
+        await self._save()
+
+    def note(self, group: str, topic: str, seq: int) -> None:
+        """A group is done with its topic up to ``seq``; written soon, for all groups at once."""
+        self._done[group, topic] = seq
+        self._unsaved.add((group, topic))
+        if self._saving is None:
+            self._saving = asyncio.get_running_loop().call_later(SAVE_S, self._begin_saving)
+
+    def _begin_saving(self) -> None:
+        self._saving = asyncio.create_task(self._save(), name="save positions")
+
+    async def _save(self) -> None:
+        keys, self._unsaved = self._unsaved, set()
+        rows = [{"group": group, "topic": topic, "seq": self._done[group, topic]} for group, topic in sorted(keys)]
+        self._saving = None
+        if not rows:
+            return
+        try:
+            await self._database.write(lambda c: c.execute(upsert(c, positions), rows), durable=False)
+        except RetryLaterError:
+            for group, topic in keys:
+                self.note(group, topic, self._done[group, topic])
 
     async def trim(self, before: str) -> int:
         """Forget events older than ``before`` (RFC 3339 UTC) that every group of their topic is done with.
@@ -130,6 +157,9 @@ class EmbeddedBus:
 
     async def watch(self, topic: str) -> _Recent:
         """The short memory of a topic; it starts where the table ends at the moment of the first call."""
+        known = self._recent.get(topic)
+        if known is not None and known.after != _UNKNOWN:
+            return known
         async with self._looking:
             if topic not in self._recent:
                 # The memory must exist before the end is read: what commits in between is then in both.
@@ -177,10 +207,8 @@ class EmbeddedConsumer:
     async def commit(self, batch: Sequence[Received]) -> None:
         if not batch or not self._group:
             return
-        seq = batch[-1].position
-        row = {"group": self._group, "topic": self._topic, "seq": seq}
-        await self._database.write(lambda c: c.execute(upsert(c, positions), [row]), durable=False)
-        self._committed = seq
+        self._committed = batch[-1].position
+        self._bus.note(self._group, self._topic, self._committed)
 
     async def lag(self) -> int:
         topic, committed = self._topic, self._committed

@@ -67,3 +67,21 @@ async def test_two_groups_that_begin_to_read_a_topic_at_once_both_get_every_even
     for batch in await asyncio.gather(*fetching):
         assert [received.event.id for received in batch] == ["id1"]
     await database.close()
+
+
+async def test_positions_are_written_soon_and_at_the_end(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/a.db")
+    metadata.create_all(database.engine)
+    bus = EmbeddedBus(database)
+    await bus.publish([event(n) for n in range(4)])
+    consumer = await bus.consumer(INCIDENTS, "g")
+    await consumer.commit(await consumer.fetch(2, 1))
+    written = text("SELECT seq FROM positions WHERE \"group\" = 'g'")
+    while (await database.read(lambda c: c.execute(written).scalar())) is None:
+        pass
+    await consumer.commit(await consumer.fetch(1, 1))
+    await bus.close()
+    after = EmbeddedBus(database)
+    again = await after.consumer(INCIDENTS, "g")
+    assert [r.event.id for r in await again.fetch(10, 1)] == ["id3"]
+    await database.close()
