@@ -151,9 +151,9 @@ def _with_id(data: bytes, id: str) -> bytes:
         fields = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return data
-    if "id" in fields:
+    if bytes(fields.get("id", b"null")) != b"null":
         return data
-    return msgspec.json.encode({"id": id, **fields})
+    return msgspec.json.encode({**fields, "id": id})
 
 
 def _refuse_repeated_ids(document: Document) -> None:

@@ -195,6 +195,15 @@ async def test_faults_of_a_resource_point_into_it(loaded: Api) -> None:
     assert set(errors(answer)) == {"/id"}
 
 
+async def test_an_id_left_to_the_address_must_be_one_all_the_same(loaded: Api) -> None:
+    held = {"party": "army", "area": "city", "control": "held"}
+    for body in (held, {**held, "id": None}):
+        answer = await loaded.ask("PUT", "/v1/presence/no%20id%F0%9F%92%A3", body)
+        assert answer.status_code == 422
+        assert set(errors(answer)) == {"/id"}
+    assert (await loaded.ask("PUT", "/v1/presence/p1", {**held, "id": None})).json()["id"] == "p1"
+
+
 async def test_what_is_referred_to_is_not_removed(loaded: Api) -> None:
     answer = await loaded.ask("DELETE", "/v1/areas/city")
     assert answer.status_code == 409
