@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
@@ -11,28 +12,25 @@ import httpx
 
 from tests.parts.kafka import Kafka
 from tests.parts.postgres import Postgres
-from tests.parts.service import Service
+from tests.parts.service import ROOT, Service
 from tests.scenario import OPERATOR_KEY, bearer
 
 Kind = Literal["ingest", "rules", "notify"]
 KINDS: Final[tuple[Kind, ...]] = ("ingest", "rules", "notify")
-#: Who owns which paths, as the gateway has it; what no one owns is ingest's.
-OWNERS: Final[tuple[tuple[Kind, re.Pattern[str]], ...]] = (
-    (
-        "rules",
-        re.compile(
-            r"/v1/(registry|parties|presence|areas|truces|places|assessments|evaluate|review"
-            r"|incidents/[^/]+/assessments)(/|$)"
-        ),
-    ),
-    ("notify", re.compile(r"/v1/(alerts|subscriptions|silences|feed-tokens|confirm|unsubscribe|lookup|bounces)(/|$)")),
-)
+#: Says who owns which paths; what no one owns is ingest's.
+GATEWAY: Final = ROOT / "deploy" / "gateway" / "Caddyfile"
 PUBLIC_URL: Final = "http://trucewatch.test"
 
 
-def owner_of(path: str) -> Kind:
+@cache
+def owners() -> dict[str, re.Pattern[str]]:
+    """The paths of each service but ingest, as the gateway has them."""
+    return {kind: re.compile(text) for kind, text in re.findall(r"@(\w+) path_regexp (\S+)", GATEWAY.read_text())}
+
+
+def owner_of(path: str) -> str:
     """The service that answers for a path."""
-    return next((kind for kind, pattern in OWNERS if pattern.match(path)), "ingest")
+    return next((kind for kind, pattern in owners().items() if pattern.search(path)), "ingest")
 
 
 class Cluster:
@@ -54,7 +52,7 @@ class Cluster:
         self._stack = ExitStack()
         self.database_uri = ""
 
-    def of(self, kind: Kind) -> list[Service]:
+    def of(self, kind: str) -> list[Service]:
         """The running services of one kind, the oldest first."""
         return [s for s in self.services if s.name.startswith(f"{kind}-") and s.running]
 

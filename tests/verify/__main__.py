@@ -16,7 +16,7 @@ from tests.verify.rounds import Plan, run_rounds, stage
 
 COLUMNS: Final = (
     "fault", "posted", "accepted", "assessed", "alerted", "delivered", "lost", "repeated", "redelivered", "put_off",
-    "unanswered", "slowest_answer_s", "fault_s", "settled_s",
+    "unanswered", "slowest_answer_s", "fault_s", "settled_s", "lag", "died",
 )  # fmt: skip
 DEFAULT_OUT: Final = Path(".parts") / "verify.json"
 

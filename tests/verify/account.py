@@ -10,11 +10,13 @@ import psycopg
 
 from tests.parts.cluster import Cluster
 from tests.parts.receiver import Delivery, Receiver
-from tests.verify.load import Answers
+from tests.verify.load import ANSWER_S, Answers
 
 LOOK_S: Final = 0.25
 #: A message that came twice may come late: nothing is counted before so much quiet has passed.
 QUIET_S: Final = 2.0
+#: Lag is measured from time to time only, and told to the others.
+CAUGHT_UP_S: Final = 45.0
 
 _ASSESSED: Final = "SELECT incident_id, count(*), max(sequence) FROM assessments GROUP BY incident_id"
 _ALERTED: Final = "SELECT incident_id, count(DISTINCT alert_id), count(*) FROM alert_log GROUP BY incident_id"
@@ -26,7 +28,8 @@ class Account(msgspec.Struct, frozen=True):
     ``lost``: accepted, and not assessed, alerted and delivered. ``repeated``: assessed more than once, alerted more
     than once, or delivered under more than one webhook-id. ``redelivered`` came again under the same id, which a
     receiver recognises. ``unsigned``: deliveries whose signature does not hold. ``settled_s``: from the last report to
-    the last delivery.
+    the last delivery. ``lag`` and ``dead_letters``: what ``/status`` says in the end. ``died``: processes that ended of
+    their own accord.
     """
 
     fault: str
@@ -45,11 +48,15 @@ class Account(msgspec.Struct, frozen=True):
     slowest_answer_s: float
     settled_s: float
     fault_s: float
+    lag: int
+    dead_letters: int
+    died: list[str]
 
     @property
     def holds(self) -> bool:
-        """Nothing lost, nothing repeated, and no answer but those that are promised."""
-        return not (self.lost or self.repeated or self.unsigned or self.odd) and self.posted == self.accepted
+        """Nothing lost, nothing repeated, no answer but those that are promised, and all is as it was before."""
+        amiss = self.lost or self.repeated or self.unsigned or self.odd or self.died or self.lag or self.dead_letters
+        return not amiss and self.posted == self.accepted and self.slowest_answer_s < ANSWER_S
 
 
 def delivered_ids(deliveries: Sequence[Delivery]) -> dict[str, Counter[str]]:
@@ -76,6 +83,23 @@ def wait_settled(receiver: Receiver, path: str, expected: set[str], within_s: fl
     return within_s
 
 
+def wait_caught_up(cluster: Cluster, within_s: float) -> tuple[int, int]:
+    """The lag of all consumers and the dead letters, once there is neither; at most ``within_s``."""
+    deadline = time.monotonic() + within_s
+    while True:
+        lag, dead = ask_status(cluster)
+        if (lag, dead) == (0, 0) or time.monotonic() > deadline:
+            return lag, dead
+        time.sleep(LOOK_S)
+
+
+def ask_status(cluster: Cluster) -> tuple[int, int]:
+    with cluster.client() as client:
+        status = client.get("/status", headers={"accept": "application/json"}).json()
+    lags = [status["components"][kind].get("lag", 0) for kind in ("rules", "notify")]
+    return sum(lags), status["dead_letters"]
+
+
 def counted(cluster: Cluster, statement: str) -> dict[str, tuple[int, int]]:
     with psycopg.connect(cluster.database_uri) as connection:
         return {row[0]: (row[1], row[2]) for row in connection.execute(statement.encode())}
@@ -95,6 +119,7 @@ def draw_up(
     told = delivered_ids(deliveries)
     assessed, alerted = counted(cluster, _ASSESSED), counted(cluster, _ALERTED)
     accepted = {incident: external for external, incident in answers.accepted.items()}
+    lag, dead = wait_caught_up(cluster, CAUGHT_UP_S)
     done = [set(assessed), set(alerted), set(told)]
     return Account(
         fault=fault,
@@ -118,5 +143,8 @@ def draw_up(
         odd=answers.odd[:20],
         slowest_answer_s=round(answers.slowest_s, 2),
         fault_s=round(times[0], 1),
+        lag=lag,
+        dead_letters=dead,
+        died=[service.name for service in cluster.services if not service.running],
         settled_s=round(times[1], 1),
     )

@@ -5,8 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+import psutil
+import psycopg
+
+from services.shared.db.outgoing import LOCK
 from tests.parts.cluster import Cluster, Kind
 from tests.parts.receiver import Answer, Receiver
+from tests.parts.service import Service
 from tests.verify.load import Partner
 
 #: Between breaking and mending; long enough for load to meet the fault.
@@ -15,6 +20,8 @@ GAP_S: Final = 2.0
 SESSION_S: Final = 15.0
 #: What notify had claimed is anybody's once its lease of 30 s has ended.
 LEASE_S: Final = 45.0
+#: A session of the relay that is silent for 30 s is ended by the database.
+RELAY_S: Final = 40.0
 STOPPED_S: Final = 60.0
 #: Within the five seconds after which a message is tried again.
 OUTAGE_S: Final = 3.0
@@ -140,6 +147,32 @@ def _freeze(kind: Kind, seconds: float) -> Callable[[Stage], None]:
     return inject
 
 
+def _freeze_relay(stage: Stage) -> None:
+    """The process that has the right to relay stands still: its session with the database has to end first."""
+    frozen = relaying(stage.cluster)
+    frozen.pause()
+    try:
+        time.sleep(RELAY_S)
+    finally:
+        frozen.resume()
+
+
+def relaying(cluster: Cluster) -> Service:
+    """The process whose session holds the lock of the one relay."""
+    with psycopg.connect(cluster.database_uri) as connection:
+        (port,) = connection.execute(_RELAY.encode(), (LOCK >> 32, LOCK & 0xFFFFFFFF)).fetchone() or (None,)
+    for service in cluster.services:
+        if port in {found.laddr.port for found in psutil.Process(service.pid).net_connections("tcp")}:
+            return service
+    raise LookupError("no process of ours relays")
+
+
+_RELAY: Final = (
+    "SELECT client_port FROM pg_locks JOIN pg_stat_activity USING (pid)"
+    " WHERE locktype = 'advisory' AND granted AND classid = %s AND objid = %s"
+)
+
+
 FAULTS: Final = (
     Fault("nothing", "no fault: the measure of the others", _nothing),
     Fault("kill-ingest", "kill -9 of each ingest in turn", _kill("ingest")),
@@ -156,5 +189,6 @@ FAULTS: Final = (
     Fault("receiver-429", "the receiver answers 429 with Retry-After", _receiver(status=429, retry_after=7)),
     Fault("receiver-hangs", "the receiver does not answer", _receiver(status=504, hang=True)),
     Fault("rules-frozen", "SIGSTOP of a rules process beyond its session", _freeze("rules", SESSION_S)),
+    Fault("relay-frozen", "SIGSTOP of the process that relays, beyond its session", _freeze_relay),
     Fault("notify-frozen", "SIGSTOP of a notify process beyond its lease", _freeze("notify", LEASE_S)),
 )
