@@ -65,7 +65,7 @@ def build_router(bench: Bench, database: Database, clock: Clock) -> APIRouter:
 
     @router.get("/v1/assessments")
     @describe(
-        "Current assessments, by the time of the incident",
+        "Current assessments, by the time of the incident; a partner sees those of its own",
         answers={200: Page},
         example={"items": [ASSESSMENT]},
         query={
@@ -74,19 +74,19 @@ def build_router(bench: Bench, database: Database, clock: Clock) -> APIRouter:
             "from": "incidents that end at or after this time",
             "to": "incidents that begin before this time",
         },
-        roles=("monitor",),
+        roles=("partner", "monitor"),
     )
     async def current(request: Request) -> Response:
-        who(request, "monitor")
+        principal = who(request)
         limit = page_size(request)
-        wanted = _wanted(request)
+        wanted = _wanted(request, principal.name if principal.role == "partner" else None)
         found: Sequence[Assessment] = await database.read(partial(sql.load_current, wanted=wanted, limit=limit + 1))
         return reply(make_page(found, limit, lambda a: (parse_instant(a.occurred.start), a.incident_id)))
 
     return router
 
 
-def _wanted(request: Request) -> sql.Wanted:
+def _wanted(request: Request, partner: str | None) -> sql.Wanted:
     query = request.query_params
     errors: list[FieldError] = []
     verdict = query.get("verdict")
@@ -96,7 +96,7 @@ def _wanted(request: Request) -> sql.Wanted:
     if errors:
         raise Problem(422, "Not valid", errors=errors)
     after: Any = decode_cursor(request, int, str)
-    return sql.Wanted(verdict, query.get("truce"), times["from"], times["to"], after)
+    return sql.Wanted(verdict, query.get("truce"), times["from"], times["to"], after, partner)
 
 
 def _time(text: str | None, name: str, errors: list[FieldError]) -> int | None:

@@ -134,19 +134,23 @@ def load_history(
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Filters of the list of current assessments; instants; ``after`` is (occurred_from, incident_id)."""
+    """Filters of the list of current assessments; instants; ``after`` is (occurred_from, incident_id); ``partner``
+    whose incidents they are."""
 
     verdict: str | None = None
     truce: str | None = None
     start: int | None = None
     end: int | None = None
     after: tuple[int, str] | None = None
+    partner: str | None = None
 
 
 def load_current(connection: Connection, wanted: Wanted, limit: int) -> list[Assessment]:
     """The current assessments that match, by the incident's start and id."""
     join = (assessments.c.incident_id == judged.c.incident_id) & (assessments.c.sequence == judged.c.sequence)
     statement = select(assessments.c.body).join(judged, join)
+    if wanted.partner is not None:
+        statement = statement.where(judged.c.partner == wanted.partner)
     if wanted.verdict is not None:
         statement = statement.where(judged.c.verdict == wanted.verdict)
     if wanted.truce is not None:
