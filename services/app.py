@@ -75,9 +75,14 @@ async def _assemble(
     await asyncio.to_thread(upgrade, database.engine)
     graveyard = Graveyard(database, clock)
     log = await open_log(settings, database, graveyard, clock)
-    runtime = Runtime(settings, clock, database, log.bus, KeyRing(clock), graveyard, metrics)
-    first_key = await services.ingest.bootstrap.prepare_keys(runtime)
-    built = [await BUILDERS[name](runtime) for name in names]
+    try:
+        runtime = Runtime(settings, clock, database, log.bus, KeyRing(clock), graveyard, metrics)
+        built = [await BUILDERS[name](runtime) for name in names]
+        # Last, since a key that is to be shown once must not be made by a start that fails.
+        first_key = await services.ingest.bootstrap.prepare_keys(runtime)
+    except BaseException:
+        await log.bus.close()
+        raise
     overview = Overview(runtime, built, log.board)
     front = Service(name="front", router=APIRouter(), tasks=[overview.run, *log.tasks], stop=log.stop)
     return Assembly(runtime, [*built, front], build_asgi(runtime, built, overview), first_key)
@@ -103,7 +108,12 @@ async def open_log(settings: Settings, database: Database, graveyard: Graveyard,
     await kafka.start()
     relay = Relay(Outgoing(settings.database_url), kafka, partial(graveyard.bury, "relay"), clock.sleep)
     board = Board(kafka, clock, f"{socket.gethostname()}-{new_id()}")
-    return Log(kafka, board, [relay.run], [await kafka.tail(SERVICE_STATUS, board.hear)])
+    try:
+        stop_hearing = await kafka.tail(SERVICE_STATUS, board.hear)
+    except BaseException:
+        await kafka.close()
+        raise
+    return Log(kafka, board, [relay.run], [stop_hearing])
 
 
 def build_asgi(runtime: Runtime, built: Sequence[Service], overview: Overview) -> ASGIApp:

@@ -46,11 +46,11 @@ async def prepare_keys(runtime: Runtime) -> str | None:
 
     Returns the secret of a key that was made here, to be shown once.
     """
+    await feed_keys(runtime)
     first = await ensure_key(runtime)
     for key in await runtime.database.read(lambda connection: SqlKeys(connection).all()):
         # What was revoked is so whatever the log ends with: a relay that was stopped in mid-batch may repeat itself.
         runtime.keys.apply(key)
-    await feed_keys(runtime)
     return first
 
 
