@@ -16,7 +16,7 @@ from schemas.envelope import Event
 from schemas.events import IncidentReported
 from schemas.examples import REPORT
 from schemas.report import Report
-from schemas.topics import DEAD_SUFFIX, INCIDENTS, TOPICS
+from schemas.topics import DEAD_SUFFIX, INCIDENTS, SERVICE_STATUS, TOPICS
 from services.shared.bus.dead import Graveyard
 from services.shared.clock import SystemClock
 from services.shared.config import normal_url
@@ -86,6 +86,10 @@ def test_poison_stops_nobody_and_is_listed_with_its_reason(cluster: Cluster, cli
     assert again["id"] == letter["id"]
 
 
+def buried(client: httpx.Client) -> set[str]:
+    return {letter["event_id"] for letter in every(client, "/v1/dead-letters")}
+
+
 def find_letter(client: httpx.Client, event_id: str, after: str = "") -> Json | None:
     letters = every(client, "/v1/dead-letters")
     return next((one for one in letters if one["event_id"] == event_id and one["died_at"] > after), None)
@@ -126,6 +130,8 @@ def test_poison_on_any_topic_leaves_every_process_at_work(cluster: Cluster, clie
     eventually(lambda: statuses(cluster, made["key"]) == {200}, 10)
     wait_assessed(client, [post(client, f"after-{topic}-{n}") for n in range(5)])
     assert all(service.running for service in cluster.services)
+    if topic != SERVICE_STATUS.name:
+        eventually(lambda: buried(client) >= {f"{topic}-broken", f"{topic}-tombstone"}, 10)
 
 
 @pytest.mark.timeout(60)

@@ -9,7 +9,7 @@ import psutil
 import psycopg
 
 from services.shared.db.outgoing import LOCK
-from tests.parts.cluster import Cluster, Kind
+from tests.parts.cluster import KINDS, Cluster, Kind
 from tests.parts.receiver import Answer, Receiver
 from tests.parts.service import Service
 from tests.verify.load import Partner
@@ -99,9 +99,9 @@ def _database_killed(stage: Stage) -> None:
 
 
 def _rebalance(stage: Stage) -> None:
-    """Members come and go while a burst is being worked off."""
+    """Processes of each service come and go while a burst is being worked off."""
     cluster = stage.cluster
-    for kind in ("rules", "notify"):
+    for kind in KINDS:
         stage.partner.burst(BURST)
         one_more = cluster.add(kind)
         stage.partner.burst(BURST)
@@ -183,7 +183,7 @@ FAULTS: Final = (
     Fault("broker-stopped", "SIGSTOP of the broker for 60 s", _broker_stopped),
     Fault("database-restarted", "PostgreSQL stopped and started", _database_restarted, short=True),
     Fault("database-killed", "kill -9 of PostgreSQL, and a restart", _database_killed),
-    Fault("rebalance", "members of rules and notify come and go during a burst", _rebalance),
+    Fault("rebalance", "processes of each service come and go during a burst", _rebalance),
     Fault("two-notify", "two notify find one backlog", _two_on_one_backlog),
     Fault("receiver-500", "the receiver answers 500", _receiver(status=500)),
     Fault("receiver-429", "the receiver answers 429 with Retry-After", _receiver(status=429, retry_after=7)),
