@@ -17,6 +17,7 @@ from services.shared.bus.kafka_topics import create_topics, new_topic
 from services.shared.bus.port import Bus, Consumer, Received
 from services.shared.db.engine import Database
 from services.shared.db.tables import metadata
+from services.shared.failures import RetryLaterError
 from tests.parts.kafka import Kafka
 
 _numbers = itertools.count()
@@ -201,6 +202,24 @@ async def test_a_tail_has_caught_up_when_it_returns_and_follows_from_there(log: 
     await stop()
     await log.put(32)
     assert seen == [f"e{n}" for n in range(32)]
+
+
+async def test_what_a_tail_cannot_take_yet_is_offered_again_and_nothing_overtakes_it(log: Log) -> None:
+    seen: list[str] = []
+    tries = itertools.count()
+
+    async def on_event(event: Event) -> None:
+        if event.id == "e1" and next(tries) < 2:
+            raise RetryLaterError("the database is away")
+        seen.append(event.id)
+
+    stop = await log.bus.tail(log.topic, on_event)
+    await log.put(1, 2)
+    async with asyncio.timeout(20):
+        while len(seen) < 2:  # noqa: ASYNC110 - a log offers no event to wait for
+            await asyncio.sleep(0.01)
+    await stop()
+    assert seen == ["e1", "e2"]
 
 
 async def test_a_tail_of_an_empty_topic_returns(log: Log) -> None:

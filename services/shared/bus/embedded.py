@@ -14,6 +14,7 @@ from sqlalchemy import Connection, delete, exists, func, select
 from schemas.envelope import Event
 from schemas.instants import HOUR, format_instant
 from schemas.topics import TOPICS, Topic
+from services.shared.bus.following import follow
 from services.shared.bus.port import Received
 from services.shared.clock import Clock
 from services.shared.db import outbox
@@ -30,6 +31,8 @@ SAVE_S: Final = 0.2
 #: What every group is done with is kept this long, for a look at what happened.
 KEPT: Final = 24 * HOUR
 TRIM_S: Final = 3600.0
+#: A follower is woken by what comes; this is only how long it waits at a time.
+FOLLOW_S: Final = 60.0
 #: Before the end of the log is known, no position is past it.
 _UNKNOWN: Final = 2**62
 
@@ -93,12 +96,7 @@ class EmbeddedBus:
             for received in batch:
                 await on_event(received.event)
 
-        async def follow() -> None:
-            while True:
-                for received in await reader.fetch(1000, 60):
-                    await on_event(received.event)
-
-        task = asyncio.create_task(follow(), name=f"tail {topic.name}")
+        task = asyncio.create_task(follow(reader, on_event, asyncio.sleep, FOLLOW_S), name=f"tail {topic.name}")
 
         async def stop() -> None:
             task.cancel()

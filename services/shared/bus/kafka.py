@@ -12,8 +12,9 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 
 from schemas.envelope import Event
 from schemas.topics import Topic
+from services.shared.bus.following import follow
 from services.shared.bus.kafka_endings import end_producer
-from services.shared.bus.kafka_reader import KafkaReader, follow
+from services.shared.bus.kafka_reader import KafkaReader
 from services.shared.bus.kafka_records import headers_of, partition_of
 from services.shared.bus.kafka_topics import create_topics, new_topics
 from services.shared.failures import NeverRetryError, RetryLaterError
@@ -22,6 +23,8 @@ from services.shared.failures import NeverRetryError, RetryLaterError
 PUBLISH_S: Final = 4.0
 HEALTH_S: Final = 1.0
 BATCH_BYTES: Final = 256 * 1024
+#: A follower looks for trouble this often when nothing comes.
+FOLLOW_S: Final = 1.0
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -72,7 +75,7 @@ class KafkaBus:
         except BaseException:
             await reader.close()
             raise
-        task = asyncio.create_task(follow(reader, on_event, self._sleep), name=f"tail {topic.name}")
+        task = asyncio.create_task(follow(reader, on_event, self._sleep, FOLLOW_S), name=f"tail {topic.name}")
 
         self._tails[task] = reader
         return partial(self._end_tail, task)

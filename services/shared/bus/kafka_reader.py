@@ -6,7 +6,7 @@ no records. So whoever reads nothing for a while asks where the log ends, and co
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -213,27 +213,3 @@ class KafkaReader:
         self._committed.clear()
         if inner is not None:
             await end_consumer(inner)
-
-
-async def follow(
-    reader: KafkaReader, on_event: Callable[[Any], Awaitable[None]], pause: Callable[[float], Awaitable[None]]
-) -> None:
-    """Hand on everything that comes, for ever. What ``on_event`` cannot take yet is offered again."""
-    while True:
-        try:
-            for received in await reader.fetch(1000, 1.0):
-                await _offered(received, on_event, pause)
-        except RetryLaterError as error:
-            log.info("following waits: %s", error)
-            await pause(0.5)
-
-
-async def _offered(
-    received: Received, on_event: Callable[[Any], Awaitable[None]], pause: Callable[[float], Awaitable[None]]
-) -> None:
-    while True:
-        try:
-            return await on_event(received.event)
-        except RetryLaterError as error:
-            log.info("an event of %s is offered again: %s", received.event.topic, error)
-            await pause(0.5)
