@@ -246,6 +246,30 @@ async def test_a_partition_that_is_lost_while_its_place_is_asked_for_is_no_error
         await reader.close()
 
 
+async def test_what_another_member_did_while_it_had_a_partition_is_no_lag_when_it_comes_back(kafka: Kafka) -> None:
+    topic = await fresh_topic(kafka, partitions=2)
+    async with opened(kafka) as bus:
+        one, other = await bus.consumer(topic, "g"), await bus.consumer(topic, "g")
+        mine: list[Received] = []
+        reading = asyncio.create_task(drain(one, mine))
+        await bus.publish([event(topic, n) for n in range(8)])
+        await until(lambda: len(mine) == 8, 30)
+        assert await one.lag() == 0
+        theirs: list[Received] = []
+        helping = asyncio.create_task(drain(other, theirs))
+        await until(lambda: len(one.partitions) == len(other.partitions) == 1, 30)
+        (gone,) = other.partitions
+        await bus.publish([event(topic, n) for n in range(8, 40) if partition_of(f"k{n}", 2) == gone])
+        await until(lambda: len(theirs) > 5, 30)
+        await asyncio.sleep(0.5)  # for the last commit, of which nothing tells
+        helping.cancel()
+        await other.close()
+        await until(lambda: len(one.partitions) == 2, 30)
+        assert await one.lag() == 0
+        reading.cancel()
+        await one.close()
+
+
 def lose_a_partition_when_asked(reader: KafkaReader) -> None:
     """As in a rebalance: between the question where the log ends and the question where the reader stands."""
     inner = reader._inner

@@ -6,10 +6,10 @@ no records. So whoever reads nothing for a while asks where the log ends, and co
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from typing import Any, Final
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, RebalanceInProgressError
 
 from schemas.topics import Topic
@@ -86,8 +86,6 @@ class KafkaReader:
         if inner is None:
             raise RetryLaterError(f"kafka: {self._topic} is not being read yet")
         mine = inner.assignment()
-        # What another member had for a while was committed by that one.
-        self._committed = {tp: offset for tp, offset in self._committed.items() if tp in mine}
         try:
             ends = await self._asked(inner.end_offsets(mine))
             done = {tp: await self._done_with(inner, tp) for tp in mine}
@@ -173,10 +171,8 @@ class KafkaReader:
         return self._inner
 
     def _made(self) -> AIOKafkaConsumer:
-        topics = [self._topic] if self._group is not None else []
-        listener = {} if self._group is None else {"group_id": self._group}
-        return AIOKafkaConsumer(
-            *topics,
+        made = AIOKafkaConsumer(
+            group_id=self._group,
             bootstrap_servers=self._bootstrap,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
@@ -186,8 +182,10 @@ class KafkaReader:
             fetch_max_wait_ms=200,
             retry_backoff_ms=100,
             metadata_max_age_ms=30_000,
-            **listener,
         )
+        if self._group is not None:
+            made.subscribe([self._topic], listener=_Anew(self._committed))
+        return made
 
     async def _assign_all(self, inner: AIOKafkaConsumer) -> None:
         partitions = await inner._client._wait_on_metadata(self._topic)
@@ -213,3 +211,16 @@ class KafkaReader:
         self._committed.clear()
         if inner is not None:
             await end_consumer(inner)
+
+
+class _Anew(ConsumerRebalanceListener):  # type: ignore[misc]
+    """What a member knows of committed offsets ends with each assignment: another one may have gone on from them."""
+
+    def __init__(self, committed: Offsets) -> None:
+        self._committed = committed
+
+    def on_partitions_revoked(self, _revoked: Iterable[TopicPartition]) -> None:
+        """A batch under way is finished all the same: whoever has its partitions now repeats it, harmlessly."""
+
+    def on_partitions_assigned(self, _assigned: Iterable[TopicPartition]) -> None:
+        self._committed.clear()
