@@ -44,6 +44,7 @@ class Loop:
     failing: str | None = None
     stopping: bool = False
     busy: bool = False
+    _uncommitted: Sequence[Received] = ()
 
     async def run(self) -> None:
         """Until cancelled or stopped; what was fetched and not committed is handed out again next time."""
@@ -59,16 +60,24 @@ class Loop:
 
     async def step(self, wait_s: float) -> int:
         """One batch through; returns how many events it held. Raises RetryLaterError from fetch and commit."""
+        await self._commit_left_over()
         batch = await self.consumer.fetch(self.limit, wait_s)
         if batch:
             self.busy = True
             try:
                 await self._work_off(batch)
-                await self.consumer.commit(batch)
+                self._uncommitted = batch
+                await self._commit_left_over()
             finally:
                 self.busy = False
             self.handled += len(batch)
         return len(batch)
+
+    async def _commit_left_over(self) -> None:
+        """What the log could not note down while it was away, it notes down when it is back: nothing else may come."""
+        if self._uncommitted:
+            await self.consumer.commit(self._uncommitted)
+            self._uncommitted = ()
 
     async def _work_off(self, batch: Sequence[Received]) -> None:
         events = [received.event for received in batch]
