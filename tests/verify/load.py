@@ -37,7 +37,11 @@ def numbered(name: str, number: int) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class Answers:
-    """What the partner was told. ``accepted``: the incident of each external id that got a 202 or 200."""
+    """What the partner was told. ``accepted``: the incident of each external id that got a 202 or 200.
+
+    ``unanswered``: refused or cut off, by a process that was killed or stands still; a gateway would try the next one.
+    ``slowest_s``: of the posts that were answered.
+    """
 
     accepted: dict[str, str] = field(default_factory=dict)
     put_off: int = 0
@@ -122,7 +126,6 @@ class Partner:
         except httpx.TransportError:
             with self._lock:
                 answers.unanswered += 1
-                answers.slowest_s = max(answers.slowest_s, time.monotonic() - began)
             return False
         with self._lock:
             answers.slowest_s = max(answers.slowest_s, time.monotonic() - began)
