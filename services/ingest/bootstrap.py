@@ -34,6 +34,8 @@ from services.shared.security import new_secret
 #: Idempotency-Keys are remembered for this long after their first use, and forgotten within the hour after it.
 REMEMBERED: Final = 48 * HOUR
 SWEEP_S: Final = 3600.0
+#: Verdicts show in lists this much later, so that many are written at once.
+SHOWN_WITHIN_S: Final = 0.05
 #: Every process follows the keys; all bury under one name what none can read.
 KEYS_FOLLOWER: Final = "keys"
 DEAD_INCIDENTS: Final = Topic(
@@ -87,7 +89,7 @@ async def build(runtime: Runtime) -> Service:
     router.include_router(build_operator_router(runtime))
     waiting = Waiting(database, runtime.clock)
     loops = [
-        await runtime.loop(ASSESSMENTS, "ingest.assessments", _Follower(runtime).assessments),
+        await runtime.loop(ASSESSMENTS, "ingest.assessments", _Follower(runtime).assessments, linger_s=SHOWN_WITHIN_S),
         await runtime.loop(DEAD_INCIDENTS, "ingest.dead", _Follower(runtime).deaths),
         await runtime.loop(AUDIT, "ingest.audit", _Follower(runtime).audit),
     ]

@@ -32,6 +32,8 @@ MOST: Final = 100_000
 PROMPT: Final = 128
 IN_FLIGHT: Final = 480
 WATCH_S: Final = 0.25
+#: Outcomes gather for so long before they are recorded.
+RECORDING_LINGERS_S: Final = 0.005
 #: When a message is looked at again that could not be made.
 LATER_S: Final = 2
 
@@ -290,9 +292,10 @@ class Dispatcher:
             self._recording = asyncio.create_task(self._record(), name="record attempts")
 
     async def _record(self) -> None:
-        """Record outcomes in batches: whatever came while the last batch was being written is the next."""
+        """Record outcomes in batches: what came within a moment, or while the last batch was being written."""
         try:
             while self._outcomes:
+                await asyncio.sleep(RECORDING_LINGERS_S)
                 batch, self._outcomes = self._outcomes, []
                 await self._keep(batch)
                 self._size -= len(batch)

@@ -37,7 +37,7 @@ class Runtime:
     graveyard: Graveyard
     metrics: Metrics = field(default_factory=make_metrics)
 
-    async def loop(self, topic: Any, group: str, handle: Handle, limit: int = 200) -> Loop:
+    async def loop(self, topic: Any, group: str, handle: Handle, limit: int = 200, linger_s: float = 0.0) -> Loop:
         """A consuming loop of this process in ``group``, named after it."""
 
         async def bury(event: Event, reason: str) -> None:
@@ -50,6 +50,7 @@ class Runtime:
             bury=bury,
             limit=limit,
             sleep=self.clock.sleep,
+            linger_s=linger_s,
         )
 
     async def tail(self, topic: Topic, name: str, on_event: OnEvent) -> Callable[[], Awaitable[None]]:
