@@ -81,7 +81,7 @@ def bound(side: str) -> Json:
 
 def wait_version(cluster: Cluster, version: int) -> None:
     """Until every rules process judges by this version of the registry."""
-    eventually(lambda: {evaluated(service) for service in cluster.of("rules")} == {version}, WITHIN_S)
+    eventually(lambda: {evaluated(service) for service in cluster.of("rules")} == {version}, 20)
 
 
 def evaluated(service: Service) -> int:
