@@ -13,7 +13,7 @@ from services.rules.domain.alerting import AlertState
 from services.shared.db.bulk import insert_rows, select_by_key, upsert_rows
 from services.shared.db.tables import metadata
 
-#: One row an incident: the revision last judged, as it was reported, and its last alert.
+#: One row an incident: the revision last judged, as it was reported, and its last alert, without words.
 judged = Table(
     "judged",
     metadata,
@@ -58,7 +58,7 @@ class Standing:
 class Judgement:
     """One assessment to be kept, with the event that it judged (bytes as received) and the alert state after it.
 
-    ``body`` and ``alert_body`` are the assessment and the alert as JSON: written once, stored and published.
+    ``body`` is the assessment as JSON, written once, stored and published; ``alert_body`` the alert's, without words.
     """
 
     sequence: int

@@ -15,7 +15,7 @@ from schemas.envelope import Event
 from schemas.events import IncidentReported
 from schemas.topics import ALERTS, ASSESSMENTS
 from services.rules import sql
-from services.rules.domain.alerting import AlertState, decide_alert
+from services.rules.domain.alerting import AlertState, decide_alert, without_words
 from services.rules.domain.evaluate import Case, Judge
 from services.rules.domain.model import Registry
 from services.rules.domain.telling import Teller
@@ -113,8 +113,8 @@ def judge_next(
     if decided is None:
         alert_body = None if standing is None else standing.alert_body
     else:
-        alert_body = _encode(decided.alert)
-        told.append(_alerted(decided, alert_body))
+        alert_body = _encode(without_words(decided.alert))
+        told.append(_alerted(decided, _encode(decided.alert)))
     return sql.Judgement(sequence, partner, assessment, body, event, decided or last, alert_body), told
 
 

@@ -81,6 +81,11 @@ def changes_between(before: Alert, after: Alert) -> tuple[Change, ...]:
     )
 
 
+def without_words(alert: Alert) -> Alert:
+    """As much of an alert as the next decision about its incident looks at."""
+    return msgspec.structs.replace(alert, changes=(), reasons=(), areas=(), texts={}, names={})
+
+
 def _raised(last: AlertState | None, assessment: Assessment, around: Surroundings) -> AlertState:
     episode = 1 if last is None else last.episode + 1
     thread = thread_id(assessment.incident_id) if last is None else last.alert.thread
