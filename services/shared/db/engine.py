@@ -216,7 +216,8 @@ def _prepare_sqlite(connection: Any, _record: ConnectionPoolEntry) -> None:
         "wal_autocheckpoint=0",
         "foreign_keys=ON",
         "temp_store=MEMORY",
-        "cache_size=-32000",
-        "mmap_size=268435456",
+        # Kilobytes for each connection. The file is not mapped: the process would seem to grow with it, for no speed.
+        "cache_size=-8000",
+        "mmap_size=0",
     ):
         connection.execute(f"PRAGMA {pragma}")
