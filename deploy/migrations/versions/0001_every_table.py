@@ -30,7 +30,6 @@ def upgrade() -> None:
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_alert_log")),
     )
-    op.create_index(op.f("ix_alert_log_event_id"), "alert_log", ["event_id"], unique=False)
     op.create_index(op.f("ix_alert_log_incident_id"), "alert_log", ["incident_id"], unique=False)
     op.create_index(op.f("ix_alert_log_recorded_at"), "alert_log", ["recorded_at"], unique=False)
     op.create_index(op.f("ix_alert_log_thread"), "alert_log", ["thread"], unique=False)
@@ -482,6 +481,5 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_alert_log_thread"), table_name="alert_log")
     op.drop_index(op.f("ix_alert_log_recorded_at"), table_name="alert_log")
     op.drop_index(op.f("ix_alert_log_incident_id"), table_name="alert_log")
-    op.drop_index(op.f("ix_alert_log_event_id"), table_name="alert_log")
     op.drop_table("alert_log")
     # ### end Alembic commands ###

@@ -60,7 +60,7 @@ alert_log = Table(
     Column("severity", Text, nullable=False),
     Column("incident_id", Text, nullable=False, index=True),
     Column("thread", Text, nullable=False, index=True),
-    Column("event_id", Text, nullable=False, index=True),
+    Column("event_id", Text, nullable=False),
     Column("recorded_at", BigInteger, nullable=False, index=True),
     Column("body", LargeBinary, nullable=False),
     Index("uq_alert_log_alert_id_revision", "alert_id", "revision", unique=True),
