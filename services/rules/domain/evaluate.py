@@ -5,7 +5,7 @@ Pure: ``now`` is the caller's, and stands in the assessment without deciding any
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from threading import Lock
 
 from schemas.assessments import Assessment, Finding, Interval, Link, Reason, ResolvedParty, ResolvedPlace, SourceRef
@@ -64,7 +64,8 @@ class Judge:
         self._reasons = Reasons(registry)
         presences = Presences(registry, self._ground.number, self._roll)
         self._checks = Checks(presences, Scales(self._roll, presences, self._reasons), self._reasons)
-        self._terms = [Terms(truce, self._ground.number) for truce in truces]
+        # Of many truces, few are ever asked.
+        self._terms = cache(lambda number: Terms(truces[number], self._ground.number))
         self._whole_timeline = lru_cache(maxsize=_KEPT_TIMELINES)(self._timeline_of_whole)
         self._latest: dict[Shape, Footprint] = {}
         # Prepared geometries index themselves when first asked, with the interpreter's lock released.
@@ -128,7 +129,7 @@ class Judge:
             source=certainty.level_of_grade(report.source.grade),
             corroborated=case.corroborated,
         )
-        judged = [] if case.retracted is not None else [self._judge(self._terms[n], incident) for n in truces]
+        judged = [] if case.retracted is not None else [self._judge(self._terms(n), incident) for n in truces]
         verdict, level = _overall([one.finding for one in judged])
         return Assessment(
             incident_id=case.incident_id,
