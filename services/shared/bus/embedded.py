@@ -24,8 +24,9 @@ from services.shared.db.tables import positions
 from services.shared.db.upsert import upsert
 from services.shared.failures import RetryLaterError
 
-#: Recent events kept per topic, in memory.
+#: Recent events kept per topic, in memory: so many, and of their data so many bytes.
 RECENT: Final = 4096
+RECENT_BYTES: Final = 8 * 1024 * 1024
 #: How far groups have come is written this often, and at the end. What a crash leaves unwritten is handed out again.
 SAVE_S: Final = 0.2
 #: What every group is done with is kept this long, for a look at what happened.
@@ -47,13 +48,15 @@ class _Recent:
     def __init__(self, after: int) -> None:
         self.events: deque[tuple[int, Event]] = deque()
         self.after = after
-        self.dropped = 0
+        self.dropped = self.size = 0
         self.arrived = asyncio.Event()
 
     def add(self, seq: int, event: Event) -> None:
         self.events.append((seq, event))
-        if len(self.events) > RECENT:
-            self.dropped = self.events.popleft()[0]
+        self.size += len(event.data)
+        while len(self.events) > RECENT or self.size > RECENT_BYTES:
+            self.dropped, gone = self.events.popleft()
+            self.size -= len(gone.data)
             self.after = max(self.after, self.dropped)
 
     def since(self, seq: int, limit: int) -> list[tuple[int, Event]]:

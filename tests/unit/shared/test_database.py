@@ -8,6 +8,7 @@ from sqlalchemy import Connection, text
 
 from schemas.envelope import Event
 from schemas.topics import INCIDENTS, Topic
+from services.shared.bus import embedded
 from services.shared.bus.embedded import EmbeddedBus
 from services.shared.db.engine import Database
 from services.shared.db.tables import metadata
@@ -84,4 +85,22 @@ async def test_positions_are_written_soon_and_at_the_end(tmp_path: Path) -> None
     after = EmbeddedBus(database)
     again = await after.consumer(INCIDENTS, "g")
     assert [r.event.id for r in await again.fetch(10, 1)] == ["id3"]
+    await database.close()
+
+
+async def test_what_is_too_much_for_the_short_memory_is_read_from_the_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded, "RECENT_BYTES", 5)
+    database = Database(f"sqlite:///{tmp_path}/a.db")
+    metadata.create_all(database.engine)
+    bus = EmbeddedBus(database)
+    consumer = await bus.consumer(INCIDENTS, "g")
+    assert await consumer.fetch(10, 0) == []
+    await bus.publish([event(n) for n in range(9)])
+    assert len((await bus.watch(INCIDENTS.name)).events) == 2
+    found = [*await consumer.fetch(4, 1), *await consumer.fetch(4, 1), *await consumer.fetch(4, 1)]
+    assert [r.event.id for r in found] == [f"id{n}" for n in range(9)]
+    await bus.publish([event(9)])
+    assert [r.event.id for r in await consumer.fetch(4, 1)] == ["id9"]
     await database.close()
