@@ -18,7 +18,8 @@ from services.shared.bus.following import follow
 from services.shared.bus.port import Received
 from services.shared.clock import Clock
 from services.shared.db import outbox
-from services.shared.db.engine import Database, Numbered
+from services.shared.db.engine import Database
+from services.shared.db.put_out import PutOut
 from services.shared.db.tables import outbox as log
 from services.shared.db.tables import positions
 from services.shared.db.upsert import upsert
@@ -58,6 +59,12 @@ class _Recent:
             self.dropped, gone = self.events.popleft()
             self.size -= len(gone.data)
             self.after = max(self.after, self.dropped)
+
+    def forget(self, seq: int) -> None:
+        """Up to ``seq`` there are events that were too many to be held."""
+        self.events.clear()
+        self.size, self.dropped = 0, seq
+        self.after = max(self.after, seq)
 
     def since(self, seq: int, limit: int) -> list[tuple[int, Event]]:
         first = len(self.events)
@@ -169,8 +176,12 @@ class EmbeddedBus:
                 memory.after = max(end, memory.dropped)
         return self._recent[topic]
 
-    def _remember(self, events: Numbered) -> None:
-        for seq, event in events:
+    def _remember(self, put_out: PutOut) -> None:
+        for topic, seq in put_out.left_out.items():
+            if (memory := self._recent.get(topic)) is not None:
+                memory.forget(seq)
+                memory.arrived.set()
+        for seq, event in put_out.events:
             memory = self._recent.get(event.topic)
             if memory is not None:
                 memory.add(seq, event)

@@ -20,12 +20,11 @@ from sqlalchemy.engine import Engine, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from schemas.envelope import Event
+from services.shared.db.put_out import PutOut
 from services.shared.failures import RetryLaterError
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
-Numbered = list[tuple[int, Event]]
 
 MAX_GROUP: Final = 64
 READERS: Final = 4
@@ -57,7 +56,7 @@ class Database:
         self._reader_engine = _engine(url, writer=False)
         self._queue: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="db-read")
-        self._hooks: list[Callable[[Numbered], None]] = []
+        self._hooks: list[Callable[[PutOut], None]] = []
         self._synced = True
         self._thread = threading.Thread(target=self._run, name="db-write", daemon=True)
         self._thread.start()
@@ -71,7 +70,7 @@ class Database:
         """For migrations and tests; use cases go through :meth:`read` and :meth:`write`."""
         return self._writer_engine
 
-    def on_commit(self, hook: Callable[[Numbered], None]) -> None:
+    def on_commit(self, hook: Callable[[PutOut], None]) -> None:
         """Have ``hook`` called on the event loop, after each commit, with the events that the commit put out."""
         self._hooks.append(hook)
 
@@ -123,7 +122,7 @@ class Database:
 
     def _commit_group(self, group: list[_Unit]) -> None:
         try:
-            results, events = self._transact(group)
+            results, put_out = self._transact(group)
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is handed to whoever asked
             if len(group) == 1:
                 _answer(group[0].loop, [(group[0], _translated(error))], ok=False)
@@ -134,19 +133,19 @@ class Database:
         loop = group[0].loop
         if loop.is_closed():
             return
-        loop.call_soon_threadsafe(self._committed, list(zip(group, results, strict=True)), events)
+        loop.call_soon_threadsafe(self._committed, list(zip(group, results, strict=True)), put_out)
 
-    def _transact(self, group: list[_Unit]) -> tuple[list[Any], Numbered]:
+    def _transact(self, group: list[_Unit]) -> tuple[list[Any], PutOut | None]:
         with self._writer_engine.connect() as connection:
             if self.is_log:
                 self._set_sync(connection, any(unit.durable for unit in group))
-            connection.info.pop("events", None)
+            connection.info.pop("put_out", None)
             with connection.begin() as transaction:
                 results = [unit.work(connection) for unit in group]
                 begin = perf_counter()
                 transaction.commit()
             self._observe_commit(perf_counter() - begin)
-            return results, connection.info.pop("events", [])
+            return results, connection.info.pop("put_out", None)
 
     def _set_sync(self, connection: Connection, durable: bool) -> None:
         if durable == self._synced:
@@ -156,10 +155,10 @@ class Database:
         driver.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
         self._synced = durable
 
-    def _committed(self, answers: list[tuple[_Unit, Any]], events: Numbered) -> None:
-        if events:
+    def _committed(self, answers: list[tuple[_Unit, Any]], put_out: PutOut | None) -> None:
+        if put_out is not None:
             for hook in self._hooks:
-                hook(events)
+                hook(put_out)
         for unit, result in answers:
             if not unit.future.done():
                 unit.future.set_result(result)

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, func, select, text
 
 from schemas.envelope import Event
 from services.shared.db.bulk import insert_rows
+from services.shared.db.put_out import PutOut
 from services.shared.db.tables import outbox, positions
 
 #: The channel on which PostgreSQL tells the relay that rows committed.
@@ -21,15 +22,15 @@ def append(connection: Connection, events: Sequence[Event]) -> None:
     """Put ``events`` out, in this order, when the surrounding transaction commits."""
     if not events:
         return
-    numbered = connection.info.setdefault("events", [])
+    put_out: PutOut = connection.info.setdefault("put_out", PutOut())
     if connection.dialect.name == "sqlite":
         seq = _next_seq(connection)
         connection.info["seq"] = seq + len(events)
         insert_rows(connection, outbox, ("seq", *_COLUMNS), [(seq + i, *_row(e)) for i, e in enumerate(events)])
-        numbered.extend((seq + i, e) for i, e in enumerate(events))
+        put_out.add((seq + i, e) for i, e in enumerate(events))
     else:
         insert_rows(connection, outbox, _COLUMNS, [_row(e) for e in events])
-        numbered.extend((0, e) for e in events)
+        put_out.add((0, e) for e in events)
         connection.execute(_NOTIFY)
 
 

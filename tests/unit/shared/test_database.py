@@ -10,6 +10,7 @@ from schemas.envelope import Event
 from schemas.topics import INCIDENTS, Topic
 from services.shared.bus import embedded
 from services.shared.bus.embedded import EmbeddedBus
+from services.shared.db import put_out
 from services.shared.db.engine import Database
 from services.shared.db.tables import metadata
 
@@ -91,7 +92,9 @@ async def test_positions_are_written_soon_and_at_the_end(tmp_path: Path) -> None
 async def test_what_is_too_much_for_the_short_memory_is_read_from_the_table(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """However much one transaction puts out, or several."""
     monkeypatch.setattr(embedded, "RECENT_BYTES", 5)
+    monkeypatch.setattr(put_out, "HANDED_ON_BYTES", 7)
     database = Database(f"sqlite:///{tmp_path}/a.db")
     metadata.create_all(database.engine)
     bus = EmbeddedBus(database)
@@ -103,4 +106,8 @@ async def test_what_is_too_much_for_the_short_memory_is_read_from_the_table(
     assert [r.event.id for r in found] == [f"id{n}" for n in range(9)]
     await bus.publish([event(9)])
     assert [r.event.id for r in await consumer.fetch(4, 1)] == ["id9"]
+    waiting = asyncio.create_task(consumer.fetch(9, 5))
+    await asyncio.sleep(0)
+    await bus.publish([event(n) for n in range(10, 17)])
+    assert [r.event.id for r in await waiting] == [f"id{n}" for n in range(10, 17)]
     await database.close()
