@@ -63,7 +63,7 @@ def variants(draw: st.DrawFn) -> dict[str, Any]:
         if draw(st.integers(0, 5)) == 0:
             target.pop(name, None)
         else:
-            target[name] = draw(VALUES)
+            target[name] = copy.deepcopy(draw(VALUES))
     return body
 
 
