@@ -92,7 +92,8 @@ def place(alert: Alert, found: ResolvedPlace, say: Words) -> str:
 def days(occurred: Interval, zone: ZoneInfo, say: Words) -> str:
     """The local day or days of an interval whose end is exclusive."""
     start, end = parse_instant(occurred.start), parse_instant(occurred.end)
-    first, last = say.day(start, zone), say.day(max(end - 1, start), zone)
+    first = say.day(start, zone)
+    last = first if end <= start else say.day(end - 1, zone)
     return first if first == last else say.say("day.span", first=first, last=last)
 
 

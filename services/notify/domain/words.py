@@ -19,8 +19,10 @@ _BIDI_CONTROLS: Final = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x
 #: Joiners belong to words of several scripts; marks only decide on the punctuation beside them.
 _HARMLESS: Final = "\u200c\u200d\u200e\u200f"
 _MARKS: Final = {"ltr": "\u200e", "rtl": "\u200f"}
-#: Dates of a language kept as they are written there: writing one takes longer than all the rest of a headline.
-_KEPT_DAYS: Final = 1_024
+#: Dates and counts of a language, and lines, that are kept as they are written: most come again.
+_KEPT: Final = 1_024
+#: A line is kept up to this length.
+_LONGEST_KEPT: Final = 500
 
 
 class Words:
@@ -31,8 +33,8 @@ class Words:
         self.locale = Locale.parse(language)
         self.direction = self.locale.text_direction
         self._phrases = phrases
-        self._plural_form = self.locale.plural_form
-        self._day = lru_cache(maxsize=_KEPT_DAYS)(self._format_day)
+        self._day = lru_cache(maxsize=_KEPT)(self._format_day)
+        self._counted = lru_cache(maxsize=_KEPT)(self._count)
 
     def say(self, key: str, /, **values: object) -> str:
         """The phrase of a dotted key, filled in. Raises KeyError for a key or a value that is missing."""
@@ -44,7 +46,10 @@ class Words:
 
     def count(self, kind: str, n: int) -> str:
         """A number with its noun, in the plural form that the language wants."""
-        form = self._plural_form(n)
+        return self._counted(kind, n)
+
+    def _count(self, kind: str, n: int) -> str:
+        form = self.locale.plural_form(n)
         phrase = self._phrases.get(f"{kind}.{form}", self._phrases[f"{kind}.other"])
         return phrase.format(n=n)
 
@@ -111,8 +116,15 @@ def begins_a_day(moment: datetime) -> bool:
 
 def clean(text: str) -> str:
     """One line of text from a report: no control characters, none that reorder what follows, single spaces."""
+    return _kept_clean(text) if len(text) <= _LONGEST_KEPT else _clean(text)
+
+
+def _clean(text: str) -> str:
     if text.isprintable():  # then it holds none of them
         return " ".join(text.split())
     ordered = text.translate(_BIDI_CONTROLS)
     visible = "".join(c if c.isprintable() or c.isspace() or c in _HARMLESS else " " for c in ordered)
     return " ".join(visible.split())
+
+
+_kept_clean = lru_cache(maxsize=_KEPT)(_clean)
