@@ -4,6 +4,7 @@ Source: the public contract ("Incident reports") and the decision rules ("Reason
 here reaches every schema, every validator and every document generated from them.
 """
 
+from functools import lru_cache
 from typing import Final, Literal, get_args
 
 Act = Literal[
@@ -67,6 +68,7 @@ ACT_GROUPS: Final[dict[ActGroup, frozenset[Act]]] = {
 }  # fmt: skip
 
 
+@lru_cache(maxsize=1024)
 def expand_acts(names: tuple[str, ...]) -> frozenset[str]:
     """The acts that a list of acts and groups names."""
     return frozenset(act for name in names for act in ACT_GROUPS.get(name, (name,)))  # type: ignore[call-overload]
