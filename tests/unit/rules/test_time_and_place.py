@@ -118,6 +118,25 @@ def test_abutting_windows_count_as_one() -> None:
     assert (got.window.start, got.window.end) == (format_instant(hour(0)), format_instant(hour(20)))
 
 
+def test_abutting_windows_hold_what_lies_in_both_and_leave_a_gap_where_one_ends() -> None:
+    """Each moment is asked of the windows then in force, wherever their areas lie."""
+    world = registry(truce(windows=[[account("a", 0, 10)], [account("b", 10, 20, "suburb")]]))
+    day = interval(5, 15)
+    across = finding(world, report(at=day, location=Location(lat=0.5, lon=1.0, radius_km=1.0)))
+    assert (across.outcome, codes(across)) == ("undetermined", ["place_too_coarse"])
+    assert across.window.announcements == ("a", "b")
+    for lon, accounts in ((0.5, ("a",)), (1.5, ("b",))):
+        within = finding(world, report(at=day, location=Location(lat=0.5, lon=lon, radius_km=1.0)))
+        assert (within.outcome, codes(within)) == ("undetermined", ["time_straddles_window"])
+        assert within.window.announcements == accounts
+
+
+def test_an_account_with_no_time_covers_nothing_and_is_near_nothing() -> None:
+    world = registry(truce(windows=[[account("a", 0, 10), account("b", 20, 20)]]))
+    assert finding(world, report(at=20)).outcome == "not_covered"
+    assert codes(assess(world, report(at=90))) == ["outside_every_window"]
+
+
 def test_an_open_window_has_no_end() -> None:
     world = registry(truce(windows=[[account("a", 0, None)]]))
     got = finding(world, report(at=9_000))

@@ -50,6 +50,13 @@ def test_the_latest_by_the_time_of_announcing_is_extended_whatever_the_order_in_
     assert told(compiled(second, first, DECLARED)) == told(compiled(DECLARED, first, second))
 
 
+def test_what_is_announced_at_one_time_takes_effect_in_the_documents_order() -> None:
+    end, extended = said("e", "end", "01 12"), said("x", "extend", "01 12", duration="PT1H")
+    assert told(compiled(DECLARED, end, extended)) == [["d 01 06..01 12"], ["x 01 12..01 13"]]
+    # The extension that comes first starts at the end as it then was; the end leaves it no time.
+    assert told(compiled(DECLARED, extended, end)) == [["d 01 06..01 12"]]
+
+
 def test_an_extension_may_name_what_it_extends() -> None:
     first = said("x", "extend", "02 00", duration="PT24H")
     other = said("y", "extend", "03 00", extends="d", duration="PT48H")
@@ -135,6 +142,47 @@ def test_an_open_window_that_was_ended_can_be_extended() -> None:
     assert told(compiled(declared, end, said("x", "extend", "01 13", duration="PT1H")))[1] == ["x 01 12..01 13"]
 
 
+def test_the_end_of_another_issuer_shortens_nothing_that_is_extended() -> None:
+    end = said("e", "end", "01 12", "russia")
+    extended = said("x", "extend", "01 13", duration="PT1H")
+    assert told(compiled(DECLARED, end, extended)) == [["d 01 06..02 06", "e 01 06..01 12"], ["x 02 06..02 07"]]
+
+
+def test_an_extension_of_a_restatement_starts_at_its_end_so_shortened() -> None:
+    restated = said("r", "restate", "01 01", "russia", restates="d", ends_at="2016-05-02T12:00")
+    end = said("e", "end", "01 12", "russia", ends_at="2016-05-02T09:00")
+    extended = said("x", "extend", "01 13", "russia", extends="r", duration="PT1H")
+    windows = told(compiled(DECLARED, restated, end, extended))
+    assert windows == [["d 01 06..02 06", "r 01 06..02 09"], ["x 02 09..02 10"]]
+
+
+def test_the_restatement_of_an_extension_starts_where_that_does() -> None:
+    extended = said("x", "extend", "01 01", duration="PT24H")
+    restated = said("r", "restate", "01 02", "russia", restates="x", ends_at="2016-05-05")
+    end = said("e", "end", "01 12")
+    # The extension is left with no time by the end; the other issuer's account of it stands as announced.
+    assert told(compiled(DECLARED, extended, restated, end)) == [
+        ["d 01 06..01 12"], ["x 02 06..02 06", "r 02 06..05 00"]
+    ]  # fmt: skip
+
+
+def test_an_end_at_an_edge_is_of_the_window_that_begins_there() -> None:
+    extended = said("x", "extend", "01 01", duration="PT24H")
+    end = said("e", "end", "01 02", "russia", ends_at="2016-05-02T06:00")
+    assert told(compiled(DECLARED, extended, end)) == [["d 01 06..02 06"], ["x 02 06..03 06", "e 02 06..02 06"]]
+
+
+def test_an_end_cuts_what_its_issuer_gave_and_joins_what_others_hold_in_force() -> None:
+    theirs = said("t", "declare", "01 00", "russia", starts_at="2016-05-01", duration="PT48H")
+    end = said("e", "end", "01 12")
+    assert told(compiled(DECLARED, theirs, end)) == [["t 01 00..03 00", "e 01 00..01 12"], ["d 01 06..01 12"]]
+
+
+def test_ends_by_several_who_gave_no_account_are_an_account_each() -> None:
+    one, other = said("e", "end", "01 12", "rebels"), said("f", "end", "01 18", "russia")
+    assert told(compiled(DECLARED, one, other)) == [["d 01 06..02 06", "e 01 06..01 12", "f 01 06..01 18"]]
+
+
 def test_a_window_with_no_time_left_by_anybody_is_none() -> None:
     assert told(compiled(DECLARED, said("e", "end", "01 01"))) == []
 
@@ -206,6 +254,19 @@ def test_a_day_is_a_local_day() -> None:
             "1",
             "open end",
         ),
+        (
+            [{**DECLARED, "duration": None}, said("x", "extend", "01 01", starts_at="2016-05-03", duration="PT1H")],
+            "1",
+            "open end",
+        ),
+        ([DECLARED, said("e", "end", "01 12"), said("f", "end", "01 12")], "2", "ends nothing"),
+        (
+            [DECLARED, said("e", "end", "01 12", "rebels"), said("w", "withdraw", "01 13", withdraws="d")],
+            "1",
+            "nothing",
+        ),
+        ([{**DECLARED, "starts_at": "0001-01-01T00:00+14:00"}], "0/starts_at", "beyond"),
+        ([{**DECLARED, "starts_at": "9999-12-31", "duration": "PT999999H"}], "0/duration", "beyond"),
         (
             [DECLARED, said("e", "end", "01 12"), said("r", "restate", "01 13", restates="e")],
             "2/restates",
