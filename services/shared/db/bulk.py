@@ -7,11 +7,13 @@ sends a batch of its own accord.
 
 from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import chain
 from typing import Any, Final
 
 from sqlalchemy import Connection, Table, bindparam, insert, literal_column, update
 from sqlalchemy.sql.dml import Update
 
+from services.shared.db.driver import raw
 from services.shared.db.upsert import insert_new, upsert
 
 #: Rows of one statement. Each size is a text of its own, which the driver keeps prepared: there must not be too many.
@@ -56,7 +58,7 @@ def update_rows(
     if connection.dialect.name == "sqlite":
         for some in _slices(rows):
             statement = _updating(table.name, columns, len(some), only[0])
-            connection.exec_driver_sql(statement, (*(value for row in some for value in row), only[1]))
+            raw(connection, statement, (*chain.from_iterable(some), only[1]))
     elif rows:
         names = tuple(f"new_{column}" for column in columns)
         given = [{"only": only[1], **row} for row in _named(names, rows)]
@@ -66,10 +68,12 @@ def update_rows(
 def select_by_key(connection: Connection, statement: str, keys: Sequence[Any]) -> list[Any]:
     """The rows of ``statement``, SQL that ends in ``IN``, for all of ``keys``, in any order."""
     found: list[Any] = []
-    mark = "?" if connection.dialect.name == "sqlite" else "%s"
     for some in _slices(keys):
-        marks = ", ".join([mark] * len(some))
-        found += connection.exec_driver_sql(f"{statement} ({marks})", tuple(some)).fetchall()
+        if connection.dialect.name == "sqlite":
+            found += raw(connection, f"{statement} ({', '.join('?' * len(some))})", some).fetchall()
+        else:
+            marks = ", ".join(["%s"] * len(some))
+            found += connection.exec_driver_sql(f"{statement} ({marks})", tuple(some)).fetchall()
     return found
 
 
@@ -87,8 +91,7 @@ def _named(columns: tuple[str, ...], rows: Sequence[Row]) -> list[dict[str, Any]
 
 def _write(connection: Connection, table: str, columns: tuple[str, ...], rows: Sequence[Row], ending: str) -> None:
     for some in _slices(rows):
-        values = tuple(value for row in some for value in row)
-        connection.exec_driver_sql(_statement(table, columns, len(some), ending), values)
+        raw(connection, _statement(table, columns, len(some), ending), tuple(chain.from_iterable(some)))
 
 
 @cache

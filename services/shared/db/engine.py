@@ -20,6 +20,7 @@ from sqlalchemy.engine import Engine, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from services.shared.db.driver import raw
 from services.shared.db.put_out import PutOut
 from services.shared.failures import RetryLaterError
 
@@ -198,11 +199,12 @@ def _engine(url: str, *, writer: bool) -> Engine:
             url,
             pool_size=1 if writer else READERS + 1,
             max_overflow=0,
+            pool_reset_on_return=None,  # every transaction is ended where it was begun
             connect_args={"timeout": 30, "check_same_thread": False, "cached_statements": 512},
         )
         event.listen(engine, "connect", _prepare_sqlite)
         begin = "BEGIN IMMEDIATE" if writer else "BEGIN"
-        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+        event.listen(engine, "begin", lambda connection: raw(connection, begin))
         return engine
     return create_engine(url, pool_size=1 if writer else READERS, max_overflow=0, pool_pre_ping=not writer)
 
