@@ -58,6 +58,10 @@ def build_lookup_router(desk: Desk, log: SqlAlertLog, names: SqlNames) -> APIRou
         report = parse(await read_body(request), BounceReport)
         if (report.address is None) == (report.message_id is None):
             raise Problem(422, "Not valid", errors=[FieldError("/address", "either an address or a message_id")])
+        given = {"address": report.address, "message_id": report.message_id, "detail": report.detail}
+        nul = [name for name, text in given.items() if text is not None and "\0" in text]
+        if nul:
+            raise Problem(422, "Not valid", errors=[FieldError(f"/{name}", "holds a NUL character") for name in nul])
         if report.type == "delay":
             return reply(Bounced([]))
         now = desk.clock.now()

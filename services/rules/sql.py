@@ -40,6 +40,8 @@ assessments = Table(
     Column("body", LargeBinary, nullable=False),
 )
 
+_LAST_SEQUENCE: Final = 2**31 - 1
+
 _decode_alert = msgspec.json.Decoder(Alert).decode
 _decode_assessment = msgspec.json.Decoder(Assessment).decode
 
@@ -127,7 +129,8 @@ def load_history(
     """Assessments of one incident with their sequence, newest first, those before ``before`` if given."""
     statement = select(assessments.c.sequence, assessments.c.body).where(assessments.c.incident_id == incident_id)
     if before is not None:
-        statement = statement.where(assessments.c.sequence < before)
+        # A cursor that we did not make may hold more than the column does.
+        statement = statement.where(assessments.c.sequence < min(max(before, 0), _LAST_SEQUENCE))
     statement = statement.order_by(assessments.c.sequence.desc()).limit(limit)
     return [(row.sequence, _decode_assessment(row.body)) for row in connection.execute(statement)]
 

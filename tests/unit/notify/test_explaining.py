@@ -168,6 +168,8 @@ async def test_a_bounce_turns_an_address_off(tmp_path: Path, mailbox: Mailbox) -
         made = await desk.subscribe("tw_operator", **mail)
         report = {"type": "bounce", "address": "desk@example.org", "detail": "550 5.1.1"}
         assert (await desk.call("POST", "/v1/bounces", report)).status_code == 403
+        nul = await desk.call("POST", "/v1/bounces", {**report, "address": "\0", "detail": "\0"}, key="tw_operator")
+        assert [error["pointer"] for error in nul.json()["errors"]] == ["/address", "/detail"]
         answer = await desk.call("POST", "/v1/bounces", report, key="tw_operator")
         assert answer.json() == {"subscriptions": [made["id"]]}
         await desk.push(ALERT)
