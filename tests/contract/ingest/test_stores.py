@@ -186,7 +186,7 @@ async def test_the_audit_of_an_act_has_one_id(database: Database) -> None:
     def twice(connection: Any) -> list[str]:
         for _ in range(2):
             audit.record(connection, at=5, actor="duty", action="tried", resource="r/1", detail={"a": 1})
-        return [event.id for _, event in connection.info["events"]]
+        return [event.id for _, event in connection.info["put_out"].events]
 
     first, second = await database.write(twice)
     assert first == second
