@@ -64,9 +64,10 @@ class Snapshot:
 
 @dataclass(slots=True)
 class Shelf:
-    """The newest snapshot that this process has seen."""
+    """The newest snapshot that this process has seen; whoever changes it waits for a turn."""
 
     current: Snapshot = field(default_factory=Snapshot)
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,19 +134,20 @@ async def change_registry(
     Raises what ``edit`` raises, PreconditionFailedError where ``expected`` denies the version found,
     ChangeRefusedError, RetryLaterError when others keep coming first.
     """
-    for _ in range(_ATTEMPTS):
-        held = await read_registry(database, shelf)
-        if not expected(held):
-            raise PreconditionFailedError
-        new, changes = await asyncio.to_thread(_prepare, held, edit, clock.now())
-        if not changes:
-            return held, changes
-        try:
-            await database.write(partial(_save, held.version, new, changes, author))
-        except (_StaleError, IntegrityError):
-            continue
-        shelf.current = new
-        return new, changes
+    async with shelf.turn:
+        for _ in range(_ATTEMPTS):
+            held = await read_registry(database, shelf)
+            if not expected(held):
+                raise PreconditionFailedError
+            new, changes = await asyncio.to_thread(_prepare, held, edit, clock.now())
+            if not changes:
+                return held, changes
+            try:
+                await database.write(partial(_save, held.version, new, changes, author))
+            except (_StaleError, IntegrityError):
+                continue
+            shelf.current = new
+            return new, changes
     raise RetryLaterError("the registry is being changed by others")
 
 

@@ -87,6 +87,15 @@ async def test_the_version_rises_by_one_for_each_request_that_changes_anything(d
     assert snapshot.versions["parties", "army"] == 1
 
 
+async def test_changes_that_one_process_is_asked_for_at_once_wait_for_each_other(database: Database) -> None:
+    shelf, clock = Shelf(), DrivenClock()
+    await change_registry(database, shelf, clock, OPERATOR, loading())
+    edits = [putting("parties", f"p{n}", b'{"id":"p%d","kind":"other","name":{"en":"P"}}' % n) for n in range(20)]
+    done = await asyncio.gather(*(change_registry(database, shelf, clock, OPERATOR, edit) for edit in edits))
+    assert [snapshot.version for snapshot, _ in done] == list(range(2, 22))
+    assert len((await read_registry(database, Shelf())).registry.parties) == 23
+
+
 async def test_every_change_is_published_with_its_version_and_the_last_is_marked(database: Database) -> None:
     shelf, clock = Shelf(), DrivenClock()
     await change_registry(database, shelf, clock, OPERATOR, loading())
