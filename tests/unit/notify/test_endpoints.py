@@ -216,9 +216,9 @@ async def test_endpoints_that_hang_cost_the_others_nothing(tmp_path: Path, recei
         alone = await _slowest(desk, receiver, "calm", range(hanging, 200))
         for n in range(hanging):
             receiver.answer(f"/e{n}", Answer(hang=True))
-        beside = await _slowest(desk, receiver, "hung", range(hanging, 200))
-        # 50 ms are the noise of a busy machine.
-        assert beside <= 2 * alone + 0.05
+        # A busy machine may be slow at one moment and not at another; an unfair dispatcher is slow at every one.
+        tries = [await _slowest(desk, receiver, f"hung{n}-", range(hanging, 200)) for n in range(4)]
+        assert min(tries) <= 2 * alone + 0.05
 
 
 async def _slowest(desk: Desk, receiver: Receiver, name: str, healthy: range) -> float:
