@@ -1,4 +1,7 @@
-"""The three kinds of failure. Whoever catches one knows what to do from its type alone."""
+"""The kinds of failure. Whoever catches one knows what to do from its type alone.
+
+The third kind, slow down, is only ever said by a receiver of ours: notify reads it from the answer.
+"""
 
 
 class RetryLaterError(Exception):
@@ -7,11 +10,3 @@ class RetryLaterError(Exception):
 
 class NeverRetryError(Exception):
     """The thing itself is wrong: trying again gives the same answer. It goes to the dead letters, with the reason."""
-
-
-class SlowDownError(Exception):
-    """The other side asks for patience. ``seconds`` is how long it asks for."""
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__(f"asked to wait {seconds} s")
-        self.seconds = seconds

@@ -22,18 +22,20 @@ def upsert(connection: Connection, table: Table, where: ColumnElement[bool] | No
 def merge(connection: Connection, table: Table, change: Callable[[Any], Mapping[str, Any]]) -> Insert:
     """An insert that, where the key is there already, sets what ``change`` makes of the values that came."""
     key = [c.name for c in table.primary_key.columns]
-    if connection.dialect.name == "sqlite":
-        lite = sqlite.insert(table)
-        return lite.on_conflict_do_update(index_elements=key, set_=dict(change(lite.excluded)))
-    post = postgresql.insert(table)
-    return post.on_conflict_do_update(index_elements=key, set_=dict(change(post.excluded)))
+    insert = _insert(connection.dialect.name, table)
+    merged: Insert = insert.on_conflict_do_update(index_elements=key, set_=dict(change(insert.excluded)))
+    return merged
 
 
 def insert_new(connection: Connection, table: Table) -> Insert:
     """An insert that leaves alone every row whose key is there already."""
-    if connection.dialect.name == "sqlite":
-        return sqlite.insert(table).on_conflict_do_nothing()
-    return postgresql.insert(table).on_conflict_do_nothing()
+    fresh: Insert = _insert(connection.dialect.name, table).on_conflict_do_nothing()
+    return fresh
+
+
+def _insert(dialect: str, table: Table) -> Any:
+    """The insert of a dialect: both spell ``ON CONFLICT`` alike, and share no type that says so."""
+    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
 
 
 @cache
@@ -44,8 +46,7 @@ def _plain(dialect: str, table: Table) -> Insert:
 def _build(dialect: str, table: Table, where: ColumnElement[bool] | None) -> Insert:
     key: Sequence[str] = [c.name for c in table.primary_key.columns]
     others = [c.name for c in table.columns if c.name not in key]
-    if dialect == "sqlite":
-        lite = sqlite.insert(table)
-        return lite.on_conflict_do_update(index_elements=key, set_={n: lite.excluded[n] for n in others}, where=where)
-    post = postgresql.insert(table)
-    return post.on_conflict_do_update(index_elements=key, set_={n: post.excluded[n] for n in others}, where=where)
+    insert = _insert(dialect, table)
+    values = {name: insert.excluded[name] for name in others}
+    replacing: Insert = insert.on_conflict_do_update(index_elements=key, set_=values, where=where)
+    return replacing
