@@ -21,7 +21,7 @@ from services.rules.domain.model import Registry
 from services.rules.domain.telling import Teller
 from services.shared.clock import Clock
 from services.shared.db import outbox
-from services.shared.db.engine import Database
+from services.shared.db.engine import SMALL, Database
 from services.shared.failures import RetryLaterError
 
 
@@ -69,7 +69,9 @@ async def assess_incidents(
     judgements = judge.assess([case_of(r) for r in reported], clock.now())
     batch = list(zip(events, (r.partner for r in reported), judgements, strict=True))
     try:
-        kept = await database.write(partial(_keep, teller, batch), durable=not database.is_log)
+        kept = await database.write(
+            partial(_keep, teller, batch), durable=not database.is_log, small=len(batch) <= SMALL
+        )
     except IntegrityError as error:
         raise RetryLaterError("these incidents are being judged elsewhere") from error
     observe([j.assessment for j in kept], [j.alert for j in kept if j.alert is not None and _is_new(j)])

@@ -13,8 +13,8 @@ from services.notify.sql.subscriptions import current_version
 from services.notify.sql.tables import alert_log, deliveries, gathered, groups, held
 from services.notify.use_cases.take_alerts import Accepted, Arrival, Facts, Fate, Judge, Logged, StaleError, Told
 from services.shared.db.bulk import insert_rows as add_rows
-from services.shared.db.bulk import select_by_key
-from services.shared.db.engine import Database
+from services.shared.db.bulk import scalar, select_by_key
+from services.shared.db.engine import SMALL, Database
 from services.shared.db.upsert import merge
 
 #: Whoever appends to the log on PostgreSQL holds this lock until the commit, so numbers commit in order.
@@ -22,6 +22,7 @@ LOG_LOCK: Final = 7_203_415_221
 _decode: Final = msgspec.json.Decoder(Alert).decode
 _LOGGED: Final = tuple(alert_log.c.keys())
 #: In words of both databases, since it runs for each batch.
+_LAST_SEQ: Final = "SELECT max(seq) FROM alert_log"
 _KNOWN: Final = "SELECT alert_id, revision FROM alert_log WHERE alert_id IN"
 
 
@@ -32,11 +33,14 @@ class SqlAlertBook:
         self._database = database
         self._instance = instance
 
-    async def accept(self, arrivals: Sequence[Arrival], judge: Judge, version: int, full: Container[str]) -> Accepted:
+    async def accept(
+        self, arrivals: Sequence[Arrival], judge: Judge, version: int, full: Container[str], expected: int
+    ) -> Accepted:
         """Keep the alerts that are new, and what ``judge`` makes of them; repetition changes nothing.
 
         ``full`` are lanes without room in memory. Raises StaleError when the directory is no longer at ``version``.
-        Not forced to disk on the embedded log, from which all of this can be derived again.
+        Not forced to disk on the embedded log, from which all of this can be derived again; what caused it is there
+        when this returns. ``expected``: about how many messages come of it.
         """
 
         def work(connection: Connection) -> Accepted:
@@ -50,7 +54,9 @@ class SqlAlertBook:
                 jobs += self._decide(connection, wave, judge, full)
             return Accepted(logged, jobs)
 
-        return await self._database.write(work, durable=False)
+        accepted = await self._database.write(work, durable=False, small=max(expected, len(arrivals)) <= SMALL)
+        await self._database.settled()
+        return accepted
 
     async def reconsider(self, now: int, judge: Judge, full: Container[str], limit: int) -> tuple[int, list[Job]]:
         """Decide anew what silences held that are over: how many alerts, and this process's messages."""
@@ -71,7 +77,7 @@ class SqlAlertBook:
         return await self._database.write(work)
 
     def _append(self, connection: Connection, wave: Sequence[Arrival]) -> list[Logged]:
-        seq = connection.execute(select(func.max(alert_log.c.seq))).scalar() or 0
+        seq = scalar(connection, _LAST_SEQ) or 0
         rows = [
             (
                 seq + n, a.alert.id, a.alert.revision, a.alert.status, a.alert.verdict, a.alert.severity,
@@ -91,7 +97,7 @@ class SqlAlertBook:
         waiting: list[tuple[Arrival, Fate]] = []
         for arrival in wave:
             before = told.get(arrival.alert.id, {})
-            for fate in judge(arrival, facts):
+            for fate in sorted(judge(arrival, facts), key=_place):
                 if fate.action != "send":
                     waiting.append((arrival, fate))
                     continue
@@ -113,6 +119,11 @@ class SqlAlertBook:
         if fate.state != "pending" or fate.due > now or fate.job.lane in full:
             return False
         return before is None or not before.unfinished or before.claimed_by == self._instance
+
+
+def _place(fate: Fate) -> str:
+    """Messages of one alert are sent, hence recorded, in the order in which the table keeps them."""
+    return fate.job.id if fate.job is not None else ""
 
 
 def _pull_forward(connection: Connection, job: Job, due: int) -> None:

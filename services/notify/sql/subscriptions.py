@@ -11,6 +11,7 @@ from services.notify.domain.silence import Matcher, Silence
 from services.notify.domain.subscription import Draft, Subscription
 from services.notify.sql import deliveries
 from services.notify.sql.tables import directory_version, silences, subscriptions
+from services.shared.db.bulk import scalar
 from services.shared.db.engine import Database
 from services.shared.db.upsert import upsert
 from services.shared.failures import NeverRetryError
@@ -30,7 +31,7 @@ class UnknownError(NeverRetryError):
 
 def current_version(connection: Connection) -> int:
     """The version of the newest change of a subscription or a silence; 0 before the first."""
-    return connection.execute(select(directory_version.c.version)).scalar() or 0
+    return scalar(connection, "SELECT version FROM directory_version") or 0
 
 
 def next_version(connection: Connection) -> int:

@@ -90,8 +90,11 @@ Judge = Callable[[Arrival, Facts], Iterator[Fate]]
 
 
 class AlertBook(Protocol):
-    async def accept(self, arrivals: Sequence[Arrival], judge: Judge, version: int, full: Container[str]) -> Accepted:
-        """Keep what is new and what ``judge`` makes of it, in one transaction. Raises StaleError."""
+    async def accept(
+        self, arrivals: Sequence[Arrival], judge: Judge, version: int, full: Container[str], expected: int
+    ) -> Accepted:
+        """Keep what is new and what ``judge`` makes of it, in one transaction. ``expected``: about how many messages
+        come of it. Raises StaleError."""
         ...
 
     async def reconsider(self, now: int, judge: Judge, full: Container[str], limit: int) -> tuple[int, Sequence[Job]]:
@@ -111,9 +114,10 @@ class Sender(Protocol):
 async def take_alerts(arrivals: Sequence[Arrival], directory: Directory, book: AlertBook, sender: Sender) -> Accepted:
     """One batch through. Repeating it changes nothing: neither the log nor who is told what."""
     while True:
-        judge = _judge_with(directory, {a.alert.id + str(a.alert.revision): directory.match(a.alert) for a in arrivals})
+        matched = {a.alert.id + str(a.alert.revision): directory.match(a.alert) for a in arrivals}
+        judge, expected = _judge_with(directory, matched), sum(map(len, matched.values()))
         try:
-            accepted = await book.accept(arrivals, judge, directory.version, sender.full())
+            accepted = await book.accept(arrivals, judge, directory.version, sender.full(), expected)
         except StaleError:
             await directory.refresh()
             continue

@@ -77,6 +77,15 @@ def select_by_key(connection: Connection, statement: str, keys: Sequence[Any]) -
     return found
 
 
+def scalar(connection: Connection, statement: str) -> Any:
+    """The first value of the first row of ``statement``, SQL of both databases; None where there is no row."""
+    if connection.dialect.name == "sqlite":
+        row = raw(connection, statement).fetchone()
+    else:
+        row = connection.exec_driver_sql(statement).fetchone()
+    return None if row is None else row[0]
+
+
 def _slices(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
     start = 0
     while left := len(rows) - start:

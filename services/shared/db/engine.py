@@ -1,37 +1,47 @@
 """The database as the use cases see it: a unit of work is a plain function of a connection.
 
 Units that wait together are committed together (group commit): one writer thread takes all that are queued, runs
-them in one transaction and commits once. On SQLite that thread is the one writer the file allows; on PostgreSQL each
-process has one, and concurrency between processes is the database's.
+them in one transaction and commits once. On PostgreSQL each process has one, and concurrency between processes is the
+database's. SQLite allows one writer, whose transaction on a small unit takes less than the way to the thread and back:
+the event loop writes such a unit itself when the thread has nothing to do. Only the disk is waited for elsewhere.
 """
 
 import asyncio
 import queue
+import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
+from time import monotonic, perf_counter, sleep
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.engine import Engine, make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from services.shared.db.driver import raw
 from services.shared.db.put_out import PutOut
+from services.shared.db.sync import Syncer
 from services.shared.failures import RetryLaterError
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
 
 MAX_GROUP: Final = 64
+#: So many reports, or so many of anything that follows from one, are written in a few milliseconds at most.
+SMALL: Final = 64
 READERS: Final = 4
 #: The write-ahead log is folded back off the commit path once it is this large, and by force at the second mark.
 CHECKPOINT_BYTES: Final = 4 * 1024 * 1024
 FORCED_CHECKPOINT_BYTES: Final = 128 * 1024 * 1024
+#: How long a writer waits for another process that writes to the same file, and how often it looks, seconds.
+BUSY_S: Final = 30
+BUSY_STEP_S: Final = 0.02
+#: Asks for the one right to write at once, so that nothing has been done when another process has it.
+_BEGIN: Final = "BEGIN IMMEDIATE"
 
 
 @dataclass(slots=True)
@@ -46,7 +56,8 @@ class Database:
     """Reads and writes of one process.
 
     ``is_log``: events that commit are also the log of the embedded bus, so a write that can be derived again from the
-    log (``durable=False``) need not wait for the disk; every other database syncs every commit.
+    log (``durable=False``) need not wait for the disk; every other database syncs every commit. There, consumers may
+    see what has committed before it is on disk: whoever tells the world of it waits for :meth:`settled` first.
     """
 
     def __init__(self, url: str, observe_commit: Callable[[float], object] = lambda _: None) -> None:
@@ -58,10 +69,12 @@ class Database:
         self._queue: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="db-read")
         self._hooks: list[Callable[[PutOut], None]] = []
-        self._synced = True
+        self._writer: Connection | None = None
+        self._turn = threading.Lock()
+        self._path = make_url(url).database if self.is_log else None
+        self._syncer = Syncer(self._path) if self._path else None
         self._thread = threading.Thread(target=self._run, name="db-write", daemon=True)
         self._thread.start()
-        self._path = make_url(url).database if self.is_log else None
         self._stop_checkpoints = threading.Event()
         if self.is_log:
             threading.Thread(target=self._checkpoint, name="db-checkpoint", daemon=True).start()
@@ -75,18 +88,35 @@ class Database:
         """Have ``hook`` called on the event loop, after each commit, with the events that the commit put out."""
         self._hooks.append(hook)
 
-    async def write(self, work: Work[T], *, durable: bool = True) -> T:
+    async def write(self, work: Work[T], *, durable: bool = True, small: bool = False) -> T:
         """Run ``work`` in a transaction that others may share, and return what it returned once committed.
 
         ``work`` must touch nothing but its connection: when a neighbour in the group fails, it is run again alone.
-        With ``durable`` the commit is on disk when this returns. Raises what ``work`` raised (then nothing of it is
-        kept), RetryLaterError when the database is away.
+        With ``durable`` the commit is on disk when this returns. ``small``: done in a few milliseconds, so that the
+        event loop may do it (see :data:`SMALL`). Raises what ``work`` raised (then nothing of it is kept),
+        RetryLaterError when the database is away.
         """
+        if small and self.is_log and self._queue.empty() and self._turn.acquire(blocking=False):
+            try:
+                done, result = self._write_here(work)
+            finally:
+                self._turn.release()
+            if done:
+                if durable:
+                    await self._reach_disk()
+                return result  # type: ignore[return-value]
         loop = asyncio.get_running_loop()
         unit = _Unit(work, durable, loop.create_future(), loop)
         self._queue.put(unit)
-        result: T = await unit.future
-        return result
+        return await unit.future  # type: ignore[no-any-return]
+
+    async def settled(self) -> None:
+        """Return once every durable write that had committed before is on disk. Raises RetryLaterError."""
+        if self._syncer is not None:
+            try:
+                await self._syncer.settle()
+            except OSError as error:
+                raise _away(error) from error
 
     async def read(self, work: Work[T]) -> T:
         """Run ``work`` on a connection that sees one consistent, committed state. Raises RetryLaterError."""
@@ -98,6 +128,10 @@ class Database:
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
         self._readers.shutdown(wait=True)
+        if self._writer is not None:
+            self._writer.close()
+        if self._syncer is not None:
+            self._syncer.close()
         self._reader_engine.dispose()
         self._writer_engine.dispose()
 
@@ -121,71 +155,155 @@ class Database:
             if closing:
                 return
 
+    def _write_here(self, work: Work[T]) -> tuple[bool, T | None]:
+        """Whether it could be done, and what came of it. Whoever calls has the turn."""
+        try:
+            (result,), put_out = self._transact([work])
+        except OperationalError as error:
+            if _is_locked(error):
+                # Another process writes to the file: the thread can wait for it.
+                return False, None
+            raise _translated(error) from error
+        except (InterfaceError, DBAPIError) as error:
+            raise _translated(error) from error
+        self._hand_on(put_out)
+        return True, result
+
+    async def _reach_disk(self) -> None:
+        if self._syncer is not None:
+            try:
+                await self._syncer.reach()
+            except OSError as error:
+                raise _away(error) from error
+
     def _commit_group(self, group: list[_Unit]) -> None:
         try:
-            results, put_out = self._transact(group)
+            with self._turn:
+                results, put_out = self._transact_patiently([unit.work for unit in group])
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is handed to whoever asked
             if len(group) == 1:
-                _answer(group[0].loop, [(group[0], _translated(error))], ok=False)
+                self._tell(group, [_translated(error)], None)
             else:
                 for unit in group:
                     self._commit_group([unit])
             return
+        try:
+            if self._syncer is not None and any(unit.durable for unit in group):
+                self._syncer.force()
+        except OSError as error:
+            # It has committed all the same, and whoever asks again finds that.
+            results = [_away(error) if unit.durable else result for unit, result in zip(group, results, strict=True)]
+        self._tell(group, results, put_out)
+
+    def _tell(self, group: list[_Unit], results: list[Any], put_out: PutOut | None) -> None:
         loop = group[0].loop
-        if loop.is_closed():
-            return
-        loop.call_soon_threadsafe(self._committed, list(zip(group, results, strict=True)), put_out)
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(self._committed, group, results, put_out)
 
-    def _transact(self, group: list[_Unit]) -> tuple[list[Any], PutOut | None]:
-        with self._writer_engine.connect() as connection:
+    def _transact_patiently(self, group: list[Work[Any]]) -> tuple[list[Any], PutOut | None]:
+        """Waits for another process that writes to the same file."""
+        end = monotonic() + BUSY_S
+        while True:
+            try:
+                return self._transact(group)
+            except OperationalError as error:
+                if not _is_locked(error) or monotonic() > end:
+                    raise
+                sleep(BUSY_STEP_S)
+
+    def _transact(self, group: list[Work[Any]]) -> tuple[list[Any], PutOut | None]:
+        connection = self._writer or self._open_writer()
+        connection.info.pop("put_out", None)
+        try:
             if self.is_log:
-                self._set_sync(connection, any(unit.durable for unit in group))
-            connection.info.pop("put_out", None)
-            with connection.begin() as transaction:
-                results = [unit.work(connection) for unit in group]
-                begin = perf_counter()
-                transaction.commit()
-            self._observe_commit(perf_counter() - begin)
-            return results, connection.info.pop("put_out", None)
+                raw(connection, _BEGIN)
+            results = [work(connection) for work in group]
+            begin = perf_counter()
+            _commit(connection)
+        except BaseException as error:
+            self._undo(connection, error)
+            raise
+        self._observe_commit(perf_counter() - begin)
+        return results, connection.info.pop("put_out", None)
 
-    def _set_sync(self, connection: Connection, durable: bool) -> None:
-        if durable == self._synced:
-            return
-        driver = connection.connection.driver_connection
-        assert driver is not None
-        driver.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
-        self._synced = durable
+    def _open_writer(self) -> Connection:
+        connection = self._writer = self._writer_engine.connect()
+        if self.is_log:
+            # The event loop must not wait for another process; the thread asks again.
+            raw(connection, "PRAGMA busy_timeout=0")
+        return connection
 
-    def _committed(self, answers: list[tuple[_Unit, Any]], put_out: PutOut | None) -> None:
+    def _undo(self, connection: Connection, error: BaseException) -> None:
+        broken = isinstance(error, DBAPIError) and not isinstance(error, IntegrityError) and not _is_locked(error)
+        try:
+            if self.is_log:
+                connection.connection.rollback()
+            connection.rollback()
+        except DBAPIError:
+            broken = True
+        if broken:
+            # The next transaction gets a new one.
+            self._writer = None
+            connection.invalidate()
+            connection.close()
+
+    def _committed(self, group: list[_Unit], results: list[Any], put_out: PutOut | None) -> None:
+        self._hand_on(put_out)
+        for unit, result in zip(group, results, strict=True):
+            if unit.future.done():
+                continue
+            if isinstance(result, BaseException):
+                unit.future.set_exception(result)
+            else:
+                unit.future.set_result(result)
+
+    def _hand_on(self, put_out: PutOut | None) -> None:
         if put_out is not None:
             for hook in self._hooks:
                 hook(put_out)
-        for unit, result in answers:
-            if not unit.future.done():
-                unit.future.set_result(result)
 
     def _checkpoint(self) -> None:
         wal = Path(f"{self._path}-wal")
         while not self._stop_checkpoints.wait(0.5):
             size = wal.stat().st_size if wal.exists() else 0
-            if size > CHECKPOINT_BYTES:
-                mode = "RESTART" if size > FORCED_CHECKPOINT_BYTES else "PASSIVE"
-                with self._reader_engine.connect() as connection:
-                    connection.exec_driver_sql(f"PRAGMA wal_checkpoint({mode})")
+            if size > FORCED_CHECKPOINT_BYTES:
+                # No writer may be at work then, so the event loop must not try to be one.
+                with self._turn:
+                    self._fold("RESTART")
+            elif size > CHECKPOINT_BYTES:
+                self._fold("PASSIVE")
+
+    def _fold(self, mode: str) -> None:
+        with self._reader_engine.connect() as connection:
+            connection.exec_driver_sql(f"PRAGMA wal_checkpoint({mode})")
 
 
-def _answer(loop: asyncio.AbstractEventLoop, answers: list[tuple[_Unit, Any]], *, ok: bool) -> None:
-    def settle() -> None:
-        for unit, value in answers:
-            if not unit.future.done():
-                unit.future.set_result(value) if ok else unit.future.set_exception(value)
+def _in_transaction(connection: Connection) -> bool:
+    driver = connection.connection.driver_connection
+    return isinstance(driver, sqlite3.Connection) and driver.in_transaction
 
-    if not loop.is_closed():
-        loop.call_soon_threadsafe(settle)
+
+def _commit(connection: Connection) -> None:
+    """What only the driver knows of, SQLAlchemy cannot commit."""
+    if connection.in_transaction():
+        connection.commit()
+    else:
+        connection.connection.commit()
+
+
+def _is_locked(error: DBAPIError) -> bool:
+    """Whether another process has the right to write. Nothing was done then: each transaction asks for it first."""
+    return getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
+
+
+def _away(error: OSError) -> RetryLaterError:
+    return RetryLaterError(f"database: the log cannot be forced to disk: {error}")
 
 
 def _translated(error: BaseException) -> BaseException:
     """A database that is away is a RetryLaterError; anything else is passed on as it is."""
+    if isinstance(error, OSError):
+        return _away(error)
     if isinstance(error, OperationalError | InterfaceError) or (
         isinstance(error, DBAPIError) and error.connection_invalidated
     ):
@@ -197,23 +315,23 @@ def _engine(url: str, *, writer: bool) -> Engine:
     if make_url(url).get_backend_name() == "sqlite":
         engine = create_engine(
             url,
-            pool_size=1 if writer else READERS + 1,
+            pool_size=2 if writer else READERS + 1,
             max_overflow=0,
             pool_reset_on_return=None,  # every transaction is ended where it was begun
-            connect_args={"timeout": 30, "check_same_thread": False, "cached_statements": 512},
+            connect_args={"timeout": BUSY_S, "check_same_thread": False, "cached_statements": 512},
         )
         event.listen(engine, "connect", _prepare_sqlite)
-        begin = "BEGIN IMMEDIATE" if writer else "BEGIN"
-        event.listen(engine, "begin", lambda connection: raw(connection, begin))
+        begin = _BEGIN if writer else "BEGIN"
+        event.listen(engine, "begin", lambda c: None if _in_transaction(c) else raw(c, begin))
         return engine
-    return create_engine(url, pool_size=1 if writer else READERS, max_overflow=0, pool_pre_ping=not writer)
+    return create_engine(url, pool_size=2 if writer else READERS, max_overflow=0, pool_pre_ping=True)
 
 
 def _prepare_sqlite(connection: Any, _record: ConnectionPoolEntry) -> None:
     connection.isolation_level = None
     for pragma in (
         "journal_mode=WAL",
-        "synchronous=FULL",
+        "synchronous=NORMAL",
         "wal_autocheckpoint=0",
         "foreign_keys=ON",
         "temp_store=MEMORY",

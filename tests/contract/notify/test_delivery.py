@@ -99,7 +99,7 @@ async def test_a_cursor_never_skips_an_entry_while_ten_writers_append(database_u
         for n in range(20):
             alert = msgspec.structs.replace(ALERT, id=f"alert-{number}-{n}")
             arrival = Arrival(alert, msgspec.json.encode(alert), f"{alert.id}-1", n)
-            await book.accept([arrival], lambda _a, _f: iter(()), 0, frozenset())
+            await book.accept([arrival], lambda _a, _f: iter(()), 0, frozenset(), 0)
 
     async def read() -> None:
         seq = 0

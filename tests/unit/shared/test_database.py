@@ -1,18 +1,21 @@
 """The database and the embedded bus, on a real SQLite file."""
 
 import asyncio
+import sqlite3
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import IntegrityError
 
 from schemas.envelope import Event
 from schemas.topics import INCIDENTS, Topic
 from services.shared.bus import embedded
 from services.shared.bus.embedded import EmbeddedBus
-from services.shared.db import put_out
+from services.shared.db import outbox, put_out, sync
 from services.shared.db.engine import Database
 from services.shared.db.tables import metadata
+from services.shared.failures import RetryLaterError
 
 
 def event(n: int, topic: Topic = INCIDENTS) -> Event:
@@ -54,6 +57,87 @@ async def test_a_failing_unit_harms_no_neighbour_of_its_group(tmp_path: Path) ->
     assert rows == ["y"]
     with pytest.raises(ValueError, match="no"):
         await database.write(bad)
+    await database.close()
+
+
+LEASE = text("INSERT INTO leases VALUES ('x', 'me', 0)")
+
+
+async def test_a_small_write_is_done_at_once_and_is_on_disk_when_it_returns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forced: list[bytes] = []
+    monkeypatch.setattr(sync, "_force", lambda _file: forced.append((tmp_path / "a.db-wal").read_bytes()))
+    database = Database(f"sqlite:///{tmp_path}/a.db")
+    metadata.create_all(database.engine)
+    writing = asyncio.create_task(database.write(lambda c: c.execute(LEASE).rowcount, small=True))
+    await asyncio.sleep(0)
+    assert await database.read(lambda c: c.execute(text("SELECT holder FROM leases")).scalars().all()) == ["me"]
+    assert await writing == 1
+    assert len(forced) == 1
+    assert b"xme" in forced[0], "what was forced to disk holds the row"
+    await database.write(lambda c: c.execute(text("DELETE FROM leases")), small=True, durable=False)
+    await database.settled()
+    assert len(forced) == 1, "nobody waits for the disk"
+    await database.close()
+
+
+async def test_a_disk_that_fails_is_told_and_the_next_write_tries_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faults = [OSError("no space left"), OSError("no space left")]
+
+    def force(_file: int) -> None:
+        if faults:
+            raise faults.pop()
+
+    monkeypatch.setattr(sync, "_force", force)
+    database = Database(f"sqlite:///{tmp_path}/a.db")
+    metadata.create_all(database.engine)
+    bus = EmbeddedBus(database)
+    consumer = await bus.consumer(INCIDENTS, "g")
+    assert await consumer.fetch(1, 0) == []
+    for n, small in enumerate((True, False)):
+        with pytest.raises(RetryLaterError, match="no space left"):
+            await database.write(lambda c, n=n: outbox.append(c, [event(n)]), small=small)  # type: ignore[misc]
+    assert [r.event.id for r in await consumer.fetch(9, 1)] == ["id0", "id1"], "it has committed all the same"
+    await database.write(lambda c: c.execute(LEASE), small=True)
+    await database.close()
+
+
+async def test_a_small_write_waits_in_the_thread_while_another_process_writes(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/a.db")
+    metadata.create_all(database.engine)
+    other = sqlite3.connect(tmp_path / "a.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    other.execute("INSERT INTO leases VALUES ('x', 'other', 0)")
+    writing = asyncio.create_task(
+        database.write(lambda c: c.execute(text("UPDATE leases SET holder='me'")), small=True)
+    )
+    assert await database.read(lambda c: c.execute(text("SELECT count(*) FROM leases")).scalar()) == 0
+    assert not writing.done()
+    other.execute("COMMIT")
+    other.close()
+    await writing
+    assert await database.read(lambda c: c.execute(text("SELECT holder FROM leases")).scalars().all()) == ["me"]
+    await database.close()
+
+
+@pytest.mark.parametrize("small", [True, False])
+async def test_a_failing_write_leaves_nothing_and_the_next_one_is_whole(tmp_path: Path, small: bool) -> None:
+    database = Database(f"sqlite:///{tmp_path}/a.db")
+    metadata.create_all(database.engine)
+
+    def bad(connection: Connection) -> None:
+        connection.execute(LEASE)
+        connection.execute(text("INSERT INTO nowhere VALUES (1)"))
+
+    with pytest.raises(RetryLaterError, match="nowhere"):
+        await database.write(bad, small=small)
+    await database.write(lambda c: c.execute(LEASE), small=small)
+    with pytest.raises(IntegrityError):
+        await database.write(lambda c: c.execute(LEASE), small=small)
+    assert await database.read(lambda c: c.execute(text("SELECT count(*) FROM leases")).scalar()) == 1
     await database.close()
 
 
