@@ -25,6 +25,8 @@ from services.rules.domain.model import Area, Truce
 from services.rules.domain.time import FOREVER, NEAR, Span
 
 _KEPT_SHARES: Final = 65_536
+#: Up to so many pairs of a place and an area that could hold it, arrays cost more than they save.
+_FEW: Final = 24
 
 Numbers = np.ndarray[Any, np.dtype[Any]]
 
@@ -41,6 +43,8 @@ class Ground:
         self._tree = STRtree(shapely.box(*self._bounds.T) if len(areas) else [])
         self._edges: Numbers = np.full(len(areas), None, dtype=object)
         self._share_of_zone = lru_cache(maxsize=_KEPT_SHARES)(self._share_between_areas)
+        # One place is held against area after area.
+        self._point = lru_cache(maxsize=64)(shapely.points)
         self._measured = lru_cache(maxsize=_KEPT_SHARES)(lambda area: measure(self._shapes[area]))
 
     def shape(self, area: int) -> Geometry:
@@ -106,8 +110,10 @@ class Ground:
     def _clear_share(self, centre: tuple[float, float, float], area: int) -> float | None:
         """All or nothing of a plain disc, where no edge of the area is near."""
         lon, lat, clear = centre
-        (edge,) = self._edges_of(np.array([area]))
-        if shapely.dwithin(edge, shapely.points(lon, lat), clear):
+        edge = self._edges[area]
+        if edge is None:
+            (edge,) = self._edges_of(np.array([area]))
+        if shapely.dwithin(edge, self._point(lon, lat), clear):
             return None
         return float(shapely.intersects_xy(self._shapes[area], lon, lat))
 
@@ -118,7 +124,9 @@ class Ground:
                 owners.append(n)
                 boxes.append(box)
         found: list[list[int]] = [[] for _ in shapes]
-        if boxes:
+        if len(boxes) == 1:
+            found[owners[0]] = self._tree.query(shapely.box(*boxes[0])).tolist()
+        elif boxes:
             queries, areas = self._tree.query(shapely.box(*np.array(boxes).T))
             for query, area in zip(queries.tolist(), areas.tolist(), strict=True):
                 found[owners[query]].append(area)
@@ -161,11 +169,28 @@ class Calendar:
         table = np.array(accounts, dtype=np.int64).reshape(-1, 4)
         self._area, self._truce, self._start, self._end = np.ascontiguousarray(table.T)
         self._first = np.searchsorted(self._area, np.arange(len(ground.ids) + 1))
+        self._of_area: list[list[tuple[int, int, int]]] = [[] for _ in ground.ids]
+        for area, truce, start, end in accounts:
+            self._of_area[area].append((truce, start, end))
         self._ground = ground
 
     def near(self, footprints: Sequence[Footprint], spans: Sequence[Span]) -> list[list[int]]:
         """For each incident the truces that could apply, by number, ascending: some window, within 72 hours of it,
         in an area that holds any part of its place (rules.md, "The verdict")."""
+        if sum(len(footprint.hits) for footprint in footprints) <= _FEW:
+            return [self._near_one(footprint, span) for footprint, span in zip(footprints, spans, strict=True)]
+        return self._near_many(footprints, spans)
+
+    def _near_one(self, footprint: Footprint, span: Span) -> list[int]:
+        latest, earliest = span.end + NEAR, span.start - NEAR
+        found: set[int] = set()
+        for area in footprint.hits:
+            for truce, start, end in self._of_area[area]:
+                if start <= latest and end > earliest and truce not in found and footprint.share(area) > 0.0:
+                    found.add(truce)
+        return sorted(found)
+
+    def _near_many(self, footprints: Sequence[Footprint], spans: Sequence[Span]) -> list[list[int]]:
         incidents, accounts = self._pairs(footprints)
         start = np.array([span.start for span in spans], dtype=np.int64)
         end = np.array([span.end for span in spans], dtype=np.int64)

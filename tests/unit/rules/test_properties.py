@@ -4,11 +4,13 @@ from dataclasses import replace
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schemas.assessments import Assessment, Finding
 from schemas.report import Location, Report
+from services.rules.domain import index
 from services.rules.domain.evaluate import Case, Judge
 from services.rules.domain.model import ALWAYS, Duty, Party, PartyRef, Period, Presence, Registry, Truce
 from tests.unit.rules.build import AREAS, PARTIES, account, hour, interval, party, presence, registry, report, truce
@@ -118,7 +120,11 @@ def told(found: Finding) -> Any:
 @thorough
 @given(worlds(), st.lists(reports, min_size=1, max_size=5))
 def test_the_index_and_the_batch_give_what_the_slow_way_gives(world: Registry, several: list[Report]) -> None:
-    for got, one in zip(judged(world, *several), several, strict=True):
+    one_by_one = judged(world, *several)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(index, "_FEW", -1)
+        assert judged(world, *several) == one_by_one, "whether by arrays or without"
+    for got, one in zip(one_by_one, several, strict=True):
         slow = Slow(world, one)
         expected = {id: slow.finding(truce) for id, truce in world.truces.items()}
         assert {f.truce: told(f) for f in got.findings} == {id: found for id, found in expected.items() if found}
