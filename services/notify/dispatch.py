@@ -33,7 +33,7 @@ PROMPT: Final = 128
 IN_FLIGHT: Final = 480
 WATCH_S: Final = 0.25
 #: Outcomes gather for so long before they are recorded.
-RECORDING_LINGERS_S: Final = 0.005
+RECORDING_LINGERS_S: Final = 0.02
 #: When a message is looked at again that could not be made.
 LATER_S: Final = 2
 
