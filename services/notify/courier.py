@@ -11,15 +11,21 @@ from functools import lru_cache
 from typing import Final, Literal, Protocol
 from urllib.parse import urlsplit
 
-import msgspec
-
 from schemas.assessments import Alert
 from schemas.local_time import find_zone
 from schemas.vocabulary import AlertStatus
 from services.notify.domain import cap, email, message
 from services.notify.domain.attempt import Job
-from services.notify.domain.content import DigestContent, decode_challenge, decode_digest, decode_notice
+from services.notify.domain.content import (
+    DigestContent,
+    decode_challenge,
+    decode_digest,
+    decode_heartbeat,
+    decode_notice,
+)
 from services.notify.domain.delivery import Answer, Judgement, judge_answer
+from services.notify.domain.grouping import period_start
+from services.notify.domain.heartbeat import carrier_of
 from services.notify.domain.mime import Addressing, Letter, Sender, mail_id
 from services.notify.domain.signing import parse_secret
 from services.notify.domain.subscription import Subscription, Webhook, signing_secrets
@@ -59,7 +65,6 @@ class Log(Protocol):
     async def revisions(self, alert: str) -> Sequence[Logged]: ...
 
 
-_decode_heartbeat: Final = msgspec.json.Decoder(message.Heartbeat).decode
 _key: Final = lru_cache(maxsize=32_768)(parse_secret)
 _Rendered = tuple[Literal["json", "cap", "mail"], str, int, AlertStatus, str]
 
@@ -119,7 +124,7 @@ class Courier:
             case "digest":
                 return await self._digest(job, subscription)
             case "heartbeat":
-                return message.heartbeat_body(_decode_heartbeat(content), sent_at=job.created_at)
+                return message.heartbeat_body(decode_heartbeat(content), sent_at=job.created_at)
             case "challenge":
                 challenge = decode_challenge(content).challenge
                 return message.challenge_body(subscription.id, challenge, sent_at=job.created_at)
@@ -208,7 +213,7 @@ class Courier:
             case "digest":
                 return await self._digest_letter(job, subscription)
             case "heartbeat":
-                return email.heartbeat_letter(_decode_heartbeat(content), zone=zone, language=draft.language)
+                return self._heartbeat_letter(decode_heartbeat(content), subscription)
             case "confirm":
                 url = f"{self._parts.public_url}/v1/confirm?token={decode_challenge(content).challenge}"
                 return email.confirm_letter(draft.name, url, language=draft.language)
@@ -220,6 +225,24 @@ class Courier:
                 )  # fmt: skip
             case _:
                 return email.test_letter(language=draft.language)
+
+    def _heartbeat_letter(self, beat: message.Heartbeat, subscription: Subscription) -> Letter:
+        """Where messages are gathered, the one of a period without alerts, which is that line; else one of its own."""
+        draft, zone = subscription.draft, find_zone(_zone_name(subscription))
+        carrier = carrier_of(draft)
+        if carrier is None:
+            return email.heartbeat_letter(beat, zone=zone, language=draft.language)
+        return email.digest_letter(
+            [],
+            start=period_start(draft, beat.end, beat.end),
+            end=beat.end,
+            zone=zone,
+            group=None,
+            language=draft.language,
+            public_url=self._parts.public_url,
+            daily=carrier.daily is not None,
+            heartbeat=beat,
+        )
 
     async def _digest_letter(self, job: Job, subscription: Subscription) -> Letter:
         content = decode_digest(job.content or b"{}")
@@ -233,6 +256,7 @@ class Courier:
             language=subscription.draft.language,
             public_url=self._parts.public_url,
             daily=mode != "immediate" and mode.daily is not None,
+            heartbeat=content.heartbeat,
         )
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from schemas.instants import MINUTE, format_instant
 from services.notify.dispatch import Dispatcher, Noted
-from services.notify.domain.attempt import Outcome, endpoint_event, proves
+from services.notify.domain.attempt import Outcome, endpoint_event, proves, tells_heartbeat
 from services.notify.domain.lifecycle import EndpointEvent
 from services.notify.domain.subscription import Subscription
 from services.notify.sql.subscriptions import UnknownError
@@ -101,7 +101,7 @@ class Settling:
         self._minutes[-1][2] += not delivered
 
     def _note_heartbeat(self, noted: Noted) -> None:
-        if noted.outcome.job.kind != "heartbeat" or noted.judgement is None:
+        if noted.judgement is None or not tells_heartbeat(noted.outcome.job):
             return
         if noted.judgement.meaning == "delivered":
             self.last_heartbeat = noted.outcome.at

@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 from schemas.instants import DAY, SECOND
 from schemas.vocabulary import AlertStatus
-from services.notify.domain.content import decode_challenge
+from services.notify.domain.content import decode_challenge, decode_digest
 from services.notify.domain.delivery import Answer, Judgement, next_delay
 from services.notify.domain.identity import hash_token
 from services.notify.domain.lifecycle import DeliveryState, EndpointEvent, EndpointState, next_delivery
@@ -88,6 +88,13 @@ def proves(job: Job, subscription: Subscription) -> bool:
     """Whether an answer to this message is the proof that the subscription waits for."""
     nonce = decode_challenge(job.content or b"{}").challenge
     return subscription.nonce in (nonce, hash_token(nonce))
+
+
+def tells_heartbeat(job: Job) -> bool:
+    """Whether the message proves that the line is open: a heartbeat, or a digest that carries one."""
+    if job.kind == "digest":
+        return decode_digest(job.content or b"{}").heartbeat is not None
+    return job.kind == "heartbeat"
 
 
 def give_up(job: Job, now: int, reason: str) -> Outcome:

@@ -6,15 +6,18 @@ import msgspec
 
 from schemas.vocabulary import AlertStatus
 from services.notify.domain.email import NoticeKind
+from services.notify.domain.message import Heartbeat
 
 
 class DigestContent(msgspec.Struct, frozen=True):
-    """What a digest is made from: ``[start, end)``, what its alerts have in common, and their net states."""
+    """What a digest is made from: ``[start, end)``, what its alerts have in common, their net states, and the heartbeat
+    that it carries, if it does."""
 
     start: int
     end: int
     group: dict[str, str]
     members: tuple[tuple[str, int, AlertStatus], ...]
+    heartbeat: Heartbeat | None = None
 
 
 class ChallengeContent(msgspec.Struct, frozen=True):
@@ -34,5 +37,6 @@ class NoticeContent(msgspec.Struct, frozen=True):
 
 encode_content: Final = msgspec.json.Encoder().encode
 decode_digest: Final = msgspec.json.Decoder(DigestContent).decode
+decode_heartbeat: Final = msgspec.json.Decoder(Heartbeat).decode
 decode_challenge: Final = msgspec.json.Decoder(ChallengeContent).decode
 decode_notice: Final = msgspec.json.Decoder(NoticeContent).decode

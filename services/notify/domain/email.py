@@ -76,10 +76,12 @@ def digest_letter(
     day = say.day(start, zone)
     kind = "daily" if daily else "digest"
     rows = tuple(_row(alert, status, language, public_url) for alert, status in alerts[:MAX_ROWS])
+    lead = say.say("mail.digest_lead" if alerts else "mail.quiet", span=span)
     notes = [say.count("omitted", len(alerts) - MAX_ROWS)] if len(alerts) > MAX_ROWS else []
     if heartbeat is not None:
         notes.append(_heartbeat_line(heartbeat, zone, say))
-    lead = say.say("mail.digest_lead", span=span) if alerts else say.say("mail.quiet")
+    if alerts:
+        notes.append(say.say("mail.link_note"))
     page = Page(
         subject=say.say(f"mail.{kind}_subject", alerts=counted, span=span, day=day),
         title=say.say(f"mail.{kind}_title", alerts=counted, day=day),
@@ -87,7 +89,7 @@ def digest_letter(
         lead=(lead,),
         facts=((say.say("mail.group"), clean(group)),) if group else (),
         rows=rows,
-        notes=(*notes, say.say("mail.link_note")),
+        notes=tuple(notes),
         footer=say.say("mail.footer", name=NAME_SLOT),
     )
     return render(page, language)
@@ -114,13 +116,17 @@ def _heartbeat_line(beat: Heartbeat, zone: ZoneInfo, say: Words) -> str:
         reports=say.count("reports", beat.reports),
         violations=say.count("violations", beat.violations),
         delivered=say.count("delivered", beat.delivered),
+        last=_last_alert(beat, zone, say),
     )
+
+
+def _last_alert(beat: Heartbeat, zone: ZoneInfo, say: Words) -> str:
+    return say.say("none") if beat.last_alert is None else say.moment(beat.last_alert, zone)
 
 
 def heartbeat_letter(beat: Heartbeat, *, zone: ZoneInfo, language: Language) -> Letter:
     """The mail that proves an open line."""
     say = words(language)
-    last = say.moment(beat.last_alert, zone) if beat.last_alert is not None else say.say("none")
     lead = say.say("mail.heartbeat_lead", sequence=beat.sequence)
     page = Page(
         subject=say.say(
@@ -134,7 +140,7 @@ def heartbeat_letter(beat: Heartbeat, *, zone: ZoneInfo, language: Language) -> 
             (say.say("mail.assessed"), str(beat.reports)),
             (say.say("mail.found"), str(beat.violations)),
             (say.say("mail.sent"), str(beat.delivered)),
-            (say.say("mail.last_alert"), last),
+            (say.say("mail.last_alert"), _last_alert(beat, zone, say)),
         ),
         footer=say.say("mail.footer", name=NAME_SLOT),
     )

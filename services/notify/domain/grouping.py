@@ -1,6 +1,6 @@
 """Which alerts go into one message, and when it is due: groups, digests, daily summaries."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import Final
 
@@ -51,11 +51,23 @@ def next_boundary(mode: Gathered, now: int) -> int:
     if mode.digest is not None:
         period = parse_duration(mode.digest)
         return (now // period + 1) * period
+    return next(instant for instant in _ends(mode, now, range(3)) if instant > now)
+
+
+def last_boundary(mode: Gathered, now: int) -> int:
+    """The last end of a period that is not after ``now``."""
+    if mode.digest is not None:
+        period = parse_duration(mode.digest)
+        return now // period * period
+    return next(instant for instant in _ends(mode, now, range(0, -3, -1)) if instant <= now)
+
+
+def _ends(mode: Gathered, now: int, days: Iterable[int]) -> Iterator[int]:
+    """When the daily message is due on each of these days, counted from the one of ``now``."""
     assert mode.daily is not None
     zone = mode.timezone or "UTC"
     day = to_datetime(now).astimezone(find_zone(zone)).date()
-    candidates = (local_instant(day + timedelta(days=n), mode.daily, zone) for n in range(3))
-    return next(instant for instant in candidates if instant > now)
+    return (local_instant(day + timedelta(days=n), mode.daily, zone) for n in days)
 
 
 def period_start(draft: Draft, first: int, due: int) -> int:
@@ -64,8 +76,4 @@ def period_start(draft: Draft, first: int, due: int) -> int:
         return first
     if draft.mode.digest is not None:
         return min(due - parse_duration(draft.mode.digest), first)
-    before = due - 1
-    start = before
-    while next_boundary(draft.mode, start) >= due:
-        start -= 3_600_000_000
-    return min(next_boundary(draft.mode, start), first)
+    return min(last_boundary(draft.mode, due - 1), first)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, and_, delete, select, update
 
 from services.notify.sql.deliveries import delivery_row, insert_rows
+from services.notify.sql.heartbeats import keep_beat, pulse_of
 from services.notify.sql.tables import alert_log, deliveries, gathered, groups, held
 from services.notify.use_cases.gather import Gather, Gathered, Waiting
 from services.shared.db.engine import Database
@@ -23,6 +24,8 @@ class SqlGroups:
             select(_h.subscription_id, _h.group_key)
             .where(_h.due_at <= now, _h.group_key.is_not(None))
             .distinct()
+            # In one order everywhere, so that no two processes each wait for a heartbeat that the other has.
+            .order_by(_h.subscription_id, _h.group_key)
             .limit(limit)
         )
         # Nearly every pass finds nothing: only what finds something needs the writer.
@@ -42,7 +45,7 @@ class SqlGroups:
         if not waiting:
             return
         ours = and_(_h.subscription_id == subscription, _h.group_key == key)
-        fate = gather(subscription, key, waiting)
+        fate = gather(subscription, key, waiting, pulse_of(connection, subscription))
         if fate is not None and fate.postponed_to is not None:
             connection.execute(update(held).where(ours, _h.due_at <= now).values(due_at=fate.postponed_to))
             return
@@ -55,6 +58,8 @@ def _send(connection: Connection, subscription: str, key: str, fate: Gathered, n
     assert fate.job is not None
     due = now if fate.state == "pending" else None
     insert_rows(connection, [delivery_row(fate.job, due, None, fate.state)])
+    if fate.beat is not None:
+        keep_beat(connection, subscription, fate.beat)
     rows = [
         {"delivery_id": fate.job.id, "alert_id": a, "revision": r, "status": s, "subscription_id": subscription}
         for a, r, s in fate.members

@@ -1,20 +1,24 @@
 """Heartbeats as rows, and the counts that they carry."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
-from sqlalchemy import Connection, and_, delete, func, select
+from sqlalchemy import Connection, and_, delete, exists, func, select, update
 
 from schemas.instants import DAY
+from services.notify.domain.content import decode_digest
 from services.notify.sql.deliveries import delivery_row, insert_rows
-from services.notify.sql.tables import PENDING, alert_log, deliveries, heard, heartbeats
-from services.notify.use_cases.heartbeat import Counts, Due, Make
+from services.notify.sql.tables import PENDING, alert_log, deliveries, heard, heartbeats, held
+from services.notify.use_cases.heartbeat import Beat, Counts, Due, Make, Pulse, PutOff
 from services.shared.db.bulk import insert_new_rows
 from services.shared.db.engine import Database
 from services.shared.db.upsert import insert_new, upsert
 
 #: A heartbeat covers no more than this long, so older counts are of no use.
 COUNTED_FOR: Final = 40 * DAY
+#: Of the digests that arrived, so many are looked through for one that carries a heartbeat.
+LOOKED_THROUGH: Final = 1_000
 _b = heartbeats.c
 
 
@@ -37,23 +41,20 @@ class SqlHeartbeats:
         def work(connection: Connection) -> int:
             rows = connection.execute(due.with_for_update(skip_locked=True)).all()
             for row in rows:
-                self._beat(connection, Due(row.subscription_id, row.sequence, row.period_from, row.due_at), make)
+                self._beat(connection, _due(row, is_gathering(connection, row.subscription_id, now)), make)
             return len(rows)
 
         return await self._database.write(work)
 
     def _beat(self, connection: Connection, due: Due, make: Make) -> None:
-        made = make(due, lambda id, start, end: count(connection, id, start, end))
-        if made.job is None:
+        made = make(due, partial(count, connection))
+        if made is None:
             connection.execute(delete(heartbeats).where(_b.subscription_id == due.subscription))
-            return
-        due_at = made.job.created_at if made.state == "pending" else None
-        insert_rows(connection, [delivery_row(made.job, due_at, None, made.state)])
-        row = {
-            "subscription_id": due.subscription, "due_at": made.next_due, "sequence": made.sequence,
-            "period_from": made.period_from,
-        }  # fmt: skip
-        connection.execute(upsert(connection, heartbeats), row)
+        elif isinstance(made, PutOff):
+            put_off = update(heartbeats).where(_b.subscription_id == due.subscription)
+            connection.execute(put_off.values(due_at=made.until))
+        else:
+            keep_beat(connection, due.subscription, made)
 
     async def hear(self, incidents: Sequence[str], now: int) -> None:
         """Note that these incidents were judged; the first time counts. Derived from the log, so not forced to disk."""
@@ -71,7 +72,61 @@ class SqlHeartbeats:
         d = deliveries.c
         last = select(func.max(d.finished_at)).where(d.kind == "heartbeat", d.state == "delivered")
         late = select(d.subscription_id).where(d.kind == "heartbeat", PENDING, d.failures > 0)
-        return await self._database.read(lambda c: (c.execute(last).scalar(), set(c.execute(late).scalars())))
+
+        def work(connection: Connection) -> tuple[int | None, set[str]]:
+            delivered, overdue = _told_along(connection)
+            alone = connection.execute(last).scalar()
+            arrived = max((at for at in (alone, delivered) if at is not None), default=None)
+            return arrived, overdue.union(connection.execute(late).scalars())
+
+        return await self._database.read(work)
+
+
+def is_gathering(connection: Connection, subscription: str, now: int) -> bool:
+    """Whether alerts wait in a message that is due."""
+    h = held.c
+    waiting = exists().where(h.subscription_id == subscription, h.group_key.is_not(None), h.due_at <= now)
+    return bool(connection.execute(select(waiting)).scalar())
+
+
+def pulse_of(connection: Connection, subscription: str) -> Pulse:
+    """For a message that may carry the heartbeat along; what it carries goes to :func:`keep_beat`."""
+
+    def due() -> Due | None:
+        row = connection.execute(select(heartbeats).where(_b.subscription_id == subscription).with_for_update()).first()
+        return None if row is None else _due(row, gathering=True)
+
+    return Pulse(due, partial(count, connection))
+
+
+def keep_beat(connection: Connection, subscription: str, made: Beat) -> None:
+    """Note what was told, and queue the message that tells it, if it has one of its own."""
+    if made.job is not None:
+        due_at = made.job.created_at if made.state == "pending" else None
+        insert_rows(connection, [delivery_row(made.job, due_at, None, made.state)])
+    row = {
+        "subscription_id": subscription, "due_at": made.next_due, "sequence": made.told.sequence,
+        "period_from": made.told.end,
+    }  # fmt: skip
+    connection.execute(upsert(connection, heartbeats), row)
+
+
+def _told_along(connection: Connection) -> tuple[int | None, set[str]]:
+    """When a digest that carries a heartbeat last arrived, and the subscriptions that wait for one which has failed."""
+    d = deliveries.c
+    digests = select(d.subscription_id, d.finished_at, d.content).where(d.kind == "digest")
+    arrived = (
+        digests.where(d.state == "delivered", d.subscription_id.in_(select(_b.subscription_id)))
+        .order_by(d.finished_at.desc())
+        .limit(LOOKED_THROUGH)
+    )
+    told = (row.finished_at for row in connection.execute(arrived) if decode_digest(row.content).heartbeat)
+    late = connection.execute(digests.where(PENDING, d.failures > 0))
+    return next(told, None), {row.subscription_id for row in late if decode_digest(row.content).heartbeat}
+
+
+def _due(row: Any, gathering: bool) -> Due:
+    return Due(row.subscription_id, row.sequence, row.period_from, row.due_at, gathering)
 
 
 def count(connection: Connection, subscription: str, start: int, end: int) -> Counts:

@@ -15,6 +15,7 @@ from services.notify.domain.lifecycle import SENT_TO, DeliveryState
 from services.notify.domain.quiet import breaks_through, quiet_until
 from services.notify.domain.subscription import Subscription
 from services.notify.use_cases.directory import Directory
+from services.notify.use_cases.heartbeat import Beat, Pulse, beat_along
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +33,18 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """What becomes of a due group: a message, or, where quiet hours have begun, another hour."""
+    """What becomes of a due group: a message, or, where quiet hours have begun, another hour. ``beat``: the heartbeat
+    that the message carries as a line."""
 
     job: Job | None = None
     members: Sequence[tuple[str, int, AlertStatus]] = ()
     state: DeliveryState = "pending"
     postponed_to: int | None = None
+    beat: Beat | None = None
 
 
 #: What becomes of a group (subscription, key), given what waits in it; None drops it with its subscription.
-Gather = Callable[[str, str, Sequence[Waiting]], Gathered | None]
+Gather = Callable[[str, str, Sequence[Waiting], Pulse], Gathered | None]
 
 
 class Groups(Protocol):
@@ -57,15 +60,15 @@ AT_ONCE = 100
 async def flush_groups(now: int, directory: Directory, groups: Groups) -> None:
     """Every group that is due, as one message each."""
 
-    def gather(subscription: str, key: str, waiting: Sequence[Waiting]) -> Gathered | None:
+    def gather(subscription: str, key: str, waiting: Sequence[Waiting], pulse: Pulse) -> Gathered | None:
         found = directory.subscriptions.get(subscription)
-        return None if found is None else gather_group(found, key, waiting, now)
+        return None if found is None else gather_group(found, key, waiting, pulse, now)
 
     while await groups.flush(now, gather, AT_ONCE) == AT_ONCE:
         pass
 
 
-def gather_group(subscription: Subscription, key: str, waiting: Sequence[Waiting], now: int) -> Gathered:
+def gather_group(subscription: Subscription, key: str, waiting: Sequence[Waiting], pulse: Pulse, now: int) -> Gathered:
     """The message of one group. Quiet hours hold it, unless one of its alerts breaks through."""
     quiet = subscription.draft.quiet_hours
     until = quiet_until(quiet, now) if quiet else None
@@ -74,11 +77,13 @@ def gather_group(subscription: Subscription, key: str, waiting: Sequence[Waiting
     members = tuple((w.alert, w.revision, net_status(w)) for w in waiting)
     due = min(w.due_at for w in waiting)
     immediate = subscription.draft.mode == "immediate"
+    beat = beat_along(subscription, pulse, now)
     content = DigestContent(
         start=period_start(subscription.draft, min(w.held_at for w in waiting), due),
         end=now if immediate else due,
         group=read_key(key),
         members=members,
+        heartbeat=None if beat is None else beat.told,
     )
     job = Job(
         id=message_id(subscription.id, "digest", key, due, *(f"{w.alert}.{w.revision}" for w in waiting)),
@@ -87,7 +92,7 @@ def gather_group(subscription: Subscription, key: str, waiting: Sequence[Waiting
         created_at=now,
         content=encode_content(content),
     )
-    return Gathered(job, members, "pending" if subscription.state in SENT_TO else "held")
+    return Gathered(job, members, "pending" if subscription.state in SENT_TO else "held", beat=beat)
 
 
 def net_status(waiting: Waiting) -> AlertStatus:

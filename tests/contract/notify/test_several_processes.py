@@ -1,13 +1,17 @@
 """Several processes of notify on one database: what one makes another sends, and what one leaves another finishes."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from schemas.instants import parse_instant
+from tests.fakes import DrivenClock
+from tests.parts.mail import Mailbox
 from tests.parts.receiver import Answer, Receiver
-from tests.unit.notify.desk import event_of, running
+from tests.unit.notify.desk import event_of, revised, running
 from tests.unit.notify.samples import ALERT
 
 
@@ -72,3 +76,29 @@ async def test_what_was_claimed_and_never_came_into_memory_is_queued_again(
             await desk.service.state["keep_alive"](desk.clock.now())
         await desk.settle()
         assert [d.type for d in receiver.received(challenges=True)] == ["challenge"]
+
+
+async def test_of_two_processes_one_tells_the_days_heartbeat_and_with_the_alerts_where_there_are_any(
+    database_url: str, tmp_path: Path
+) -> None:
+    clock = DrivenClock(parse_instant("2016-05-08T12:00:05Z"))
+    with Mailbox() as mailbox:
+        one, two = (running(tmp_path, url=database_url, clock=clock, smtp_url=mailbox.url) for _ in range(2))
+        async with one as desk, two as other:
+            for n in range(3):
+                channel = {"type": "email", "to": f"{n}@example.org"}
+                daily = {"mode": {"daily": "12:00", "timezone": "UTC"}, "group_by": ["thread"], "heartbeat": "P1D"}
+                await desk.subscribe("tw_operator", channel=channel, verified=True, **daily)
+            for day in range(6):
+                if day % 2 == 0:
+                    threads = [revised(ALERT, 1, id=f"{day}-{n}", thread=f"{n}", status="raised") for n in range(2)]
+                    await desk.service.loops[0].handle([event_of(alert) for alert in threads])
+                for seconds in (24 * 3600 - 5, 5):
+                    await clock.advance(seconds)
+                    await asyncio.gather(desk.settle(), other.settle())
+        for n in range(3):
+            bodies = [str(letter.message.get_body(("plain",))) for letter in mailbox.letters(f"{n}@example.org")]
+            assert len(bodies) == 3 * 2 + 3
+            told = [body for body in bodies if "Heartbeat" in body]
+            assert [f"Heartbeat {number}," in body for number, body in enumerate(told, 1)] == [True] * 6
+            assert ["/v1/alerts/" in body for body in told] == [True, False] * 3

@@ -254,8 +254,8 @@ def test_a_quiet_day_says_so() -> None:
     )  # fmt: skip
     message, text, _ = read(addressed(made))
     assert message["Subject"] == "Daily summary, 7 May 2016: 0 alerts"
-    assert "No alert matched this subscription in this time." in text
-    assert "21 reports, 0 violations, 0 messages delivered." in text
+    assert "Nothing for you, 7 May 2016, 12:00 to 8 May 2016, 12:00." in text
+    assert "21 reports judged, 0 violations, 0 messages delivered to you. Last alert: none." in text
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

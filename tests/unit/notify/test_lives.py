@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from schemas.instants import DAY, HOUR, MINUTE, SECOND, format_instant, parse_instant
 from services.notify.domain.durations import parse_duration
-from services.notify.domain.grouping import due_at, next_boundary, period_start, read_group
+from services.notify.domain.grouping import due_at, last_boundary, next_boundary, period_start, read_group
+from services.notify.domain.heartbeat import line_due, line_end
 from services.notify.domain.lifecycle import (
     DELIVERY,
     ENDPOINT,
@@ -115,6 +116,29 @@ def test_boundaries_lie_ahead_and_follow_one_another(now: int, mode: Gathered) -
     assert now < first <= now + 26 * HOUR
     assert next_boundary(mode, first - 1) == first
     assert next_boundary(mode, first) > first
+    last = last_boundary(mode, now)
+    assert now - 26 * HOUR < last <= now
+    assert (next_boundary(mode, last), last_boundary(mode, last)) == (first, last)
+
+
+@given(
+    st.integers(0, 4 * 10**15),
+    st.integers(0, 40 * DAY),
+    st.sampled_from(
+        [Gathered(digest="PT7H"), Gathered(digest="P1D"), Gathered(daily="02:30", timezone="Europe/Berlin")]
+    ),
+    st.sampled_from([DAY, 7 * DAY]),
+)
+def test_a_line_ends_where_a_message_does_and_is_due_as_soon_as_it_can_be_told(
+    start: int, late: int, mode: Gathered, period: int
+) -> None:
+    due = line_due(mode, start, period)
+    assert line_end(mode, start, period, due - 1) is None
+    assert line_end(mode, start, period, due) == due
+    end = line_end(mode, start, period, due + late)
+    assert end == last_boundary(mode, due + late)
+    assert start < end <= due + late < line_due(mode, end, period)
+    assert line_due(mode, due, period) - due >= period - 2 * HOUR
 
 
 def draft(**changes: Any) -> Draft:
