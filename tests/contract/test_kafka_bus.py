@@ -122,6 +122,23 @@ async def test_a_commit_after_the_partition_went_to_another_is_no_error(kafka: K
         await quick.close()
 
 
+async def test_a_commit_after_every_partition_of_the_batch_went_to_another_is_no_error(kafka: Kafka) -> None:
+    topic = await fresh_topic(kafka, partitions=2)
+    async with opened(kafka) as bus:
+        await bus.publish([event(topic, n) for n in range(20)])
+        slow, quick = await bus.consumer(topic, "g"), await bus.consumer(topic, "g")
+        batch: list[Received] = []
+        while {r.partition for r in batch} != {0, 1}:
+            batch += await slow.fetch(50, 10)
+        taking = asyncio.create_task(drain(quick, []))
+        await until(lambda: len(slow.partitions) == len(quick.partitions) == 1, 30)
+        await slow.commit([r for r in batch if r.partition in quick.partitions])
+        taking.cancel()
+        await asyncio.gather(taking, return_exceptions=True)
+        await slow.close()
+        await quick.close()
+
+
 async def test_asking_for_the_lag_joins_no_second_member(kafka: Kafka) -> None:
     topic = await fresh_topic(kafka)
     async with opened(kafka) as bus:

@@ -69,6 +69,10 @@ class KafkaReader:
         mine = inner.assignment()
         last = {TopicPartition(self._topic, r.partition): r.position + 1 for r in batch}
         offsets = {tp: offset for tp, offset in last.items() if tp in mine}
+        if not offsets:
+            # All of it went to other members while it was being handled, and aiokafka takes no empty commit.
+            log.info("%s: the group moved on before the commit", self._topic)
+            return
         try:
             await self._asked(inner.commit(offsets))
         except (CommitFailedError, IllegalStateError, RebalanceInProgressError) as error:
