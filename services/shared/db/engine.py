@@ -23,6 +23,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, Operation
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from services.shared.db.driver import raw
+from services.shared.db.patience import TCP, Patience, prepare_postgres
 from services.shared.db.put_out import PutOut
 from services.shared.db.sync import Syncer
 from services.shared.failures import RetryLaterError
@@ -64,8 +65,9 @@ class Database:
         self._observe_commit = observe_commit
         self.dialect = make_url(url).get_backend_name()
         self.is_log = self.dialect == "sqlite"
-        self._writer_engine = _engine(url, writer=True)
-        self._reader_engine = _engine(url, writer=False)
+        self._patience = Patience()
+        self._writer_engine = _engine(url, self._patience, writer=True)
+        self._reader_engine = _engine(url, self._patience, writer=False)
         self._queue: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="db-read")
         self._hooks: list[Callable[[PutOut], None]] = []
@@ -94,7 +96,7 @@ class Database:
         ``work`` must touch nothing but its connection: when a neighbour in the group fails, it is run again alone.
         With ``durable`` the commit is on disk when this returns. ``small``: done in a few milliseconds, so that the
         event loop may do it (see :data:`SMALL`). Raises what ``work`` raised (then nothing of it is kept),
-        RetryLaterError when the database is away.
+        RetryLaterError when the database is away; when it hangs, ``work`` may be done all the same.
         """
         if small and self.is_log and self._queue.empty() and self._turn.acquire(blocking=False):
             try:
@@ -108,7 +110,8 @@ class Database:
         loop = asyncio.get_running_loop()
         unit = _Unit(work, durable, loop.create_future(), loop)
         self._queue.put(unit)
-        return await unit.future  # type: ignore[no-any-return]
+        answer: T = await (unit.future if self.is_log else self._patience.wait(unit.future))
+        return answer
 
     async def settled(self) -> None:
         """Return once every durable write that had committed before is on disk. Raises RetryLaterError."""
@@ -120,7 +123,8 @@ class Database:
 
     async def read(self, work: Work[T]) -> T:
         """Run ``work`` on a connection that sees one consistent, committed state. Raises RetryLaterError."""
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
+        reading = asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
+        return await (reading if self.is_log else self._patience.wait(reading))
 
     async def close(self) -> None:
         """Finish what is queued, then let go of every connection."""
@@ -177,6 +181,8 @@ class Database:
                 raise _away(error) from error
 
     def _commit_group(self, group: list[_Unit]) -> None:
+        if not self.is_log and not (group := [unit for unit in group if not unit.future.done()]):
+            return  # whoever asked gave up while the database was silent
         try:
             with self._turn:
                 results, put_out = self._transact_patiently([unit.work for unit in group])
@@ -311,7 +317,7 @@ def _translated(error: BaseException) -> BaseException:
     return error
 
 
-def _engine(url: str, *, writer: bool) -> Engine:
+def _engine(url: str, patience: Patience, *, writer: bool) -> Engine:
     if make_url(url).get_backend_name() == "sqlite":
         engine = create_engine(
             url,
@@ -324,7 +330,12 @@ def _engine(url: str, *, writer: bool) -> Engine:
         begin = _BEGIN if writer else "BEGIN"
         event.listen(engine, "begin", lambda c: None if _in_transaction(c) else raw(c, begin))
         return engine
-    return create_engine(url, pool_size=2 if writer else READERS, max_overflow=0, pool_pre_ping=True)
+    engine = create_engine(
+        url, pool_size=2 if writer else READERS, max_overflow=0, pool_pre_ping=True, connect_args=TCP
+    )
+    event.listen(engine, "connect", prepare_postgres)
+    event.listen(engine, "after_cursor_execute", patience.hear)
+    return engine
 
 
 def _prepare_sqlite(connection: Any, _record: ConnectionPoolEntry) -> None:

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 from sqlalchemy.engine import make_url
 
 from schemas.envelope import Event
 from services.shared.db.outbox import CHANNEL
+from services.shared.db.patience import TCP
 from services.shared.failures import RetryLaterError
 
 #: "truce" in ASCII: any number does that nobody else in this database locks.
@@ -21,8 +22,6 @@ LOCK: Final = 0x7472756365
 _TAKE: Final = (
     "SELECT seq, topic, key, id, type, source, time, data, traceparent, reason FROM outbox ORDER BY seq LIMIT %s"
 )
-#: A peer that is gone without a word is noticed within about 10 s.
-_KEEPALIVE: Final = "connect_timeout=5 keepalives_idle=5 keepalives_interval=2 keepalives_count=3"
 #: Longer than any relay at work is silent, which asks for rows, or forgets some, every few seconds.
 SILENCE_S: Final = 30.0
 
@@ -34,7 +33,7 @@ class Outgoing:
     def __init__(self, url: str, *, silence_s: float = SILENCE_S) -> None:
         self._silence_ms = int(silence_s * 1000)
         uri = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-        self._conninfo = make_conninfo(uri, **conninfo_to_dict(_KEEPALIVE))
+        self._conninfo = make_conninfo(uri, **TCP)
         self._connection: psycopg.Connection[Any] | None = None
 
     def lead(self) -> bool:

@@ -1,6 +1,8 @@
 """Items that wait together are written together, and a bad one harms nobody."""
 
 import asyncio
+import sqlite3
+import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -76,3 +78,35 @@ async def test_who_stopped_waiting_holds_up_nobody(database: Database) -> None:
     await asyncio.sleep(0)
     gone.cancel()
     assert await writer.write([2]) == [4]
+
+
+async def test_nobody_waits_longer_than_promised_for_a_database_that_hangs(database: Database, tmp_path: Path) -> None:
+    flush, patience_s = Flushes(), 0.2
+    writer = GroupWriter(database, flush, patience_s=patience_s)
+
+    async def ask(number: int, after_s: float) -> float:
+        await asyncio.sleep(after_s)
+        begin = time.monotonic()
+        with pytest.raises(RetryLaterError):
+            await writer.write([number])
+        return time.monotonic() - begin
+
+    other = sqlite3.connect(tmp_path / "group.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    waited = await asyncio.gather(*(ask(number, number * 0.05) for number in range(12)))
+    assert max(waited) < patience_s + 1.0
+    other.execute("COMMIT")
+    other.close()
+    assert await writer.write([50]) == [100]
+    assert flush.seen == [[0], [50]]
+
+
+async def test_a_database_that_is_only_slow_refuses_nobody(database: Database) -> None:
+    class Slow(Flushes):
+        def __call__(self, connection: Connection, items: Sequence[int]) -> list[int]:
+            time.sleep(0.1)
+            return super().__call__(connection, items)
+
+    writer = GroupWriter(database, Slow(), limit=1, patience_s=1.0)
+    for _ in range(4):
+        assert await asyncio.gather(*(writer.write([n]) for n in range(4))) == [[2 * n] for n in range(4)]

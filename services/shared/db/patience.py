@@ -1,0 +1,58 @@
+"""How long we wait for a database that hangs without dying: it answers nobody, and closes nothing.
+
+A network that swallows packets is noticed by TCP, within about ten seconds. A server that is stopped still acknowledges
+every packet, so whoever waits has to watch the time himself.
+"""
+
+import asyncio
+from time import monotonic
+from typing import Any, Final, TypeVar
+
+from services.shared.failures import RetryLaterError
+
+T = TypeVar("T")
+
+#: Whoever waits is told within so long that there is no answer; the API promises one within 5 s.
+ANSWER_S: Final = 4.5
+#: For libpq: a peer that is gone without a word is noticed, whether we are sending (milliseconds) or waiting.
+TCP: Final = {
+    "connect_timeout": 3,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+#: Where it is we who are gone, the database ends our open transaction after so long, since it may hold locks.
+_LEFT_OPEN: Final = "SET idle_in_transaction_session_timeout = '30s'"
+
+
+class Patience:
+    """Watches for how long a database has said nothing to anybody here. That one statement takes long is no silence,
+    as long as others are answered."""
+
+    def __init__(self) -> None:
+        self._heard = monotonic()
+
+    def hear(self, *_: Any) -> None:
+        """A statement was answered. May be called on any thread."""
+        self._heard = monotonic()
+
+    async def wait(self, answer: asyncio.Future[T]) -> T:
+        """The answer. Raises RetryLaterError once the database has been silent for too long, and then cancels
+        ``answer``; what was under way may happen all the same."""
+        begin = monotonic()
+        try:
+            while not answer.done():
+                left = max(begin, self._heard) + ANSWER_S - monotonic()
+                if left <= 0:
+                    raise RetryLaterError(f"database: no answer within {ANSWER_S} s")
+                await asyncio.wait({answer}, timeout=left)
+        finally:
+            answer.cancel()
+        return answer.result()
+
+
+def prepare_postgres(connection: Any, _record: object) -> None:
+    """For each new connection of the driver."""
+    connection.execute(_LEFT_OPEN)
+    connection.commit()
