@@ -1,9 +1,12 @@
 """The manifests are valid, hang together, and say of the services what the services say of themselves."""
 
+import copy
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
@@ -12,13 +15,14 @@ from schemas.topics import ALERTS, INCIDENTS
 from services.notify import bootstrap as notify
 from services.rules import bootstrap as rules
 from services.shared.bus.kafka_topics import PARTITIONS
+from tests.unit.deploy import keda_schema
 
 DIRECTORY: Final = Path(__file__).parents[3] / "deploy" / "kubernetes"
 SERVICES: Final = ("ingest", "rules", "notify")
-#: What the schemas of Kubernetes do not describe: KEDA's own kind, and kustomize's, which never reaches a cluster.
-FOREIGN: Final = frozenset({"ScaledObject", "Kustomization"})
 
 Manifest = dict[str, Any]
+#: The keys and indices that lead to a field.
+Where = tuple[str | int, ...]
 
 
 @cache
@@ -33,10 +37,62 @@ def kinds(kind: str) -> dict[str, Manifest]:
 
 @pytest.mark.parametrize("manifest", manifests(), ids=lambda m: f"{m['kind']}")
 def test_it_is_valid(manifest: Manifest) -> None:
-    if manifest["kind"] in FOREIGN:
-        assert manifest["apiVersion"] in {"keda.sh/v1alpha1", "kustomize.config.k8s.io/v1beta1"}
+    if manifest["apiVersion"].startswith("keda.sh/"):
+        keda_schema.validate(manifest)
+    elif manifest["kind"] == "Kustomization":  # never reaches a cluster
+        assert manifest["apiVersion"] == "kustomize.config.k8s.io/v1beta1"
     else:
         kubernetes_validate.validate(manifest, kubernetes_validate.latest_version(), strict=True)
+
+
+def fields(value: Any, path: Where = ()) -> Iterator[Where]:
+    """Where each field of a manifest is, however deep."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, below in inner:
+        if isinstance(key, str):
+            yield (*path, key)
+        yield from fields(below, (*path, key))
+
+
+def changed(manifest: Manifest, path: Where, change: Callable[[Any, Any], None]) -> Manifest:
+    """A copy in which ``change`` was applied to the field, given what holds it and its name."""
+    made: Any = copy.deepcopy(manifest)
+    holder = made
+    for key in path[:-1]:
+        holder = holder[key]
+    change(holder, path[-1])
+    return made  # type: ignore[no-any-return]
+
+
+def misspell(holder: Any, name: Any) -> None:
+    holder[f"{name}s"] = holder.pop(name)
+
+
+@pytest.mark.parametrize("name", ["rules", "notify"])
+def test_a_scaled_object_with_any_field_misspelt_is_not_valid(name: str) -> None:
+    manifest = kinds("ScaledObject")[name]
+    found = list(fields(manifest))
+    assert ("spec", "triggers", 0, "metadata", "lagThreshold") in found
+    for path in found:
+        with pytest.raises(jsonschema.ValidationError):
+            keda_schema.validate(changed(manifest, path, misspell))
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("apiVersion",), "keda.sh/v1"),
+        (("spec", "maxReplicaCount"), "12"),
+        (("spec", "triggers"), {}),
+        (("spec", "triggers", 0, "type"), "kafak"),
+        (("spec", "triggers", 0, "metadata", "lagThreshold"), 500),
+        (("spec", "triggers", 0, "metadata", "offsetResetPolicy"), "oldest"),
+    ],
+)
+def test_a_scaled_object_with_a_value_that_keda_does_not_take_is_not_valid(path: Where, value: Any) -> None:
+    wrong = changed(kinds("ScaledObject")["notify"], path, lambda holder, name: holder.__setitem__(name, value))
+    with pytest.raises(jsonschema.ValidationError):
+        keda_schema.validate(wrong)
 
 
 def test_kustomize_names_every_file() -> None:
