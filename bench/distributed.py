@@ -5,8 +5,8 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -24,15 +24,20 @@ from schemas.events import IncidentReported
 from schemas.report import Report
 from schemas.topics import ASSESSMENTS, INCIDENTS
 from services.shared.bus.kafka import KafkaBus
+from services.shared.bus.kafka_topics import PARTITIONS
 from tests.parts.cluster import Cluster, Kind
 from tests.parts.process import Process, free_port
 from tests.scenario import bearer
 
 INCIDENT_COUNT = 20_000
+WARM_COUNT = 2_000
 PEER_COUNT = 3_000
 RATE = 200.0
 PACED = 3_000
 AT = "2016-05-08T12:00:00Z"
+
+
+Ends = dict[TopicPartition, int]
 
 
 @dataclass(frozen=True)
@@ -60,24 +65,31 @@ def measure(directory: Path) -> Measured:
 
 
 def _stage(directory: Path, consumers: int, *, peer: bool) -> tuple[float, Stage]:
-    """Rules processes work off what lies on the log when they start; the peer does the same on the same broker."""
-    counts: dict[Kind, int] = {"ingest": 1, "rules": 1, "notify": 0}
+    """Warm rules processes work off what came while they stood still; the peer does the same on the same broker."""
+    counts: dict[Kind, int] = {"ingest": 1, "rules": consumers, "notify": 0}
     with Cluster(directory, counts) as cluster:
+        bootstrap, services = cluster.kafka.bootstrap, cluster.of("rules")
         with cluster.client() as client:
             client.put("/v1/registry", json=registry(), timeout=120).raise_for_status()
-        cluster.one("rules").stop()
-        asyncio.run(fill_log(cluster.kafka.bootstrap, list(make_incidents(INCIDENT_COUNT))))
-        services = [cluster.add("rules", wait=False) for _ in range(consumers)]
-        begin, end = asyncio.run(_until(cluster.kafka.bootstrap, ASSESSMENTS.name, INCIDENT_COUNT))
-        cpu = sum(service.cpu_s() for service in services)
-        other = _faststream(cluster.kafka.bootstrap) if peer else 0.0
-        return other, Stage(INCIDENT_COUNT / (end - begin), cpu / INCIDENT_COUNT * 1e6)
+        asyncio.run(fill_log(bootstrap, list(make_incidents(WARM_COUNT, "warm"))))
+        first = asyncio.run(_ends(bootstrap, WARM_COUNT))
+        for service in services:
+            service.pause()
+        asyncio.run(fill_log(bootstrap, list(make_incidents(INCIDENT_COUNT))))
+        before = sum(service.cpu_s() for service in services)
+        for service in services:
+            service.resume()
+        last = asyncio.run(_ends(bootstrap, WARM_COUNT + INCIDENT_COUNT))
+        cpu = sum(service.cpu_s() for service in services) - before
+        seconds = asyncio.run(_span(bootstrap, first, last))
+        other = _faststream(bootstrap) if peer else 0.0
+        return other, Stage(INCIDENT_COUNT / seconds, cpu / INCIDENT_COUNT * 1e6)
 
 
-def make_incidents(count: int) -> Iterator[Event]:
+def make_incidents(count: int, name: str = "bench") -> Iterator[Event]:
     for number in range(count):
         report = msgspec.convert(Target("", {}).body(number), Report)
-        fact = IncidentReported(f"bench-{number}", 1, "bench", AT, report)
+        fact = IncidentReported(f"{name}-{number}", 1, "bench", AT, report)
         yield encode(INCIDENTS, fact, key=fact.incident_id, id=f"{fact.incident_id}-1", time=AT)
 
 
@@ -88,26 +100,44 @@ async def fill_log(bootstrap: str, events: list[Event]) -> None:
     await bus.close()
 
 
-async def _until(bootstrap: str, topic: str, count: int) -> tuple[float, float]:
-    """When the first and when the last of ``count`` events was on the topic; ends are looked at, nothing is read."""
+@asynccontextmanager
+async def _looking(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap)
     await consumer.start()
-    while not (found := consumer.partitions_for_topic(topic)):
-        await asyncio.sleep(0.05)
-        await consumer.topics()
-    partitions = [TopicPartition(topic, number) for number in found]
-    begin, first, deadline = 0.0, 0, time.perf_counter() + 300
-    while time.perf_counter() < deadline:
-        ends = await consumer.end_offsets(partitions)
-        done, now = sum(cast(dict[TopicPartition, int], ends).values()), time.perf_counter()
-        if done and not begin:
-            begin, first = now, done
-        if done >= count:
-            await consumer.stop()
-            # What was there at the first look is counted in, at the rate of the rest.
-            return begin, now + (now - begin) * first / max(1, count - first)
-        await asyncio.sleep(0.02)
-    raise TimeoutError(f"{done} of {count} on {topic}")
+    try:
+        consumer.assign([TopicPartition(ASSESSMENTS.name, number) for number in range(PARTITIONS)])
+        yield consumer
+    finally:
+        await consumer.stop()
+
+
+async def _ends(bootstrap: str, count: int) -> Ends:
+    """The ends of the assessments once there are ``count``; looking at them costs the broker next to nothing."""
+    deadline = time.perf_counter() + 300
+    async with _looking(bootstrap) as consumer:
+        while sum((ends := cast(Ends, await consumer.end_offsets(consumer.assignment()))).values()) < count:
+            if time.perf_counter() > deadline:
+                raise TimeoutError(f"{sum(ends.values())} of {count} assessments")
+            await asyncio.sleep(0.1)
+        return ends
+
+
+async def _span(bootstrap: str, first: Ends, last: Ends) -> float:
+    """Seconds from the first to the last assessment between two ends, by the times that the log gave them."""
+    async with _looking(bootstrap) as consumer:
+        times = [
+            await _time_of(consumer, tp, offset)
+            for tp, end in last.items()
+            if first[tp] < end
+            for offset in (first[tp], end - 1)
+        ]
+    return (max(times) - min(times)) / 1000
+
+
+async def _time_of(consumer: AIOKafkaConsumer, partition: TopicPartition, offset: int) -> int:
+    """Milliseconds since the epoch."""
+    consumer.seek(partition, offset)
+    return int((await consumer.getone(partition)).timestamp)
 
 
 def _faststream(bootstrap: str) -> float:
