@@ -12,6 +12,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from services.shared.bus.consume import Loop
+from services.shared.one_write import OneWriteProtocol
 from services.shared.runtime import Service
 
 log = logging.getLogger(__name__)
@@ -47,7 +48,7 @@ async def run(
     with _signals(stop):
         server = _Server(
             uvicorn.Config(
-                app, loop="none", http="httptools", lifespan="off", access_log=False, log_config=None,
+                app, loop="none", http=OneWriteProtocol, lifespan="off", access_log=False, log_config=None,
                 timeout_graceful_shutdown=GRACE_S, server_header=False, proxy_headers=False, backlog=2048,
             )
         )  # fmt: skip
