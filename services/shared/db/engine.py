@@ -32,8 +32,8 @@ T = TypeVar("T")
 Work = Callable[[Connection], T]
 
 MAX_GROUP: Final = 64
-#: So many reports, or so many of anything that follows from one, are written in a few milliseconds at most.
-SMALL: Final = 64
+#: So many reports, or so many of anything that follows from one, are written in a few milliseconds.
+SMALL: Final = 256
 READERS: Final = 4
 #: The write-ahead log is folded back off the commit path once it is this large, and by force at the second mark.
 CHECKPOINT_BYTES: Final = 4 * 1024 * 1024
@@ -273,11 +273,14 @@ class Database:
         while not self._stop_checkpoints.wait(0.5):
             size = wal.stat().st_size if wal.exists() else 0
             if size > FORCED_CHECKPOINT_BYTES:
-                # No writer may be at work then, so the event loop must not try to be one.
+                # Readers held it back. No writer can be at work then, so the event loop must not try to be one.
                 with self._turn:
                     self._fold("RESTART")
             elif size > CHECKPOINT_BYTES:
                 self._fold("PASSIVE")
+                # What came meanwhile is little; without it the log begins anew instead of growing on.
+                with self._turn:
+                    self._fold("PASSIVE")
 
     def _fold(self, mode: str) -> None:
         with self._reader_engine.connect() as connection:
