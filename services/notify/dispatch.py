@@ -10,8 +10,9 @@ import asyncio
 import logging
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Container, Sequence
-from dataclasses import dataclass
 from typing import Final, Protocol
+
+from msgspec import Struct
 
 from schemas.instants import SECOND
 from services.notify.domain.attempt import UNPROVED_KINDS, Job, Outcome, give_up, hold, is_void, put_back, settle
@@ -32,7 +33,8 @@ MOST: Final = 100_000
 PROMPT: Final = 128
 IN_FLIGHT: Final = 480
 WATCH_S: Final = 0.25
-#: Outcomes gather for so long before they are recorded.
+#: Outcomes gather for so long before they are recorded, so many at once: as many as are written without a thread.
+RECORDED_AT_ONCE: Final = 256
 RECORDING_LINGERS_S: Final = 0.02
 #: When a message is looked at again that could not be made.
 LATER_S: Final = 2
@@ -52,8 +54,7 @@ class Queue(Protocol):
     async def record(self, outcomes: Sequence[Outcome]) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Noted:
+class Noted(Struct, frozen=True):
     """An outcome to be recorded. ``led``: its alert's later revisions were waiting for it."""
 
     outcome: Outcome
@@ -80,9 +81,12 @@ class Dispatcher:
         chance: Callable[[], float],
         settled: Settled,
         on_hungry: Callable[[], None] = lambda: None,
+        *,
+        places: int = PROMPT,
     ) -> None:
         self._courier, self._store, self._find = courier, queue, find
         self._clock, self._chance, self._settled, self._on_hungry = clock, chance, settled, on_hungry
+        self._places = places
         self._lanes: dict[str, Lane] = {}
         self._ready: deque[Lane] = deque()
         self._full: set[str] = set()
@@ -190,7 +194,7 @@ class Dispatcher:
     def _pick(self) -> tuple[Lane, Job, object] | None:
         """Give a place to the next lane whose turn it is and that may start; the token stands for the place."""
         now = self._clock.now()
-        while self._ready and len(self._prompt) < PROMPT and self._in_flight < IN_FLIGHT and not self._stopping:
+        while self._ready and len(self._prompt) < self._places and self._in_flight < IN_FLIGHT and not self._stopping:
             lane = self._ready.popleft()
             lane.is_ready = False
             if not lane.may_start(now) or (job := lane.next_job()) is None:
@@ -295,8 +299,8 @@ class Dispatcher:
         """Record outcomes in batches: what came within a moment, or while the last batch was being written."""
         try:
             while self._outcomes:
-                await asyncio.sleep(RECORDING_LINGERS_S)
-                batch, self._outcomes = self._outcomes, []
+                await asyncio.sleep(RECORDING_LINGERS_S if len(self._outcomes) < RECORDED_AT_ONCE else 0)
+                batch, self._outcomes = self._outcomes[:RECORDED_AT_ONCE], self._outcomes[RECORDED_AT_ONCE:]
                 await self._keep(batch)
                 self._size -= len(batch)
                 for noted in batch:

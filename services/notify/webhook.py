@@ -9,8 +9,9 @@ environment is read: neither exists below httpx's client.
 import asyncio
 import ssl
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
+from http.cookies import SimpleCookie
 from types import TracebackType
 from typing import Any, Final
 
@@ -42,8 +43,18 @@ LOOKUP_THREADS: Final = 16
 DNS_CACHE_S: Final = 30
 KEEPALIVE_S: Final = 60.0
 JSON: Final = "application/json"
+_NO_COOKIES: Final = SimpleCookie()
+#: Many messages carry the same body.
+_payload: Final = lru_cache(maxsize=64)(aiohttp.BytesPayload)
 #: None for reading: the attempt's deadline is one for all of it, and spares a timer for each packet.
 _PATIENCE: Final = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S)
+
+
+class _NoCookies(aiohttp.DummyCookieJar):
+    """aiohttp's own makes an empty set for each request."""
+
+    def filter_cookies(self, _request_url: URL) -> SimpleCookie:
+        return _NO_COOKIES
 
 
 class _Post(httpx.Request):
@@ -97,7 +108,7 @@ class _Transport(AiohttpTransport):
         url: Any = request.url
         return _Answered(
             await self._session.post(
-                url, headers=request.headers, data=request.content, allow_redirects=False, timeout=_PATIENCE
+                url, headers=request.headers, data=_payload(request.content), allow_redirects=False, timeout=_PATIENCE
             )
         )
 
@@ -146,8 +157,9 @@ class WebhookSender:
             ssl=self._tls,
         )
         return aiohttp.ClientSession(
-            connector=connector, connector_owner=True, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False,
+            connector=connector, connector_owner=True, cookie_jar=_NoCookies(), trust_env=False,
             auto_decompress=False,
+            headers={"content-type": JSON, "user-agent": self._agent, "accept-encoding": "identity"},
         )  # fmt: skip
 
     async def send(
@@ -171,12 +183,10 @@ class WebhookSender:
             return Answer("webhook", 0, failure="refused", detail=str(error))
         async with self._slots:
             signed = signed_headers(keys, message_id, self._clock.now() // SECOND, body)
-            headers = self._headers(signed, content_type)
+            headers = CIMultiDict(signed)
+            if content_type != JSON:
+                headers["content-type"] = content_type
             return await self._attempt(target, parsed, headers, body, total_s or self._total_s)
-
-    def _headers(self, signed: Mapping[str, str], content_type: str) -> CIMultiDict[str]:
-        ours = {"content-type": content_type, "user-agent": self._agent, "accept-encoding": "identity"}
-        return CIMultiDict({**ours, **signed})
 
     async def _attempt(
         self, target: Target, url: URL, headers: CIMultiDict[str], body: bytes, total_s: float

@@ -1,7 +1,8 @@
 """One message on its way: what is to be sent, and what an attempt at it led to."""
 
-from dataclasses import dataclass
 from typing import Final, Literal
+
+from msgspec import Struct
 
 from schemas.instants import DAY, SECOND
 from schemas.vocabulary import AlertStatus
@@ -21,8 +22,7 @@ OUTLASTED: Final = 5 * DAY
 UNPROVED_KINDS: Final[frozenset[MessageKind]] = frozenset({"challenge", "confirm", "notice"})
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(Struct, frozen=True):
     """A message to be sent once. ``id`` is the webhook-id.
 
     ``attempts`` were made before, ``failures`` of them since it was last queued. ``status`` is what the recipient is
@@ -48,8 +48,7 @@ class Job:
         return f"{self.subscription}!" if self.kind == "notice" else self.subscription
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What became of a job: its new state, when it is due again, and the attempt's answer, if one was made."""
 
     job: Job

@@ -4,9 +4,11 @@ Source: the contract ("Webhooks follow Standard Webhooks", "Attempts"), Standard
 mail.
 """
 
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Final, Literal
+
+from msgspec import Struct
 
 from schemas.instants import SECOND, to_instant
 
@@ -30,8 +32,7 @@ _OVERLOADED: Final = frozenset({429, 502, 503, 504})
 _MAILBOX_GONE: Final = frozenset({550, 551, 553})
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What one attempt brought. Either ``status`` (HTTP status, SMTP reply code) or ``failure`` is set.
 
     ``latency`` in microseconds, from the moment the attempt had its connection slot. ``excerpt`` is the first
@@ -48,8 +49,7 @@ class Answer:
     retry_after: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(Struct, frozen=True):
     """What an answer means and why, in words. ``wait_s`` is the pause that the other side asked for, at
     least.
     """
@@ -68,6 +68,7 @@ def judge_answer(answer: Answer) -> Judgement:
     return _judge_status(answer.status, answer.retry_after or 0)
 
 
+@lru_cache(maxsize=1_024)
 def _judge_status(status: int, asked: int) -> Judgement:
     if 200 <= status < 300:
         return Judgement("delivered", f"answered {status}")

@@ -55,7 +55,7 @@ def sign(keys: Sequence[bytes], message_id: str, timestamp: int, body: bytes) ->
     if "." in message_id or not message_id:
         raise ValueError("a webhook id is not empty and has no dot")
     content = b"%b.%d.%b" % (message_id.encode("ascii"), timestamp, body)
-    return " ".join("v1," + base64.b64encode(hmac.digest(key, content, "sha256")).decode("ascii") for key in keys)
+    return " ".join(["v1," + base64.b64encode(hmac.digest(key, content, "sha256")).decode("ascii") for key in keys])
 
 
 def signed_headers(keys: Sequence[bytes], message_id: str, timestamp: int, body: bytes) -> dict[str, str]:

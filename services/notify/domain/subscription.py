@@ -121,7 +121,7 @@ class Subscription:
 
 def signing_secrets(subscription: Subscription, now: int) -> tuple[str, ...]:
     """The secrets that sign at ``now``, newest first: two of them while a rotation overlaps."""
-    return tuple(secret for secret, until in subscription.secrets if until is None or now < until)
+    return tuple([secret for secret, until in subscription.secrets if until is None or now < until])
 
 
 def rotate_secrets(subscription: Subscription, fresh: str, overlap_until: int) -> tuple[tuple[str, int | None], ...]:
