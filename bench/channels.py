@@ -1,7 +1,8 @@
 """What the two channels carry by themselves: signed webhooks at 50 connections, letters over ten.
 
-Webhooks stand beside httpx as it comes and beside an aiohttp loop that signs nothing and records nothing; recording the
-attempts is not in these numbers. Mail stands beside one ``EmailMessage`` and one connection for each message.
+Webhooks stand beside httpx as it comes and beside an aiohttp loop that signs nothing and records nothing; what the
+attempts cost when they are recorded too is :mod:`bench.recorded`'s. Mail stands beside one ``EmailMessage`` and one
+connection for each message.
 """
 
 import asyncio

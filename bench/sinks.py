@@ -5,9 +5,9 @@ import sys
 from typing import cast
 
 import uvloop
-from aiosmtpd.smtp import SMTP
 
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+END_OF_MAIL = b"\r\n.\r\n"
 
 
 class HttpSink(asyncio.Protocol):
@@ -36,21 +36,40 @@ def _length(buffer: bytes) -> int:
     return end + 4 + (int(head[start + 15 :].split(b"\r\n", 1)[0]) if start >= 0 else 0)
 
 
-class Mailbox:
-    """Takes every mail and keeps none."""
+class SmtpSink(asyncio.Protocol):
+    """Takes every mail and keeps none: as much of SMTP as one sender with well-formed mail needs."""
 
-    async def handle_DATA(self, *_: object) -> str:  # noqa: N802 (aiosmtpd's name)
-        return "250 2.0.0 OK"
+    def __init__(self) -> None:
+        self._buffer = b""
+        self._in_mail = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.write(b"220 sink\r\n")
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        while (end := self._buffer.find(END_OF_MAIL if self._in_mail else b"\r\n")) >= 0:
+            self._answer(self._buffer[:4].upper())
+            self._buffer = self._buffer[end + 2 :].removeprefix(b".\r\n")
+
+    def _answer(self, verb: bytes) -> None:
+        if self._in_mail:
+            self._in_mail = False
+            self._transport.write(b"250 2.0.0 OK\r\n")
+        elif verb == b"DATA":
+            self._in_mail = True
+            self._transport.write(b"354 go on\r\n")
+        elif verb == b"QUIT":
+            self._transport.write(b"221 bye\r\n")
+            self._transport.close()
+        else:
+            self._transport.write(b"250 OK\r\n")
 
 
 async def serve(kind: str, port: int) -> None:
-    loop = asyncio.get_running_loop()
-    mailbox = Mailbox()
-
-    def connection() -> asyncio.Protocol:
-        return HttpSink() if kind == "http" else SMTP(mailbox, loop=loop)
-
-    server = await loop.create_server(connection, "127.0.0.1", port)
+    connection = HttpSink if kind == "http" else SmtpSink
+    server = await asyncio.get_running_loop().create_server(connection, "127.0.0.1", port)
     await server.serve_forever()
 
 

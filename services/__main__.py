@@ -59,12 +59,17 @@ def _service_command(name: str, port: int) -> click.Command:
 
 def _start(read: Callable[[], Settings], names: tuple[str, ...]) -> None:
     configure_logs(sys.stderr, os.environ.get("TRUCEWATCH_LOG", "WARNING"))
-    sys.setswitchinterval(SWITCH_S)
-    gc.set_threshold(50_000, 20, 20)
+    tune()
     try:
         uvloop.run(serve(read(), names, on_ready=_announce))
     except (SettingsError, RetryLaterError, OSError) as error:
         raise click.ClickException(str(error)) from error
+
+
+def tune() -> None:
+    """Set the interpreter up as the services run on it."""
+    sys.setswitchinterval(SWITCH_S)
+    gc.set_threshold(50_000, 20, 20)
 
 
 def _announce(assembly: Assembly) -> None:
