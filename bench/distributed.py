@@ -53,19 +53,21 @@ class Measured:
     one: Stage
     two: Stage
     faststream: float
+    producing: float
     distributed_ms: tuple[float, float]
     embedded_ms: tuple[float, float]
 
 
 def measure(directory: Path) -> Measured:
     """Each on fresh parts; p50 and p99 in milliseconds."""
-    peer, one = _stage(directory / "one", 1, peer=True)
-    _, two = _stage(directory / "two", 2, peer=False)
-    return Measured(one, two, peer, _paced(directory / "paced"), _paced_embedded(directory / "embedded"))
+    peer, producing, one = _stage(directory / "one", 1, peer=True)
+    _, _, two = _stage(directory / "two", 2, peer=False)
+    return Measured(one, two, peer, producing, _paced(directory / "paced"), _paced_embedded(directory / "embedded"))
 
 
-def _stage(directory: Path, consumers: int, *, peer: bool) -> tuple[float, Stage]:
-    """Warm rules processes work off what came while they stood still; the peer does the same on the same broker."""
+def _stage(directory: Path, consumers: int, *, peer: bool) -> tuple[float, float, Stage]:
+    """Warm rules processes work off what came while they stood still; the peer does the same on the same broker. Also
+    how many events a second our producer alone brings to it."""
     counts: dict[Kind, int] = {"ingest": 1, "rules": consumers, "notify": 0}
     with Cluster(directory, counts) as cluster:
         bootstrap, services = cluster.kafka.bootstrap, cluster.of("rules")
@@ -82,8 +84,16 @@ def _stage(directory: Path, consumers: int, *, peer: bool) -> tuple[float, Stage
         last = asyncio.run(_ends(bootstrap, WARM_COUNT + INCIDENT_COUNT))
         cpu = sum(service.cpu_s() for service in services) - before
         seconds = asyncio.run(_span(bootstrap, first, last))
-        other = _faststream(bootstrap) if peer else 0.0
-        return other, Stage(INCIDENT_COUNT / seconds, cpu / INCIDENT_COUNT * 1e6)
+        other, producing = (_faststream(bootstrap), asyncio.run(_produce(bootstrap))) if peer else (0.0, 0.0)
+        return other, producing, Stage(INCIDENT_COUNT / seconds, cpu / INCIDENT_COUNT * 1e6)
+
+
+async def _produce(bootstrap: str) -> float:
+    """Assessments a second, made beforehand, that the producer of the services gets acknowledged."""
+    events = [msgspec.structs.replace(event, topic=ASSESSMENTS.name) for event in make_incidents(INCIDENT_COUNT, "p")]
+    begin = time.perf_counter()
+    await fill_log(bootstrap, events)
+    return INCIDENT_COUNT / (time.perf_counter() - begin)
 
 
 def make_incidents(count: int, name: str = "bench") -> Iterator[Event]:

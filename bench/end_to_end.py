@@ -5,8 +5,8 @@ records the attempt. Both get the same number of messages from the same generato
 """
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -152,9 +152,11 @@ def _complete(result: Result, expected: int) -> Result:
     return result
 
 
-def measure(directory: Path, peer: bool) -> Measured:
-    """One fresh process for the rate and one for the pace."""
-    run = alertmanager if peer else trucewatch
+Run = Callable[[Path, int], AbstractContextManager[Target]]
+
+
+def measure(directory: Path, run: Run, *, peer: bool = False) -> Measured:
+    """One fresh process for the rate and one for the pace. ``peer``: it takes alerts as Alertmanager does."""
     port = free_port()
     with run(directory / "saturated", port) as target:
         rate = saturate(target, port, peer)

@@ -8,12 +8,16 @@ from pathlib import Path
 import httpx
 
 from schemas.examples import REPORT
+from tests.parts.cluster import Cluster, Kind
 from tests.parts.service import Service
 from tests.scenario import OPERATOR_KEY, bearer, registry_document
 
 FEW, MANY, STORED = 10_000, 1_000_000, 100_000
 BATCH = 500
 ENV = {"TRUCEWATCH_ADMIN_KEY": OPERATOR_KEY}
+
+
+KINDS: tuple[Kind, ...] = ("ingest", "rules", "notify")
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,16 @@ def measure(directory: Path, many: int = MANY) -> Measured:
         return Measured(few, service.memory(), empty, stored)
 
 
+def measure_services(directory: Path, many: int = MANY) -> dict[str, tuple[int, int]]:
+    """Resident bytes of each service, one of each on Kafka and PostgreSQL, after few and after many reports."""
+    with Cluster(directory, dict.fromkeys(KINDS, 1)) as cluster, cluster.client(timeout_s=120) as client:
+        client.put("/v1/registry", json=registry_document()).raise_for_status()
+        _post(client, 0, FEW)
+        few = {kind: cluster.one(kind).memory() for kind in KINDS}
+        _post(client, FEW, many)
+        return {kind: (few[kind], cluster.one(kind).memory()) for kind in KINDS}
+
+
 def _serve(data: Path) -> Service:
     return Service("serve", ["serve", "--data", str(data)], data.parent, ENV)
 
@@ -65,5 +79,9 @@ def _post(client: httpx.Client, first: int, last: int) -> None:
 
 
 def _until_assessed(client: httpx.Client) -> None:
-    while client.get("/status").json()["components"]["rules"]["lag"]:
-        time.sleep(0.5)
+    """Until nothing has waited for anybody at two looks in a row."""
+    quiet = 0
+    while quiet < 2:
+        parts = client.get("/status").json()["components"]
+        quiet = quiet + 1 if not (parts["rules"]["lag"] or parts["notify"]["lag"]) else 0
+        time.sleep(1.0)

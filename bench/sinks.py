@@ -21,12 +21,12 @@ class HttpSink(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
-        while (whole := _length(self._buffer)) and len(self._buffer) >= whole:
+        while (whole := request_length(self._buffer)) and len(self._buffer) >= whole:
             self._buffer = self._buffer[whole:]
             self._transport.write(ANSWER)
 
 
-def _length(buffer: bytes) -> int:
+def request_length(buffer: bytes) -> int:
     """How long the first request is; 0 while its head is not complete."""
     end = buffer.find(b"\r\n\r\n")
     if end < 0:

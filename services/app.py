@@ -61,7 +61,7 @@ async def assemble(settings: Settings, names: Sequence[str], clock: Clock | None
     """
     clock = clock or SystemClock()
     metrics = make_metrics()
-    database = Database(settings.database_url, metrics.commit_seconds.observe)
+    database = Database(settings.database_url, metrics.commit_seconds.observe, metrics.sync_seconds.observe)
     try:
         return await _assemble(settings, names, clock, metrics, database)
     except BaseException:

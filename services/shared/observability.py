@@ -42,6 +42,7 @@ class Metrics:
     endpoints_disabled: Gauge
     intake_seconds: Histogram
     commit_seconds: Histogram
+    sync_seconds: Histogram
 
 
 def make_metrics() -> Metrics:
@@ -73,7 +74,8 @@ def make_metrics() -> Metrics:
         oldest_unassessed_seconds=gauge("oldest_unassessed_seconds", "Age of the oldest report without assessment."),
         endpoints_disabled=gauge("endpoints_disabled", "Endpoints that are disabled."),
         intake_seconds=histogram("intake_seconds", "From a whole request body to its durable answer."),
-        commit_seconds=histogram("commit_seconds", "One group commit, synced to disk."),
+        commit_seconds=histogram("commit_seconds", "One group commit; on SQLite without the disk."),
+        sync_seconds=histogram("sync_seconds", "Forcing SQLite's log to disk, for all who wait."),
     )
 
 

@@ -61,7 +61,12 @@ class Database:
     see what has committed before it is on disk: whoever tells the world of it waits for :meth:`settled` first.
     """
 
-    def __init__(self, url: str, observe_commit: Callable[[float], object] = lambda _: None) -> None:
+    def __init__(
+        self,
+        url: str,
+        observe_commit: Callable[[float], object] = lambda _: None,
+        observe_sync: Callable[[float], object] = lambda _: None,
+    ) -> None:
         self._observe_commit = observe_commit
         self.dialect = make_url(url).get_backend_name()
         self.is_log = self.dialect == "sqlite"
@@ -74,7 +79,7 @@ class Database:
         self._writer: Connection | None = None
         self._turn = threading.Lock()
         self._path = make_url(url).database if self.is_log else None
-        self._syncer = Syncer(self._path) if self._path else None
+        self._syncer = Syncer(self._path, observe_sync) if self._path else None
         self._thread = threading.Thread(target=self._run, name="db-write", daemon=True)
         self._thread.start()
         self._stop_checkpoints = threading.Event()
@@ -278,7 +283,8 @@ class Database:
                     self._fold("RESTART")
             elif size > CHECKPOINT_BYTES:
                 self._fold("PASSIVE")
-                # What came meanwhile is little; without it the log begins anew instead of growing on.
+                self._fold("PASSIVE")
+                # What came meanwhile is little by now; with it folded the log begins anew instead of growing on.
                 with self._turn:
                     self._fold("PASSIVE")
 

@@ -7,8 +7,10 @@ holds nobody up, and once does for all who wait. Source: https://www.sqlite.org/
 
 import asyncio
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from time import perf_counter
 from typing import Final
 
 #: What the system's own calls are: macOS has no ``fdatasync``.
@@ -18,7 +20,8 @@ _force: Final = getattr(os, "fdatasync", os.fsync)
 class Syncer:
     """Forces the log of one database file to disk."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, observe: Callable[[float], object] = lambda _: None) -> None:
+        self._observe = observe
         self._log = Path(f"{path}-wal")
         self._open: tuple[int, int] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="db-sync")
@@ -31,7 +34,9 @@ class Syncer:
         if self._open is None or self._open[1] != inode:
             self._reopen(inode)
         assert self._open is not None
+        begin = perf_counter()
         _force(self._open[0])
+        self._observe(perf_counter() - begin)
 
     async def reach(self) -> None:
         """Have everything that has committed on disk. Raises OSError."""

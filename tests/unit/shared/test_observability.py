@@ -21,6 +21,7 @@ STATED = {
     "trucewatch_endpoints_disabled",
     "trucewatch_intake_seconds",
     "trucewatch_commit_seconds",
+    "trucewatch_sync_seconds",
 }
 
 
