@@ -74,6 +74,8 @@ async def served() -> AsyncIterator[int]:
     listener = bind("127.0.0.1", 0)
     server = Server(Config(app, http=OneWriteProtocol, lifespan="off", log_config=None))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
+    while not server.started:  # noqa: ASYNC110 - uvicorn offers no event
+        await asyncio.sleep(0)
     yield listener.getsockname()[1]
     server.should_exit = True
     await serving
