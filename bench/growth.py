@@ -83,5 +83,5 @@ def _until_assessed(client: httpx.Client) -> None:
     quiet = 0
     while quiet < 2:
         parts = client.get("/status").json()["components"]
-        quiet = quiet + 1 if not (parts["rules"]["lag"] or parts["notify"]["lag"]) else 0
+        quiet = quiet + 1 if not any(parts[who].get("lag", 1) for who in ("rules", "notify")) else 0
         time.sleep(1.0)

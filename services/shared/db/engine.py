@@ -78,6 +78,9 @@ class Database:
         self._hooks: list[Callable[[PutOut], None]] = []
         self._writer: Connection | None = None
         self._turn = threading.Lock()
+        #: Transactions of the thread, counted by the thread, and those of them that the loop has told of, by the loop:
+        #: it commits none itself before, since events are handed on in the order of their commits.
+        self._committed_there = self._told = 0
         self._path = make_url(url).database if self.is_log else None
         self._syncer = Syncer(self._path, observe_sync) if self._path else None
         self._thread = threading.Thread(target=self._run, name="db-write", daemon=True)
@@ -104,8 +107,10 @@ class Database:
         RetryLaterError when the database is away; when it hangs, ``work`` may be done all the same.
         """
         if small and self.is_log and self._queue.empty() and self._turn.acquire(blocking=False):
+            done, result = False, None
             try:
-                done, result = self._write_here(work)
+                if self._told == self._committed_there:
+                    done, result = self._write_here(work)
             finally:
                 self._turn.release()
             if done:
@@ -191,9 +196,10 @@ class Database:
         try:
             with self._turn:
                 results, put_out = self._transact_patiently([unit.work for unit in group])
+                self._committed_there += 1
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is handed to whoever asked
             if len(group) == 1:
-                self._tell(group, [_translated(error)], None)
+                self._refuse(group[0], _translated(error))
             else:
                 for unit in group:
                     self._commit_group([unit])
@@ -205,6 +211,10 @@ class Database:
             # It has committed all the same, and whoever asks again finds that.
             results = [_away(error) if unit.durable else result for unit, result in zip(group, results, strict=True)]
         self._tell(group, results, put_out)
+
+    def _refuse(self, unit: _Unit, error: BaseException) -> None:
+        if not unit.loop.is_closed():
+            unit.loop.call_soon_threadsafe(lambda: None if unit.future.done() else unit.future.set_exception(error))
 
     def _tell(self, group: list[_Unit], results: list[Any], put_out: PutOut | None) -> None:
         loop = group[0].loop
@@ -259,6 +269,7 @@ class Database:
             connection.close()
 
     def _committed(self, group: list[_Unit], results: list[Any], put_out: PutOut | None) -> None:
+        self._told += 1
         self._hand_on(put_out)
         for unit, result in zip(group, results, strict=True):
             if unit.future.done():

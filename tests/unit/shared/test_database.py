@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import threading
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,28 @@ async def test_a_small_write_waits_in_the_thread_while_another_process_writes(tm
     other.close()
     await writing
     assert await database.read(lambda c: c.execute(text("SELECT holder FROM leases")).scalars().all()) == ["me"]
+    await database.close()
+
+
+async def test_what_the_thread_has_committed_is_told_before_what_the_loop_commits_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once, a small write overtook one that was still being forced to disk, and a consumer never saw the other."""
+    disk = threading.Event()
+    monkeypatch.setattr(sync, "_force", lambda _file: disk.wait())
+    database = Database(f"sqlite:///{tmp_path}/a.db")
+    metadata.create_all(database.engine)
+    consumer = await EmbeddedBus(database).consumer(INCIDENTS, "g")
+    assert await consumer.fetch(1, 0) == []
+    large = asyncio.create_task(database.write(lambda c: outbox.append(c, [event(0)])))
+    while not await database.read(lambda c: c.execute(text("SELECT count(*) FROM outbox")).scalar()):
+        pass
+    small = asyncio.create_task(database.write(lambda c: outbox.append(c, [event(1)]), small=True, durable=False))
+    await asyncio.sleep(0)
+    disk.set()
+    await asyncio.gather(large, small)
+    found = [*await consumer.fetch(1, 1), *await consumer.fetch(1, 1)]
+    assert [received.event.id for received in found] == ["id0", "id1"]
     await database.close()
 
 
