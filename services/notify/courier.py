@@ -28,7 +28,7 @@ from services.notify.domain.grouping import period_start
 from services.notify.domain.heartbeat import carrier_of
 from services.notify.domain.mime import Addressing, Letter, Sender, mail_id
 from services.notify.domain.signing import parse_secret
-from services.notify.domain.subscription import Subscription, Webhook, signing_secrets
+from services.notify.domain.subscription import Draft, Subscription, Webhook, signing_secrets
 from services.notify.use_cases.take_alerts import Logged
 from services.shared.clock import Clock
 
@@ -105,9 +105,11 @@ class Courier:
     async def _hook(self, job: Job, subscription: Subscription, url: str) -> Answer:
         keys = [_key(secret) for secret in signing_secrets(subscription, self._parts.clock.now())]
         as_cap = job.kind == "alert" and subscription.draft.format == "cap"
+        # What another subscriber has got alike is at hand.
+        body = self._rendered.get(_name_rendered(job, subscription.draft)) if job.kind == "alert" else None
         return await self._parts.hooks.send(
             url,
-            await self._body(job, subscription),
+            body if isinstance(body, bytes) else await self._body(job, subscription),
             message_id=job.id,
             keys=keys,
             content_type=cap.CONTENT_TYPE if as_cap else "application/json",
@@ -132,9 +134,7 @@ class Courier:
                 return message.test_body(subscription.id, subscription.draft.name, sent_at=job.created_at)
 
     async def _alert(self, job: Job, subscription: Subscription) -> bytes | Letter:
-        draft = subscription.draft
-        form: Literal["json", "cap", "mail"] = draft.format if isinstance(draft.channel, Webhook) else "mail"
-        key = (form, job.alert or "", job.revision, job.status, draft.language)
+        key = _name_rendered(job, subscription.draft)
         found = self._rendered.get(key)
         if found is None:
             found = self._rendered[key] = await self._render(key, subscription)
@@ -270,6 +270,12 @@ def render_cap(alert: Alert, status: AlertStatus, revisions: Sequence[Logged], p
         public_url=public_url,
         earlier=earlier if status != "raised" else (),
     )
+
+
+def _name_rendered(job: Job, draft: Draft) -> _Rendered:
+    """An alert's message is the same for all who get it in one form and language."""
+    form: Literal["json", "cap", "mail"] = draft.format if isinstance(draft.channel, Webhook) else "mail"
+    return form, job.alert or "", job.revision, job.status, draft.language
 
 
 def _zone_name(subscription: Subscription) -> str:

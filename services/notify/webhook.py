@@ -181,12 +181,15 @@ class WebhookSender:
             target, parsed = self._locate(url)
         except RefusedTargetError as error:
             return Answer("webhook", 0, failure="refused", detail=str(error))
-        async with self._slots:
+        await self._slots.acquire()
+        try:
             signed = signed_headers(keys, message_id, self._clock.now() // SECOND, body)
             headers = CIMultiDict(signed)
             if content_type != JSON:
                 headers["content-type"] = content_type
             return await self._attempt(target, parsed, headers, body, total_s or self._total_s)
+        finally:
+            self._slots.release()
 
     async def _attempt(
         self, target: Target, url: URL, headers: CIMultiDict[str], body: bytes, total_s: float
