@@ -62,6 +62,9 @@ class Loop:
                 pause, self.failing = FIRST_PAUSE_S, None
                 if 0 < size < self.limit and (wait_s := self._lingers(size)):
                     await self.sleep(wait_s)
+                elif size:
+                    # Embedded, a batch may be fetched, handled and written without a pause: others have their turn now.
+                    await asyncio.sleep(0)
             except RetryLaterError as error:
                 self._note(error)
                 await self.sleep(pause)

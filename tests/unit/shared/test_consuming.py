@@ -1,5 +1,6 @@
 """The consuming loop: offsets move last, and they do move."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -24,7 +25,10 @@ class Log:
     committed: list[int] = field(default_factory=list)
 
     async def fetch(self, limit: int, wait_s: float) -> Sequence[Received]:
-        return self.batches.pop(0) if self.batches else []
+        if not self.batches:
+            await asyncio.sleep(0)
+            return []
+        return self.batches.pop(0)
 
     async def commit(self, batch: Sequence[Received]) -> None:
         if self.away:
@@ -60,6 +64,22 @@ async def test_what_could_not_be_committed_is_committed_when_the_log_is_back_tho
     assert (work.done, log.committed) == (["e1", "e2"], [2])
     await loop.step(0)
     assert log.committed == [2]
+
+
+async def test_a_long_backlog_leaves_others_their_turn_after_each_batch() -> None:
+    log, work = Log([[received(number)] for number in range(5)]), Work()
+    loop = Loop("test", log, work.handle, work.bury, limit=1)
+    seen: list[int] = []
+
+    async def other() -> None:
+        while len(work.done) < 5:
+            seen.append(len(work.done))
+            await asyncio.sleep(0)
+
+    running = asyncio.create_task(loop.run())
+    await other()
+    running.cancel()
+    assert seen == [0, 1, 2, 3, 4]
 
 
 async def test_while_the_log_cannot_commit_nothing_more_is_fetched() -> None:
