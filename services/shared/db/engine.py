@@ -114,8 +114,8 @@ class Database:
             finally:
                 self._turn.release()
             if done:
-                if durable:
-                    await self._reach_disk()
+                if durable and self._syncer is not None:
+                    await self._syncer.reach()
                 return result  # type: ignore[return-value]
         loop = asyncio.get_running_loop()
         unit = _Unit(work, durable, loop.create_future(), loop)
@@ -126,10 +126,7 @@ class Database:
     async def settled(self) -> None:
         """Return once every durable write that had committed before is on disk. Raises RetryLaterError."""
         if self._syncer is not None:
-            try:
-                await self._syncer.settle()
-            except OSError as error:
-                raise _away(error) from error
+            await self._syncer.settle()
 
     async def read(self, work: Work[T]) -> T:
         """Run ``work`` on a connection that sees one consistent, committed state. Raises RetryLaterError."""
@@ -183,13 +180,6 @@ class Database:
         self._hand_on(put_out)
         return True, result
 
-    async def _reach_disk(self) -> None:
-        if self._syncer is not None:
-            try:
-                await self._syncer.reach()
-            except OSError as error:
-                raise _away(error) from error
-
     def _commit_group(self, group: list[_Unit]) -> None:
         if not self.is_log and not (group := [unit for unit in group if not unit.future.done()]):
             return  # whoever asked gave up while the database was silent
@@ -207,9 +197,8 @@ class Database:
         try:
             if self._syncer is not None and any(unit.durable for unit in group):
                 self._syncer.force()
-        except OSError as error:
-            # It has committed all the same, and whoever asks again finds that.
-            results = [_away(error) if unit.durable else result for unit, result in zip(group, results, strict=True)]
+        except RetryLaterError as error:
+            results = [error if unit.durable else result for unit, result in zip(group, results, strict=True)]
         self._tell(group, results, put_out)
 
     def _refuse(self, unit: _Unit, error: BaseException) -> None:
@@ -322,14 +311,8 @@ def _is_locked(error: DBAPIError) -> bool:
     return getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
 
 
-def _away(error: OSError) -> RetryLaterError:
-    return RetryLaterError(f"database: the log cannot be forced to disk: {error}")
-
-
 def _translated(error: BaseException) -> BaseException:
     """A database that is away is a RetryLaterError; anything else is passed on as it is."""
-    if isinstance(error, OSError):
-        return _away(error)
     if isinstance(error, OperationalError | InterfaceError) or (
         isinstance(error, DBAPIError) and error.connection_invalidated
     ):

@@ -7,11 +7,14 @@ holds nobody up, and once does for all who wait. Source: https://www.sqlite.org/
 
 import asyncio
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from time import perf_counter
 from typing import Final
+
+from services.shared.failures import RetryLaterError
 
 #: What the system's own calls are: macOS has no ``fdatasync``.
 _force: Final = getattr(os, "fdatasync", os.fsync)
@@ -24,12 +27,22 @@ class Syncer:
         self._observe = observe
         self._log = Path(f"{path}-wal")
         self._open: tuple[int, int] | None = None
+        self._turn = threading.Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="db-sync")
         self._waiting: list[asyncio.Future[None]] = []
         self._working: asyncio.Task[None] | None = None
 
     def force(self) -> None:
-        """Have everything that has committed on disk; blocking. Raises OSError."""
+        """Have everything that has committed on disk; blocking. Raises RetryLaterError: it has committed all the same,
+        and whoever asks again finds that."""
+        try:
+            # The writer's thread and ours: neither may close the file under the other.
+            with self._turn:
+                self._force()
+        except OSError as error:
+            raise RetryLaterError(f"database: the log cannot be forced to disk: {error}") from error
+
+    def _force(self) -> None:
         inode = self._log.stat().st_ino
         if self._open is None or self._open[1] != inode:
             self._reopen(inode)
@@ -39,7 +52,7 @@ class Syncer:
         self._observe(perf_counter() - begin)
 
     async def reach(self) -> None:
-        """Have everything that has committed on disk. Raises OSError."""
+        """Have everything that has committed on disk. Raises RetryLaterError."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(future)
         if self._working is None:
@@ -47,7 +60,7 @@ class Syncer:
         await future
 
     async def settle(self) -> None:
-        """Return once nobody waits who was waiting at the call."""
+        """Return once nobody waits who was waiting at the call. Raises RetryLaterError."""
         if self._waiting or self._working is not None:
             await self.reach()
 
@@ -64,7 +77,7 @@ class Syncer:
                 waiting, self._waiting = self._waiting, []
                 try:
                     await loop.run_in_executor(self._thread, self.force)
-                except OSError as error:
+                except RetryLaterError as error:
                     _answer(waiting, error)
                 else:
                     _answer(waiting, None)
@@ -83,7 +96,7 @@ class Syncer:
             os.close(directory)
 
 
-def _answer(waiting: list[asyncio.Future[None]], error: OSError | None) -> None:
+def _answer(waiting: list[asyncio.Future[None]], error: RetryLaterError | None) -> None:
     for future in waiting:
         if not future.done():
             future.set_result(None) if error is None else future.set_exception(error)
