@@ -21,6 +21,7 @@ from services.notify.domain.lifecycle import SENT_TO
 from services.notify.domain.subscription import Subscription
 from services.notify.lane import SLOW_S, Lane
 from services.shared.clock import Clock
+from services.shared.db.engine import SMALL
 from services.shared.failures import RetryLaterError
 
 log = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ PROMPT: Final = 128
 IN_FLIGHT: Final = 480
 WATCH_S: Final = 0.25
 #: Outcomes gather for so long before they are recorded, so many at once: as many as are written without a thread.
-RECORDED_AT_ONCE: Final = 256
+RECORDED_AT_ONCE: Final = SMALL
 RECORDING_LINGERS_S: Final = 0.02
 #: When a message is looked at again that could not be made.
 LATER_S: Final = 2

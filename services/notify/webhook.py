@@ -100,8 +100,9 @@ class _Answered(httpx.Response):
 class _Transport(AiohttpTransport):
     """httpx's transport over aiohttp, for POSTs that are ready to be sent. Raises what aiohttp does."""
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
-        super().__init__(client=session)
+    def __init__(self, session: aiohttp.ClientSession, tls: ssl.SSLContext) -> None:
+        # The session has its own connections; without a context here the transport would load the certificates anew.
+        super().__init__(verify=tls, client=session)
         self._session = session
 
     async def handle_async_request(self, request: httpx.Request) -> _Answered:
@@ -142,7 +143,7 @@ class WebhookSender:
             secure: self._session(policy, secure=secure, pool=concurrency + POOL - CONCURRENCY)
             for secure in (True, False)
         }
-        self._transports = {secure: _Transport(session) for secure, session in self._sessions.items()}
+        self._transports = {secure: _Transport(session, self._tls) for secure, session in self._sessions.items()}
         self._locate = lru_cache(maxsize=16_384)(
             lambda url: (check_url(url, policy), URL(str(httpx.URL(url)), encoded=True))
         )
