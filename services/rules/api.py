@@ -41,6 +41,7 @@ def build_router(bench: Bench, database: Database, clock: Clock) -> APIRouter:
     @describe("Assess a report without storing anything", body=Report, answers={200: Assessment}, example=REPORT)
     async def evaluate(request: Request) -> Response:
         principal = who(request)
+        await bench.catch_up()
         report = read_report(await read_body(request), clock.now(), bench.judge.zone)
         case = Case(incident_id=f"evaluated-by-{principal.key_id}", revision=1, report=report, retracted=None)
         return reply(bench.judge.assess([case], clock.now())[0])

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter
@@ -16,7 +17,7 @@ from services.rules.domain.alerting import AlertState
 from services.rules.domain.evaluate import Judge
 from services.rules.domain.model import Registry
 from services.rules.registry_api import build_registry_router
-from services.rules.registry_use_cases import Flip, Shelf, Snapshot, read_registry
+from services.rules.registry_use_cases import Flip, Shelf, Snapshot, newest_registry
 from services.rules.standing import truces_now
 from services.rules.use_cases import Bench, assess_incidents, find_flips
 from services.shared.runtime import Runtime, Service
@@ -28,15 +29,16 @@ async def build(runtime: Runtime) -> Service:
     """Rules by the registry as it stands in the database; it follows every change from then on."""
     database, clock, metrics = runtime.database, runtime.clock, runtime.metrics
     shelf = Shelf()
-    bench = Bench((await read_registry(database, shelf)).registry)
+    newest = partial(newest_registry, database, shelf)
+    bench = Bench(await newest(), newest)
 
     async def adopt(snapshot: Snapshot) -> None:
         await bench.adopt(snapshot.registry)
 
     async def follow(event: Event) -> None:
         change: RegistryChanged = decode(event)
-        if change.last and change.version > shelf.current.version:
-            await adopt(await read_registry(database, shelf))
+        if change.last and change.version > bench.judge.registry.version:
+            await bench.catch_up()
 
     async def flips(registry: Registry, limit: int) -> tuple[Sequence[Flip], int]:
         judge = await asyncio.to_thread(Judge, registry)

@@ -7,6 +7,7 @@ from typing import Final
 from sqlalchemy import BigInteger, Column, Connection, Integer, LargeBinary, Table, Text, and_, func, insert, select
 
 from schemas.registry import Kind
+from services.shared.db.bulk import scalar
 from services.shared.db.tables import metadata
 
 #: One row a request that changed anything. Its key is what two that change at once collide on.
@@ -30,6 +31,7 @@ registry_resources = Table(
 )
 
 _NOTHING: Final = 0
+_CURRENT: Final = "SELECT max(version) FROM registry_versions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +44,14 @@ class Row:
     body: bytes | None
 
 
-def load_version(connection: Connection, as_of: int | None = None) -> int:
-    """The version that stood at an instant, or stands now; 0 before there was any."""
-    statement = select(func.max(registry_versions.c.version))
-    if as_of is not None:
-        statement = statement.where(registry_versions.c.recorded_at <= as_of)
+def current_version(connection: Connection) -> int:
+    """The version that stands now; 0 before there was any. Cheap: it is asked for each batch that is judged."""
+    return scalar(connection, _CURRENT) or _NOTHING
+
+
+def version_at(connection: Connection, as_of: int) -> int:
+    """The version that stood at an instant; 0 before there was any."""
+    statement = select(func.max(registry_versions.c.version)).where(registry_versions.c.recorded_at <= as_of)
     return connection.execute(statement).scalar() or _NOTHING
 
 

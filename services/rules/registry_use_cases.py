@@ -121,6 +121,11 @@ async def read_registry(database: Database, shelf: Shelf, as_of: int | None = No
     return snapshot
 
 
+async def newest_registry(database: Database, shelf: Shelf) -> Registry:
+    """The registry as it stands, compiled. Raises RetryLaterError."""
+    return (await read_registry(database, shelf)).registry
+
+
 async def change_registry(
     database: Database,
     shelf: Shelf,
@@ -164,7 +169,7 @@ async def preview_change(
 
 
 def _load(connection: Connection, held: Snapshot, as_of: int | None) -> Snapshot:
-    version = sql.load_version(connection, as_of)
+    version = sql.current_version(connection) if as_of is None else sql.version_at(connection, as_of)
     if version == held.version:
         return held
     base = held if held.version < version else Snapshot()
@@ -199,7 +204,7 @@ def _prepare(held: Snapshot, edit: Edit, now: int) -> tuple[Snapshot, list[Chang
 
 
 def _save(version: int, new: Snapshot, changes: list[Change], author: Author, connection: Connection) -> None:
-    if sql.load_version(connection) != version:
+    if sql.current_version(connection) != version:
         raise _StaleError
     sql.save_version(connection, new.version, new.recorded_at, author.name)
     at = format_instant(new.recorded_at)

@@ -1,7 +1,7 @@
 """Rules as verbs: assess what was reported, answer what was assessed."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -19,19 +19,30 @@ from services.rules.domain.alerting import AlertState, decide_alert, without_wor
 from services.rules.domain.evaluate import Case, Judge
 from services.rules.domain.model import Registry
 from services.rules.domain.telling import Teller
+from services.rules.registry_sql import current_version
 from services.shared.clock import Clock
 from services.shared.db import outbox
 from services.shared.db.engine import SMALL, Database
 from services.shared.failures import RetryLaterError
 
+Newest = Callable[[], Awaitable[Registry]]
+
 
 class Bench:
-    """Who judges now. Replaced as a whole, so no report is judged by half a change of the registry."""
+    """Who judges now. Replaced as a whole, so no report is judged by half a change of the registry.
 
-    def __init__(self, registry: Registry) -> None:
+    ``newest`` reads the registry as it stands in the database. Raises RetryLaterError.
+    """
+
+    def __init__(self, registry: Registry, newest: Newest) -> None:
         self.judge = Judge(registry)
         self.teller = Teller(self.judge)
+        self._newest = newest
         self._replacing = asyncio.Lock()
+
+    async def catch_up(self) -> None:
+        """Judge by the registry as it stands now, or a newer one. Raises RetryLaterError."""
+        await self.adopt(await self._newest())
 
     async def adopt(self, registry: Registry) -> None:
         """Judge by ``registry`` from now on, unless a newer one is known; it is made ready off the event loop."""
@@ -39,6 +50,10 @@ class Bench:
             if registry.version > self.judge.registry.version:
                 self.judge = await asyncio.to_thread(Judge, registry)
                 self.teller = Teller(self.judge)
+
+
+class _StaleRegistryError(Exception):
+    """The registry that was judged by is not the one that stands any more."""
 
 
 _encode = msgspec.json.Encoder().encode
@@ -61,19 +76,27 @@ async def assess_incidents(
 ) -> None:
     """Judge each reported revision once, keep the assessments, and put out what follows from them.
 
-    Repetition changes nothing: a revision that was judged before is passed over. Raises UnreadableEventError for an
-    event that is none, RetryLaterError when another process judged the same incidents at this moment.
+    Each is judged by the registry as it stands when its assessment is kept: what is reported after a change was
+    answered is judged by that change, whichever process made it. Repetition changes nothing: a revision that was judged
+    before is passed over. Raises UnreadableEventError for an event that is none, RetryLaterError when another process
+    judged the same incidents at this moment.
     """
-    judge, teller = bench.judge, bench.teller
     reported = [decode(event) for event in events]
-    judgements = judge.assess([case_of(r) for r in reported], clock.now())
-    batch = list(zip(events, (r.partner for r in reported), judgements, strict=True))
-    try:
-        kept = await database.write(
-            partial(_keep, teller, batch), durable=not database.is_log, small=len(batch) <= SMALL
-        )
-    except IntegrityError as error:
-        raise RetryLaterError("these incidents are being judged elsewhere") from error
+    while True:
+        judge, teller = bench.judge, bench.teller
+        judgements = judge.assess([case_of(r) for r in reported], clock.now())
+        batch = list(zip(events, (r.partner for r in reported), judgements, strict=True))
+        try:
+            kept = await database.write(
+                partial(_keep, judge.registry.version, teller, batch),
+                durable=not database.is_log,
+                small=len(batch) <= SMALL,
+            )
+            break
+        except IntegrityError as error:
+            raise RetryLaterError("these incidents are being judged elsewhere") from error
+        except _StaleRegistryError:
+            await bench.catch_up()
     observe([j.assessment for j in kept], [j.alert for j in kept if j.alert is not None and _is_new(j)])
 
 
@@ -83,8 +106,10 @@ def _is_new(judgement: sql.Judgement) -> bool:
 
 
 def _keep(
-    teller: Teller, batch: Sequence[tuple[Event, str, Assessment]], connection: Connection
+    version: int, teller: Teller, batch: Sequence[tuple[Event, str, Assessment]], connection: Connection
 ) -> list[sql.Judgement]:
+    if current_version(connection) > version:
+        raise _StaleRegistryError
     standings = sql.load_standings(connection, [a.incident_id for *_, a in batch])
     kept: list[sql.Judgement] = []
     published: list[Event] = []

@@ -2,10 +2,74 @@
 
 from functools import partial
 
+import msgspec
 import pytest
 
+from schemas import codec
+from schemas.assessments import Assessment
+from schemas.envelope import Event
+from schemas.events import IncidentReported
+from schemas.report import Report
+from schemas.topics import INCIDENTS
 from services.rules import sql
+from services.rules.domain.resources import split
+from services.rules.registry_use_cases import Author, Shelf, change_registry, newest_registry, read_registry
+from services.rules.registry_wire import read_document
+from services.rules.use_cases import Bench, assess_incidents
 from services.shared.db.engine import Database
+from tests.fakes import DrivenClock
+from tests.scenario import registry_document, reports
+
+AT = "2016-05-08T12:00:00Z"
+MIDAN = next(r for r in reports() if r["external_id"] == "midan-20160508")
+
+
+def reported(incident_id: str) -> Event:
+    fact = IncidentReported(incident_id, 1, "desk", AT, msgspec.convert(MIDAN, Report))
+    return codec.encode(INCIDENTS, fact, key=incident_id, id=f"{incident_id}-1", time=AT)
+
+
+class Process:
+    """Rules as one of several processes has it: told of no change that another one makes."""
+
+    def __init__(self, database: Database) -> None:
+        self.database, self.shelf, self.clock = database, Shelf(), DrivenClock()
+        self.bench = Bench(self.shelf.current.registry, partial(newest_registry, database, self.shelf))
+
+    async def put_registry(self) -> None:
+        posted = split(read_document(msgspec.json.encode(registry_document())))
+        await change_registry(
+            self.database, self.shelf, self.clock, Author("desk", "put", "registry"), lambda _: posted
+        )
+
+    async def judge(self, *incident_ids: str) -> None:
+        events = [reported(id) for id in incident_ids]
+        await assess_incidents(events, self.bench, self.database, self.clock, lambda _a, _b: None)
+
+    async def history(self, incident_id: str) -> list[Assessment]:
+        found = await self.database.read(partial(sql.load_history, incident_id=incident_id, limit=9, before=None))
+        return [assessment for _, assessment in found]
+
+
+async def test_what_is_reported_after_a_change_is_judged_by_it_in_a_process_that_was_not_told(
+    database: Database,
+) -> None:
+    one, other = Process(database), Process(database)
+    await other.judge("before")
+    await one.put_registry()
+    await other.judge("after-1", "after-2")
+    (before,), (first,), (second,) = [await one.history(id) for id in ("before", "after-1", "after-2")]
+    assert (before.registry_version, before.verdict) == (0, "not_covered")
+    assert (first.registry_version, first.verdict) == (second.registry_version, second.verdict) == (1, "violation")
+
+
+async def test_a_process_that_has_read_the_registry_for_another_reason_judges_by_it_too(database: Database) -> None:
+    one, other = Process(database), Process(database)
+    await one.put_registry()
+    await read_registry(database, other.shelf)
+    await other.judge("i")
+    (assessment,) = await one.history("i")
+    assert (assessment.registry_version, assessment.verdict) == (1, "violation")
 
 
 @pytest.mark.parametrize("before", [2**63 - 1, 2**31, 0, -(2**63)])

@@ -31,6 +31,7 @@ from services.rules.domain.model import (
     Truce,
     Window,
 )
+from services.rules.use_cases import Bench
 
 UTC_ZONE = ZoneInfo("UTC")
 T0 = parse_instant("2030-03-01T00:00:00Z")
@@ -151,3 +152,12 @@ def fact(told: Assessment | Finding, code: str) -> Mapping[str, Any]:
 
 def changed(one: Truce, **fields: Any) -> Truce:
     return replace(one, **fields)
+
+
+def bench_of(registry: Registry) -> Bench:
+    """A bench whose registry nobody changes elsewhere."""
+
+    async def newest() -> Registry:
+        return registry
+
+    return Bench(registry, newest)

@@ -25,6 +25,7 @@ from services.shared.db.engine import Database
 from services.shared.db.tables import metadata
 from tests.fakes import DrivenClock
 from tests.scenario import registry_document, reports
+from tests.unit.rules.build import bench_of
 
 MIDAN = next(r for r in reports() if r["external_id"] == "midan-20160508")
 
@@ -75,7 +76,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     database = Database(embedded_url(tmp_path))
     metadata.create_all(database.engine)
     document = read_document(registry_document())
-    yield Desk(database, EmbeddedBus(database), Bench(compile_document(document, 1)))
+    yield Desk(database, EmbeddedBus(database), bench_of(compile_document(document, 1)))
     await database.close()
 
 

@@ -17,6 +17,8 @@ from schemas.topics import INCIDENTS
 from schemas.vocabulary import Role
 from services.rules.api import build_router
 from services.rules.domain.document import compile_document
+from services.rules.domain.evaluate import Judge
+from services.rules.domain.model import Registry
 from services.rules.registry_wire import read_document
 from services.rules.use_cases import Bench, assess_incidents
 from services.shared.config import embedded_url
@@ -26,6 +28,7 @@ from services.shared.http import install_problems
 from services.shared.security import KeyRing, hash_secret
 from tests.fakes import DrivenClock
 from tests.scenario import registry_document, reports
+from tests.unit.rules.build import bench_of
 
 KEYS: Final[dict[str, Role]] = {"theirs": "partner", "others": "partner", "desk": "monitor", "boss": "operator"}
 MIDAN = next(r for r in reports() if r["external_id"] == "midan-20160508")
@@ -58,7 +61,7 @@ class Api:
 async def api(tmp_path: Path) -> AsyncIterator[Api]:
     database, clock = Database(embedded_url(tmp_path)), DrivenClock()
     metadata.create_all(database.engine)
-    bench = Bench(compile_document(read_document(msgspec.json.encode(registry_document())), 1))
+    bench = bench_of(compile_document(read_document(msgspec.json.encode(registry_document())), 1))
     app = FastAPI()
     install_problems(app)
     app.state.keys = KeyRing(clock)
@@ -119,8 +122,10 @@ async def test_the_list_is_filtered_by_verdict_truce_and_the_time_of_the_inciden
     assert [error["pointer"] for error in answer.json()["errors"]] == ["/verdict", "/from"]
 
 
-async def test_evaluating_stores_nothing_and_judges_as_a_report_is_judged(api: Api) -> None:
+async def test_evaluating_stores_nothing_and_judges_by_the_registry_as_it_stands(api: Api) -> None:
+    api.bench.judge = Judge(Registry(0, "UTC"))
     told = (await api.evaluate("theirs", MIDAN)).json()
+    assert told["registry_version"] == 1
     assert await ids(api, "boss") == []
     await api.take("a", "theirs")
     kept = (await api.ask("boss", "/v1/incidents/a/assessments")).json()["items"][0]
