@@ -95,7 +95,7 @@ answers = Table(
 #: In words of both databases, since it runs for every report.
 _LATEST: Final = (
     "SELECT incident_id, revision, partner, received_at, occurred_start, occurred_end, retracted, body"
-    " FROM incident_revisions WHERE superseded_at IS NULL AND incident_id IN"
+    " FROM incident_revisions WHERE superseded_at IS NULL AND incident_id"
 )
 
 

@@ -73,7 +73,7 @@ class Judgement:
 
 
 #: In the words of the databases themselves, since it runs for each batch.
-_STANDINGS: Final = "SELECT incident_id, revision, sequence, episode, alert FROM judged WHERE incident_id IN"
+_STANDINGS: Final = "SELECT incident_id, revision, sequence, episode, alert FROM judged WHERE incident_id"
 _ASSESSED: Final = tuple(assessments.c.keys())
 _JUDGED: Final = tuple(judged.c.keys())
 

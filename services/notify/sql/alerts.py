@@ -23,7 +23,7 @@ _decode: Final = msgspec.json.Decoder(Alert).decode
 _LOGGED: Final = tuple(alert_log.c.keys())
 #: In words of both databases, since it runs for each batch.
 _LAST_SEQ: Final = "SELECT max(seq) FROM alert_log"
-_KNOWN: Final = "SELECT alert_id, revision FROM alert_log WHERE alert_id IN"
+_KNOWN: Final = "SELECT alert_id, revision FROM alert_log WHERE alert_id"
 
 
 class SqlAlertBook:

@@ -227,6 +227,9 @@ class Database:
         try:
             if self.is_log:
                 raw(connection, _BEGIN)
+            else:
+                # Also what goes past SQLAlchemy is in its transaction.
+                connection.begin()
             results = [work(connection) for work in group]
             begin = perf_counter()
             _commit(connection)

@@ -27,6 +27,16 @@ def merge(connection: Connection, table: Table, change: Callable[[Any], Mapping[
     return merged
 
 
+@cache
+def replacing(table: Table, columns: tuple[str, ...], rising: str | None = None) -> str:
+    """The end of an INSERT of ``columns`` that replaces those of a row whose primary key is there already: with
+    ``rising`` only of a row that is lower in this column. SQL of both databases."""
+    key = [column.name for column in table.primary_key.columns]
+    changes = ", ".join(f'"{name}" = excluded."{name}"' for name in columns if name not in key)
+    lower = "" if rising is None else f' WHERE "{table.name}"."{rising}" < excluded."{rising}"'
+    return f" ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changes}{lower}"
+
+
 def insert_new(connection: Connection, table: Table) -> Insert:
     """An insert that leaves alone every row whose key is there already."""
     fresh: Insert = _insert(connection.dialect.name, table).on_conflict_do_nothing()

@@ -1,0 +1,102 @@
+"""Many rows at once on PostgreSQL: see :mod:`services.shared.db.bulk`, which says what each of these does.
+
+Values travel in binary, a column as one array: a statement is one text however many rows it has, and stays prepared.
+Where there is nothing to compare with, COPY is quicker yet.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, Final
+
+import psycopg
+from sqlalchemy import Connection, Table
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import DBAPIError
+
+from services.shared.db.upsert import replacing
+
+#: COPY asks the server once more than a statement does: not worth it for a few rows.
+COPY_FROM: Final = 16
+_DIALECT: Final = postgresql.dialect()  # type: ignore[no-untyped-call]
+Columns = tuple[str, ...]
+Rows = Sequence[Sequence[Any]]
+
+
+def insert(connection: Connection, table: Table, columns: Columns, rows: Rows) -> None:
+    if len(rows) < COPY_FROM:
+        _execute(connection, _inserting(table, columns), rows)
+    else:
+        _copy(connection, table, columns, rows)
+
+
+def insert_new(connection: Connection, table: Table, columns: Columns, rows: Rows) -> None:
+    _execute(connection, f"{_inserting(table, columns)} ON CONFLICT DO NOTHING", rows)
+
+
+def upsert(connection: Connection, table: Table, columns: Columns, rows: Rows, rising: str | None) -> None:
+    _execute(connection, _inserting(table, columns) + replacing(table, columns, rising), rows)
+
+
+def update(connection: Connection, table: Table, columns: Columns, rows: Rows, only: tuple[str, Any]) -> None:
+    _execute(connection, _updating(table, columns, only[0]), rows, only[1])
+
+
+def select(connection: Connection, statement: str, keys: Sequence[Any]) -> list[Any]:
+    return list(connection.exec_driver_sql(f"{statement} = ANY(%b)", (list(keys),)).fetchall())
+
+
+def scalar(connection: Connection, statement: str) -> Any:
+    row = connection.exec_driver_sql(statement).fetchone()
+    return None if row is None else row[0]
+
+
+def _execute(connection: Connection, statement: str, rows: Rows, *more: Any) -> None:
+    connection.exec_driver_sql(statement, (*map(list, zip(*rows, strict=True)), *more))
+
+
+def _copy(connection: Connection, table: Table, columns: Columns, rows: Rows) -> None:
+    """Past SQLAlchemy, which has no word for it; raises what SQLAlchemy would."""
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)
+    statement = f"COPY {_into(table, columns)} FROM STDIN (FORMAT BINARY)"
+    try:
+        with driver.cursor() as cursor, cursor.copy(statement.encode()) as copy:
+            copy.set_types(_types(table, columns))
+            for row in rows:
+                copy.write_row(row)
+    except psycopg.Error as error:
+        raise DBAPIError.instance(statement, (), error, psycopg.Error, dialect=connection.dialect) from error
+
+
+@cache
+def _types(table: Table, columns: Columns) -> list[str]:
+    """The names of the columns' types; what a column takes on PostgreSQL may differ from what it takes elsewhere."""
+    return [table.c[column].type.compile(_DIALECT).lower() for column in columns]
+
+
+@cache
+def _into(table: Table, columns: Columns) -> str:
+    return f'"{table.name}" ({_named(columns)})'
+
+
+@cache
+def _inserting(table: Table, columns: Columns) -> str:
+    return f"INSERT INTO {_into(table, columns)} SELECT * FROM {_unnested(table, columns)}"  # noqa: S608 - our own names
+
+
+@cache
+def _updating(table: Table, columns: Columns, only: str) -> str:
+    changes = ", ".join(f'"{column}" = came."{column}"' for column in columns[1:])
+    return (
+        f'UPDATE "{table.name}" SET {changes}'  # noqa: S608 - our own names
+        f" FROM {_unnested(table, columns)} AS came ({_named(columns)})"
+        f' WHERE "{table.name}"."{columns[0]}" = came."{columns[0]}" AND "{table.name}"."{only}" = %s'
+    )
+
+
+def _unnested(table: Table, columns: Columns) -> str:
+    return f"unnest({', '.join(f'%b::{type}[]' for type in _types(table, columns))})"
+
+
+def _named(columns: Columns) -> str:
+    return ", ".join(f'"{column}"' for column in columns)
