@@ -131,7 +131,9 @@ def distributed(directory: Path) -> Iterator[Row]:
     yield Row(name, f"{found.producing:,.0f}/s", f"{peer:,.0f}/s", found.producing / peer, 20)
     name = "rules stage on a real broker, stored | FastStream: decode, encode, produce"
     yield Row(name, f"{one.rate:,.0f}/s", f"{peer:,.0f}/s", one.rate / peer, 20)
-    name = "the same, CPU per incident with two consumers | with one"
+    name = "judging alone, a process a core, nothing stored or sent | FastStream (no target)"
+    yield Row(name, f"{found.judging:,.0f}/s", f"{peer:,.0f}/s", found.judging / peer, 0)
+    name = "the rules stage, CPU per incident with two consumers | with one"
     ratio = two.cpu_us / one.cpu_us
     yield Row(name, f"{two.cpu_us:.0f} µs", f"{one.cpu_us:.0f} µs", ratio, 1.15, at_least=False)
     for share, mine, other in zip(("p50", "p99"), found.distributed_ms, found.embedded_ms, strict=True):

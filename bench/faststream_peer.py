@@ -11,7 +11,8 @@ from faststream import FastStream
 from faststream.kafka import KafkaBroker
 from msgspec import structs
 
-from bench.distributed import fill_log, make_incidents
+from bench.distributed import fill_log
+from bench.judging import make_incidents
 
 
 async def main(bootstrap: str, count: int, out: Path) -> None:

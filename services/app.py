@@ -28,7 +28,7 @@ from services.shared.db.engine import Database
 from services.shared.db.migrate import upgrade
 from services.shared.db.outgoing import Outgoing
 from services.shared.failures import RetryLaterError
-from services.shared.http import answer_heads, install_problems, refuse_nul
+from services.shared.http import answer_heads, answer_when_cut, install_problems, refuse_nul
 from services.shared.lifecycle import bind, run
 from services.shared.observability import Metrics, make_metrics, probes_router
 from services.shared.runtime import Run, Runtime, Service
@@ -129,7 +129,7 @@ def build_asgi(runtime: Runtime, built: Sequence[Service], overview: Overview) -
     for service in built:
         if service.wrap is not None:
             asgi = service.wrap(asgi)
-    return asgi
+    return answer_when_cut(asgi)
 
 
 async def serve(

@@ -21,7 +21,7 @@ from services.ingest.use_cases import Command, KeyReused, Once, Outcome, Recorde
 from services.ingest.wire import Accepted
 from services.shared.db.group import GroupWriter
 from services.shared.failures import RetryLaterError
-from services.shared.http import JSON_TYPE, MAX_BODY, Problem, check, read_body, too_large
+from services.shared.http import JSON_TYPE, MAX_BODY, Problem, away, check, read_body, too_large
 from services.shared.observability import Metrics
 from services.shared.security import KeyRing, Principal
 
@@ -161,8 +161,7 @@ class Intake:
         except Problem as problem:
             await problem.response()(scope, receive, send)
         except RetryLaterError as error:
-            away = Problem(503, "Not available now", str(error), headers={"retry-after": "5"})
-            await away.response()(scope, receive, send)
+            await away(str(error)).response()(scope, receive, send)
         else:
             await _send(send, recorded)
 

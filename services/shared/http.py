@@ -8,6 +8,7 @@ import asyncio
 import base64
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -65,6 +66,11 @@ class Problem(Exception):  # noqa: N818 - the word of RFC 9457
 
     def response(self) -> Response:
         return Response(_encode(self.body()), self.status, self.headers, PROBLEM_TYPE)
+
+
+def away(why: str) -> Problem:
+    """What the process cannot do now: come back later."""
+    return Problem(503, "Not available now", why, headers={"retry-after": "5"})
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -223,7 +229,7 @@ def install_problems(app: FastAPI) -> None:
         return Problem(422, "Not valid", errors=errors).response()
 
     async def on_away(_request: Request, error: Exception) -> Response:
-        return Problem(503, "Not available now", str(error), headers={"retry-after": "5"}).response()
+        return away(str(error)).response()
 
     async def on_unforeseen(_request: Request, _error: Exception) -> Response:
         return Problem(500, "Failed", "This is our fault, and has been logged.").response()
@@ -257,6 +263,21 @@ def refuse_nul(app: ASGIApp) -> ASGIApp:
             await problem.response()(scope, receive, send)
         else:
             await app(scope, receive, send)
+
+    return serve
+
+
+def answer_when_cut(app: ASGIApp) -> ASGIApp:
+    """``app``, whose requests that a stopping process does not finish are told to come back, as those are that it
+    cannot begin. What was asked for may be done all the same."""
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await app(scope, receive, send)
+        except asyncio.CancelledError:
+            # The server cancels nothing but what it cuts, and looks at this task no more. A stream has begun: it ends.
+            with suppress(RuntimeError):
+                await away("the process is stopping").response()(scope, receive, send)
 
     return serve
 

@@ -1,9 +1,11 @@
 """The database of the services hangs without dying: whoever asks is answered in time, and all goes on when it does."""
 
+import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
 import httpx
@@ -11,12 +13,14 @@ import pytest
 
 from schemas.examples import REPORT
 from tests.e2e.reporting import post, wait_assessed
-from tests.parts.cluster import Cluster, eventually
+from tests.parts.cluster import Cluster, eventually, tails
 from tests.parts.receiver import Receiver
 from tests.parts.service import answers
 from tests.verify.rounds import subscribe
 
 ANSWER_S: Final = 5.0
+#: What an orchestrator may wait before it kills is more: thirty seconds, where nobody sets it.
+STOP_S: Final = 15.0
 #: Asked again and again while the database hangs, so that every consumer gives up waiting more than once.
 TURNS: Final = 4
 AT_ONCE: Final = 8
@@ -66,3 +70,18 @@ def taken(client: httpx.Client, report: object) -> str | None:
     """The incident that a report is, as soon as it is let in: it may be in already."""
     answer = client.post("/v1/incidents", json=report)
     return str(answer.json()["incident_id"]) if answer.status_code in (200, 202) else None
+
+
+@pytest.mark.timeout(120)
+def test_told_to_stop_while_the_database_hangs_every_process_ends_all_the_same(tmp_path: Path) -> None:
+    with Cluster(tmp_path) as cluster, cluster.client() as client, ThreadPoolExecutor(1) as asking:
+        wait_assessed(client, [post(client, "before it hangs")])
+        children = [service.child for service in cluster.services if service.child is not None]
+        with hanging(cluster):
+            # Something is under way in each of them, on every path to the database.
+            waiting = asking.submit(client.get, "/v1/subscriptions")
+            time.sleep(1)
+            for child in children:
+                child.send_signal(signal.SIGTERM)
+            assert [child.wait(STOP_S) for child in children] == [0, 0, 0], tails(cluster.services)
+        assert (waiting.result().status_code, waiting.result().headers["retry-after"]) == (503, "5")

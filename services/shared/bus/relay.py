@@ -12,6 +12,7 @@ from typing import Final, Protocol, TypeVar
 
 from schemas.envelope import Event
 from schemas.topics import DEAD_SUFFIX
+from services.shared.db.patience import after_closing
 from services.shared.failures import NeverRetryError, RetryLaterError
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,8 @@ class Outgoing(Protocol):
     def forget(self, numbers: Sequence[int]) -> None: ...
 
     def wait(self, seconds: float) -> None: ...
+
+    def hang_up(self) -> None: ...
 
     def close(self) -> None: ...
 
@@ -70,7 +73,8 @@ class Relay:
                     await self.sleep(pause)
                     pause = min(pause * 2, LONGEST_PAUSE_S)
         finally:
-            self._thread.submit(self.outgoing.close)
+            giving_up = after_closing(self.outgoing.hang_up)
+            self._thread.submit(self.outgoing.close).add_done_callback(lambda _: giving_up.cancel())
             self._thread.shutdown(wait=False)
 
     async def _step(self) -> None:

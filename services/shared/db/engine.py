@@ -23,7 +23,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, Operation
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from services.shared.db.driver import raw
-from services.shared.db.patience import TCP, Patience, prepare_postgres
+from services.shared.db.patience import TCP, Patience, after_closing
 from services.shared.db.put_out import PutOut
 from services.shared.db.sync import Syncer
 from services.shared.failures import RetryLaterError
@@ -134,17 +134,23 @@ class Database:
         return await (reading if self.is_log else self._patience.wait(reading))
 
     async def close(self) -> None:
-        """Finish what is queued, then let go of every connection."""
+        """Finish what is queued, then let go of every connection. What a database that hangs does not answer soon is
+        given up."""
         self._stop_checkpoints.set()
         self._queue.put(None)
-        await asyncio.to_thread(self._thread.join)
-        self._readers.shutdown(wait=True)
+        giving_up = after_closing(self._patience.hang_up)
+        await asyncio.to_thread(self._end_threads)
+        giving_up.cancel()
         if self._writer is not None:
             self._writer.close()
         if self._syncer is not None:
             self._syncer.close()
         self._reader_engine.dispose()
         self._writer_engine.dispose()
+
+    def _end_threads(self) -> None:
+        self._thread.join()
+        self._readers.shutdown(wait=True)
 
     def _read(self, work: Work[T]) -> T:
         try:
@@ -339,7 +345,7 @@ def _engine(url: str, patience: Patience, *, writer: bool) -> Engine:
     engine = create_engine(
         url, pool_size=2 if writer else READERS, max_overflow=0, pool_pre_ping=True, connect_args=TCP
     )
-    event.listen(engine, "connect", prepare_postgres)
+    event.listen(engine, "connect", patience.prepare)
     event.listen(engine, "after_cursor_execute", patience.hear)
     return engine
 

@@ -14,7 +14,7 @@ from sqlalchemy.engine import make_url
 
 from schemas.envelope import Event
 from services.shared.db.outbox import CHANNEL
-from services.shared.db.patience import TCP
+from services.shared.db.patience import TCP, hang_up
 from services.shared.failures import RetryLaterError
 
 #: "truce" in ASCII: any number does that nobody else in this database locks.
@@ -56,6 +56,11 @@ class Outgoing:
                 pass
         except psycopg.Error as error:
             raise self._lost(error) from error
+
+    def hang_up(self) -> None:
+        """Break off what is being waited for. May be called on any thread."""
+        if (connection := self._connection) is not None:
+            hang_up(connection)
 
     def close(self) -> None:
         """Give the right back."""

@@ -5,8 +5,16 @@ every packet, so whoever waits has to watch the time himself.
 """
 
 import asyncio
+import os
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import suppress
 from time import monotonic
 from typing import Any, Final, TypeVar
+from weakref import WeakSet
+
+import psycopg
 
 from services.shared.failures import RetryLaterError
 
@@ -14,6 +22,8 @@ T = TypeVar("T")
 
 #: Whoever waits is told within so long that there is no answer; the API promises one within 5 s.
 ANSWER_S: Final = 4.5
+#: Whoever ends waits so long for what is under way; then the connections are broken off, and what waits on them fails.
+CLOSE_S: Final = 2.0
 #: For libpq: a peer that is gone without a word is noticed, whether we are sending (milliseconds) or waiting.
 TCP: Final = {
     "connect_timeout": 3,
@@ -32,6 +42,7 @@ class Patience:
 
     def __init__(self) -> None:
         self._heard = monotonic()
+        self._connections: WeakSet[psycopg.Connection[Any]] = WeakSet()
 
     def hear(self, *_: Any) -> None:
         """A statement was answered. May be called on any thread."""
@@ -51,8 +62,28 @@ class Patience:
             answer.cancel()
         return answer.result()
 
+    def prepare(self, connection: Any, _record: object) -> None:
+        """For each new connection of the driver."""
+        self._connections.add(connection)
+        connection.execute(_LEFT_OPEN)
+        connection.commit()
 
-def prepare_postgres(connection: Any, _record: object) -> None:
-    """For each new connection of the driver."""
-    connection.execute(_LEFT_OPEN)
-    connection.commit()
+    def hang_up(self) -> None:
+        """Break off every connection."""
+        for connection in list(self._connections):
+            hang_up(connection)
+
+
+def hang_up(connection: psycopg.Connection[Any]) -> None:
+    """Break a connection off under whoever waits on it, in another thread: that one gets an OperationalError."""
+    # The descriptor of one that is being closed may be gone, or another's soon: only this one's own copy is touched.
+    with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as line:
+        line.shutdown(socket.SHUT_RDWR)
+
+
+def after_closing(hang_up: Callable[[], None]) -> threading.Timer:
+    """Calls ``hang_up`` in :data:`CLOSE_S` seconds, unless it is cancelled before. It keeps no process alive."""
+    timer = threading.Timer(CLOSE_S, hang_up)
+    timer.daemon = True
+    timer.start()
+    return timer
