@@ -29,7 +29,7 @@ from services.notify.use_cases.take_alerts import Logged
 from services.notify.webhook import WebhookSender
 from services.shared.clock import SystemClock
 from services.shared.config import embedded_url
-from services.shared.db.engine import SMALL, Database
+from services.shared.db.engine import Database
 from services.shared.db.tables import metadata
 from tests.unit.notify.samples import ALERT
 
@@ -77,7 +77,7 @@ async def _round(
 
 async def _queue(database: Database, jobs: Sequence[Job]) -> None:
     rows = [delivery_row(job, NOW, ME) for job in jobs]
-    await database.write(lambda c: insert_rows(c, rows), durable=False, small=len(rows) <= SMALL)
+    await database.write(lambda c: insert_rows(c, rows), durable=False, rows=len(rows))
 
 
 async def _settled(_: Sequence[Noted]) -> None:

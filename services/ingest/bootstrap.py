@@ -26,7 +26,6 @@ from services.ingest.sql_keys import SqlKeys, keep_audit
 from services.ingest.use_cases import Command, Outcome, claim, follow_assessments, follow_deaths, take
 from services.ingest.waiting import Waiting
 from services.shared.bus.consume import Loop
-from services.shared.db.engine import SMALL
 from services.shared.db.group import GroupWriter
 from services.shared.failures import RetryLaterError
 from services.shared.runtime import Runtime, Service
@@ -145,8 +144,9 @@ class _Follower:
 
     async def assessments(self, events: Sequence[Event]) -> None:
         judged = [read_judged(event) for event in events]
-        small = len(judged) <= SMALL
-        await self._database.write(lambda c: follow_assessments(SqlIncidents(c), judged), durable=False, small=small)
+        await self._database.write(
+            lambda c: follow_assessments(SqlIncidents(c), judged), durable=False, rows=len(judged)
+        )
 
     async def deaths(self, events: Sequence[Event]) -> None:
         dead = [(event.key, number) for event in events if (number := _revision_of(event)) is not None]

@@ -22,7 +22,7 @@ from services.rules.domain.telling import Teller
 from services.rules.registry_sql import current_version
 from services.shared.clock import Clock
 from services.shared.db import outbox
-from services.shared.db.engine import SMALL, Database
+from services.shared.db.engine import Database
 from services.shared.failures import RetryLaterError
 
 Newest = Callable[[], Awaitable[Registry]]
@@ -90,7 +90,7 @@ async def assess_incidents(
             kept = await database.write(
                 partial(_keep, judge.registry.version, teller, batch),
                 durable=not database.is_log,
-                small=len(batch) <= SMALL,
+                rows=len(batch),
             )
             break
         except IntegrityError as error:

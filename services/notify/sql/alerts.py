@@ -14,7 +14,7 @@ from services.notify.sql.tables import alert_log, deliveries, gathered, groups, 
 from services.notify.use_cases.take_alerts import Accepted, Arrival, Facts, Fate, Judge, Logged, StaleError, Told
 from services.shared.db.bulk import insert_rows as add_rows
 from services.shared.db.bulk import scalar, select_by_key
-from services.shared.db.engine import SMALL, Database
+from services.shared.db.engine import Database
 from services.shared.db.upsert import merge
 
 #: Whoever appends to the log on PostgreSQL holds this lock until the commit, so numbers commit in order.
@@ -54,7 +54,7 @@ class SqlAlertBook:
                 jobs += self._decide(connection, wave, judge, full)
             return Accepted(logged, jobs)
 
-        accepted = await self._database.write(work, durable=False, small=max(expected, len(arrivals)) <= SMALL)
+        accepted = await self._database.write(work, durable=False, rows=max(expected, len(arrivals)))
         await self._database.settled()
         return accepted
 

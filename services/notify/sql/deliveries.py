@@ -10,7 +10,7 @@ from services.notify.domain.lifecycle import SENT_TO
 from services.notify.domain.subscription import Subscription
 from services.notify.sql.tables import CLAIMED, WAITING, attempts, deliveries, held, lanes
 from services.shared.db.bulk import insert_new_rows, update_rows
-from services.shared.db.engine import SMALL, Database
+from services.shared.db.engine import Database
 from services.shared.db.tables import leases
 from services.shared.db.upsert import merge
 
@@ -84,8 +84,7 @@ class SqlDeliveries:
 
     async def record(self, outcomes: Sequence[Outcome]) -> None:
         """Keep attempts and new states. Not forced to disk: what is lost is sent again under the same id."""
-        small = len(outcomes) <= SMALL
-        await self._database.write(lambda c: self._record(c, outcomes), durable=False, small=small)
+        await self._database.write(lambda c: self._record(c, outcomes), durable=False, rows=len(outcomes))
 
     def _record(self, connection: Connection, outcomes: Sequence[Outcome]) -> None:
         tried = [attempt_row(o) for o in outcomes if o.answer is not None]

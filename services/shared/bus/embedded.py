@@ -141,7 +141,7 @@ class EmbeddedBus:
         if not rows:
             return
         try:
-            await self._database.write(lambda c: c.execute(upsert(c, positions), rows), durable=False, small=True)
+            await self._database.write(lambda c: c.execute(upsert(c, positions), rows), durable=False, rows=len(rows))
         except RetryLaterError:
             for group, topic in keys:
                 self.note(group, topic, self._done[group, topic])

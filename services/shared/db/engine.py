@@ -98,15 +98,18 @@ class Database:
         """Have ``hook`` called on the event loop, after each commit, with the events that the commit put out."""
         self._hooks.append(hook)
 
-    async def write(self, work: Work[T], *, durable: bool = True, small: bool = False) -> T:
+    async def write(self, work: Work[T], *, durable: bool = True, rows: int | None = None) -> T:
         """Run ``work`` in a transaction that others may share, and return what it returned once committed.
 
         ``work`` must touch nothing but its connection: when a neighbour in the group fails, it is run again alone.
-        With ``durable`` the commit is on disk when this returns. ``small``: done in a few milliseconds, so that the
-        event loop may do it (see :data:`SMALL`). Raises what ``work`` raised (then nothing of it is kept),
-        RetryLaterError when the database is away; when it hangs, ``work`` may be done all the same.
+        With ``durable`` the commit is on disk when this returns. ``rows``: about how many reports it writes, or of
+        anything that follows from one; the event loop may write a few itself (see :data:`SMALL`).
+
+        Raises what ``work`` raised (then nothing of it is kept), RetryLaterError when the database is away; when it
+        hangs, ``work`` may be done all the same.
         """
-        if small and self.is_log and self._queue.empty() and self._turn.acquire(blocking=False):
+        small = self.is_log and rows is not None and rows <= SMALL
+        if small and self._queue.empty() and self._turn.acquire(blocking=False):
             done, result = False, None
             try:
                 if self._told == self._committed_there:

@@ -8,7 +8,7 @@ from typing import Final, Generic, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from services.shared.db.engine import SMALL, Database
+from services.shared.db.engine import Database
 from services.shared.db.patience import ANSWER_S
 from services.shared.failures import RetryLaterError
 
@@ -118,7 +118,7 @@ class GroupWriter(Generic[I, O]):
     async def _race(self, items: list[I]) -> Sequence[O]:
         for _ in range(MAX_RACES):
             try:
-                return await self._database.write(lambda c: self._flush(c, items), small=len(items) <= SMALL)
+                return await self._database.write(lambda c: self._flush(c, items), rows=len(items))
             except IntegrityError as error:
                 # Another process was first with one of the keys: the next try sees what it wrote.
                 lost = error

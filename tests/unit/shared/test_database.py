@@ -71,13 +71,13 @@ async def test_a_small_write_is_done_at_once_and_is_on_disk_when_it_returns(
     monkeypatch.setattr(sync, "_force", lambda _file: forced.append((tmp_path / "a.db-wal").read_bytes()))
     database = Database(f"sqlite:///{tmp_path}/a.db")
     metadata.create_all(database.engine)
-    writing = asyncio.create_task(database.write(lambda c: c.execute(LEASE).rowcount, small=True))
+    writing = asyncio.create_task(database.write(lambda c: c.execute(LEASE).rowcount, rows=1))
     await asyncio.sleep(0)
     assert await database.read(lambda c: c.execute(text("SELECT holder FROM leases")).scalars().all()) == ["me"]
     assert await writing == 1
     assert len(forced) == 1
     assert b"xme" in forced[0], "what was forced to disk holds the row"
-    await database.write(lambda c: c.execute(text("DELETE FROM leases")), small=True, durable=False)
+    await database.write(lambda c: c.execute(text("DELETE FROM leases")), rows=1, durable=False)
     await database.settled()
     assert len(forced) == 1, "nobody waits for the disk"
     await database.close()
@@ -98,11 +98,11 @@ async def test_a_disk_that_fails_is_told_and_the_next_write_tries_again(
     bus = EmbeddedBus(database)
     consumer = await bus.consumer(INCIDENTS, "g")
     assert await consumer.fetch(1, 0) == []
-    for n, small in enumerate((True, False)):
+    for n, rows in enumerate((1, None)):
         with pytest.raises(RetryLaterError, match="no space left"):
-            await database.write(lambda c, n=n: outbox.append(c, [event(n)]), small=small)  # type: ignore[misc]
+            await database.write(lambda c, n=n: outbox.append(c, [event(n)]), rows=rows)  # type: ignore[misc]
     assert [r.event.id for r in await consumer.fetch(9, 1)] == ["id0", "id1"], "it has committed all the same"
-    await database.write(lambda c: c.execute(LEASE), small=True)
+    await database.write(lambda c: c.execute(LEASE), rows=1)
     await database.close()
 
 
@@ -112,9 +112,7 @@ async def test_a_small_write_waits_in_the_thread_while_another_process_writes(tm
     other = sqlite3.connect(tmp_path / "a.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     other.execute("INSERT INTO leases VALUES ('x', 'other', 0)")
-    writing = asyncio.create_task(
-        database.write(lambda c: c.execute(text("UPDATE leases SET holder='me'")), small=True)
-    )
+    writing = asyncio.create_task(database.write(lambda c: c.execute(text("UPDATE leases SET holder='me'")), rows=1))
     assert await database.read(lambda c: c.execute(text("SELECT count(*) FROM leases")).scalar()) == 0
     assert not writing.done()
     other.execute("COMMIT")
@@ -137,7 +135,7 @@ async def test_what_the_thread_has_committed_is_told_before_what_the_loop_commit
     large = asyncio.create_task(database.write(lambda c: outbox.append(c, [event(0)])))
     while not await database.read(lambda c: c.execute(text("SELECT count(*) FROM outbox")).scalar()):
         pass
-    small = asyncio.create_task(database.write(lambda c: outbox.append(c, [event(1)]), small=True, durable=False))
+    small = asyncio.create_task(database.write(lambda c: outbox.append(c, [event(1)]), rows=1, durable=False))
     await asyncio.sleep(0)
     disk.set()
     await asyncio.gather(large, small)
@@ -146,8 +144,8 @@ async def test_what_the_thread_has_committed_is_told_before_what_the_loop_commit
     await database.close()
 
 
-@pytest.mark.parametrize("small", [True, False])
-async def test_a_failing_write_leaves_nothing_and_the_next_one_is_whole(tmp_path: Path, small: bool) -> None:
+@pytest.mark.parametrize("rows", [1, None])
+async def test_a_failing_write_leaves_nothing_and_the_next_one_is_whole(tmp_path: Path, rows: int | None) -> None:
     database = Database(f"sqlite:///{tmp_path}/a.db")
     metadata.create_all(database.engine)
 
@@ -156,10 +154,10 @@ async def test_a_failing_write_leaves_nothing_and_the_next_one_is_whole(tmp_path
         connection.execute(text("INSERT INTO nowhere VALUES (1)"))
 
     with pytest.raises(RetryLaterError, match="nowhere"):
-        await database.write(bad, small=small)
-    await database.write(lambda c: c.execute(LEASE), small=small)
+        await database.write(bad, rows=rows)
+    await database.write(lambda c: c.execute(LEASE), rows=rows)
     with pytest.raises(IntegrityError):
-        await database.write(lambda c: c.execute(LEASE), small=small)
+        await database.write(lambda c: c.execute(LEASE), rows=rows)
     assert await database.read(lambda c: c.execute(text("SELECT count(*) FROM leases")).scalar()) == 1
     await database.close()
 
