@@ -6,7 +6,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
@@ -85,12 +85,11 @@ def _stage(directory: Path, consumers: int, *, peer: bool) -> tuple[float, float
             client.put("/v1/registry", json=registry(), timeout=120).raise_for_status()
         asyncio.run(fill_log(bootstrap, list(make_incidents(WARM_COUNT, "warm"))))
         first = asyncio.run(_ends(bootstrap, WARM_COUNT))
-        for service in services:
-            service.pause()
-        asyncio.run(fill_log(bootstrap, list(make_incidents(INCIDENT_COUNT))))
-        before = sum(service.cpu_s() for service in cluster.services)
-        for service in services:
-            service.resume()
+        with ExitStack() as held:
+            for service in services:
+                held.enter_context(service.paused())
+            asyncio.run(fill_log(bootstrap, list(make_incidents(INCIDENT_COUNT))))
+            before = sum(service.cpu_s() for service in cluster.services)
         last = asyncio.run(_ends(bootstrap, WARM_COUNT + INCIDENT_COUNT))
         cpu = sum(service.cpu_s() for service in cluster.services) - before
         seconds = asyncio.run(_span(bootstrap, first, last))

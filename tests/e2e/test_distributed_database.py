@@ -2,9 +2,7 @@
 
 import signal
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -26,16 +24,6 @@ TURNS: Final = 4
 AT_ONCE: Final = 8
 
 
-@contextmanager
-def hanging(cluster: Cluster) -> Iterator[None]:
-    """Every process of the server is stopped: it holds its connections, takes new ones, and answers nobody."""
-    cluster.postgres.pause()
-    try:
-        yield
-    finally:
-        cluster.postgres.resume()
-
-
 @pytest.mark.timeout(240)
 def test_while_the_database_hangs_nobody_hangs_with_it_and_what_was_refused_gets_through_afterwards(
     cluster: Cluster, client: httpx.Client, receiver: Receiver
@@ -44,7 +32,7 @@ def test_while_the_database_hangs_nobody_hangs_with_it_and_what_was_refused_gets
     before = post(client, "before it hangs")
     wait_assessed(client, [before])
     reports = [{**REPORT, "external_id": f"while it hangs {number}"} for number in range(TURNS * AT_ONCE)]
-    with hanging(cluster), ThreadPoolExecutor(AT_ONCE) as many:
+    with cluster.postgres.paused(), ThreadPoolExecutor(AT_ONCE) as many:
         refusals = list(many.map(lambda report: timed(client, "POST", "/v1/incidents", report), reports))
         paths = (f"/v1/incidents/{before}", f"/v1/incidents/{before}/assessments", "/v1/subscriptions", "/v1/keys")
         refusals += many.map(lambda path: timed(client, "GET", path), paths)
@@ -77,7 +65,7 @@ def test_told_to_stop_while_the_database_hangs_every_process_ends_all_the_same(t
     with Cluster(tmp_path) as cluster, cluster.client() as client, ThreadPoolExecutor(1) as asking:
         wait_assessed(client, [post(client, "before it hangs")])
         children = [service.child for service in cluster.services if service.child is not None]
-        with hanging(cluster):
+        with cluster.postgres.paused():
             # Something is under way in each of them, on every path to the database.
             waiting = asking.submit(client.get, "/v1/subscriptions")
             time.sleep(1)

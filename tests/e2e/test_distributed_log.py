@@ -32,11 +32,8 @@ POISON: Final = b'{"incident_id": "poisoned", "revision": 1, "partner": 7}'
 
 @contextmanager
 def stopped(cluster: Cluster) -> Iterator[None]:
-    cluster.kafka.pause()
-    try:
+    with cluster.kafka.paused():
         yield
-    finally:
-        cluster.kafka.resume()
 
 
 @contextmanager

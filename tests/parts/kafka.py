@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
@@ -132,11 +133,8 @@ class Kafka:
     def kill(self) -> None:
         self.process.kill()
 
-    def pause(self) -> None:
-        self.process.pause()
-
-    def resume(self) -> None:
-        self.process.resume()
+    def paused(self) -> AbstractContextManager[None]:
+        return self.process.paused()
 
     def __enter__(self) -> Self:
         return self.start()

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
@@ -117,11 +117,8 @@ class Postgres:
     def kill(self) -> None:
         self.process.kill()
 
-    def pause(self) -> None:
-        self.process.pause()
-
-    def resume(self) -> None:
-        self.process.resume()
+    def paused(self) -> AbstractContextManager[None]:
+        return self.process.paused()
 
     def __enter__(self) -> Self:
         return self.start()

@@ -5,7 +5,8 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
@@ -125,14 +126,18 @@ class Process:
         _kill(self._family())
         self.child.wait()
 
-    def pause(self) -> None:
-        """SIGSTOP: alive, holding its connections, answering nobody."""
-        for member in self._family():
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """SIGSTOP, and SIGCONT in the end: alive, holding its connections, answering nobody."""
+        family = self._family()
+        for member in family:
             member.suspend()
-
-    def resume(self) -> None:
-        for member in self._family():
-            member.resume()
+        try:
+            yield
+        finally:
+            for member in family:
+                with suppress(psutil.NoSuchProcess):
+                    member.resume()
 
     def memory(self) -> int:
         """Resident bytes, children included."""

@@ -82,9 +82,8 @@ def _broker_killed(stage: Stage) -> None:
 
 
 def _broker_stopped(stage: Stage) -> None:
-    stage.cluster.kafka.pause()
-    time.sleep(STOPPED_S)
-    stage.cluster.kafka.resume()
+    with stage.cluster.kafka.paused():
+        time.sleep(STOPPED_S)
 
 
 def _database_restarted(stage: Stage) -> None:
@@ -137,24 +136,16 @@ def _freeze(kind: Kind, seconds: float) -> Callable[[Stage], None]:
     """Alive, holding its partitions and its connections, doing nothing; then it goes on where it was."""
 
     def inject(stage: Stage) -> None:
-        frozen = stage.cluster.one(kind)
-        frozen.pause()
-        try:
+        with stage.cluster.one(kind).paused():
             time.sleep(seconds)
-        finally:
-            frozen.resume()
 
     return inject
 
 
 def _freeze_relay(stage: Stage) -> None:
     """The process that has the right to relay stands still: its session with the database has to end first."""
-    frozen = relaying(stage.cluster)
-    frozen.pause()
-    try:
+    with relaying(stage.cluster).paused():
         time.sleep(RELAY_S)
-    finally:
-        frozen.resume()
 
 
 def relaying(cluster: Cluster) -> Service:
