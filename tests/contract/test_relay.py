@@ -147,7 +147,7 @@ async def test_a_relay_that_stands_still_loses_its_right_to_the_next(url: str, d
     async with running(relay(url, log)):
         await until(lambda: log.ids == ["e0"])
     with pytest.raises(RetryLaterError):
-        await asyncio.to_thread(frozen.take, 1)
+        await asyncio.to_thread(frozen.turn_over, [], 1, 0)
     frozen.close()
 
 

@@ -31,11 +31,7 @@ class Outgoing(Protocol):
 
     def lead(self) -> bool: ...
 
-    def take(self, limit: int) -> list[tuple[int, Event]]: ...
-
-    def forget(self, numbers: Sequence[int]) -> None: ...
-
-    def wait(self, seconds: float) -> None: ...
+    def turn_over(self, done: Sequence[int], limit: int, wait_s: float) -> list[tuple[int, Event]]: ...
 
     def hang_up(self) -> None: ...
 
@@ -58,6 +54,7 @@ class Relay:
     published: int = 0
     failing: str | None = None
     limit: int = BATCH
+    _done: list[int] = field(default_factory=list)
     _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="relay"))
 
     async def run(self) -> None:
@@ -83,13 +80,13 @@ class Relay:
             if not self.leading:
                 await self.sleep(IDLE_S)
                 return
-        rows = await self._blocking(lambda: self.outgoing.take(self.limit))
-        if not rows:
-            await self._blocking(lambda: self.outgoing.wait(IDLE_S))
-            return
-        await self._put_out_in_time([event for _, event in rows])
-        await self._blocking(lambda: self.outgoing.forget([number for number, _ in rows]))
-        self.published += len(rows)
+        done, limit = self._done, self.limit
+        rows = await self._blocking(lambda: self.outgoing.turn_over(done, limit, IDLE_S))
+        self._done = []
+        if rows:
+            await self._put_out_in_time([event for _, event in rows])
+            self._done = [number for number, _ in rows]
+            self.published += len(rows)
 
     async def _put_out_in_time(self, events: Sequence[Event]) -> None:
         """The log has a few seconds for a batch. One that it cannot take in them would fail for ever: halve it."""

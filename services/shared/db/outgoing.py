@@ -40,22 +40,17 @@ class Outgoing:
         """Win the right to take, or learn that another process has it."""
         return bool(self._ask("SELECT pg_try_advisory_lock(%s)", (LOCK,))[0][0])
 
-    def take(self, limit: int) -> list[tuple[int, Event]]:
-        """The oldest rows in order, with their numbers. They stay until they are forgotten."""
-        return [(row[0], Event(*row[1:])) for row in self._ask(_TAKE, (limit,))]
-
-    def forget(self, numbers: Sequence[int]) -> None:
-        """Delete these rows, and only these: one with a smaller number may not have committed yet."""
-        self._ask("DELETE FROM outbox WHERE seq = ANY(%s)", (list(numbers),))
-
-    def wait(self, seconds: float) -> None:
-        """Return when rows have committed since the last call, or when the time is over."""
-        connection = self._opened()
-        try:
-            for _ in connection.notifies(timeout=seconds, stop_after=1):
-                pass
-        except psycopg.Error as error:
-            raise self._lost(error) from error
+    def turn_over(self, done: Sequence[int], limit: int, wait_s: float) -> list[tuple[int, Event]]:
+        """Forget the rows that are ``done``, and take the oldest of the others in order, with their numbers: they stay
+        until they are done. Where there are none, some are waited for, and there may be none all the same."""
+        if done:
+            # Only these: one with a smaller number may not have committed yet.
+            self._ask("DELETE FROM outbox WHERE seq = ANY(%b)", (list(done),))
+        rows = self._ask(_TAKE, (limit,))
+        if not rows:
+            self._wait(wait_s)
+            rows = self._ask(_TAKE, (limit,))
+        return [(row[0], Event(*row[1:])) for row in rows]
 
     def hang_up(self) -> None:
         """Break off what is being waited for. May be called on any thread."""
@@ -67,6 +62,15 @@ class Outgoing:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+    def _wait(self, seconds: float) -> None:
+        """Return when rows have committed since the last time, or when the time is over."""
+        connection = self._opened()
+        try:
+            for _ in connection.notifies(timeout=seconds, stop_after=1):
+                pass
+        except psycopg.Error as error:
+            raise self._lost(error) from error
 
     def _ask(self, query: str, values: tuple[object, ...]) -> list[Any]:
         try:
