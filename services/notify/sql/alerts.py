@@ -9,9 +9,9 @@ from sqlalchemy import Connection, case, delete, func, select, text, update
 from schemas.assessments import Alert
 from services.notify.domain.attempt import Job
 from services.notify.sql.deliveries import delivery_row, insert_rows
-from services.notify.sql.subscriptions import current_version
+from services.notify.sql.subscriptions import expect_version
 from services.notify.sql.tables import alert_log, deliveries, gathered, groups, held
-from services.notify.use_cases.take_alerts import Accepted, Arrival, Facts, Fate, Judge, Logged, StaleError, Told
+from services.notify.use_cases.take_alerts import Accepted, Arrival, Facts, Fate, Judge, Logged, Told
 from services.shared.db.bulk import insert_rows as add_rows
 from services.shared.db.bulk import scalar, select_by_key
 from services.shared.db.engine import Database
@@ -44,9 +44,7 @@ class SqlAlertBook:
         """
 
         def work(connection: Connection) -> Accepted:
-            _lock(connection)
-            if current_version(connection) != version:
-                raise StaleError
+            _lock_at(connection, version)
             logged: list[Logged] = []
             jobs: list[Job] = []
             for wave in _waves(_without_known(connection, arrivals)):
@@ -58,15 +56,18 @@ class SqlAlertBook:
         await self._database.settled()
         return accepted
 
-    async def reconsider(self, now: int, judge: Judge, full: Container[str], limit: int) -> tuple[int, list[Job]]:
-        """Decide anew what silences held that are over: how many alerts, and this process's messages."""
+    async def reconsider(
+        self, now: int, judge: Judge, version: int, full: Container[str], limit: int
+    ) -> tuple[int, list[Job]]:
+        """Decide anew what silences held that are over: how many alerts, and this process's messages. Raises
+        StaleError when the directory is no longer at ``version``."""
         over = select(held.c.alert_id).where(held.c.group_key.is_(None), held.c.due_at <= now)
         # Nearly every pass finds nothing: only what finds something needs the writer.
         if not await self._database.read(lambda connection: connection.execute(over.limit(1)).first()):
             return 0, []
 
         def work(connection: Connection) -> tuple[int, list[Job]]:
-            _lock(connection)
+            _lock_at(connection, version)
             ids = list(connection.execute(over.distinct().limit(limit)).scalars())
             wave = [Arrival(e.alert, b"", "", now) for e in _load_latest(connection, ids)]
             jobs = self._decide(connection, wave, judge, full)
@@ -134,9 +135,11 @@ def _pull_forward(connection: Connection, job: Job, due: int) -> None:
     connection.execute(update(deliveries).where(waiting).values(due_at=due))
 
 
-def _lock(connection: Connection) -> None:
+def _lock_at(connection: Connection, version: int) -> None:
+    """One process at a time decides. Raises StaleError when the directory is no longer at ``version``."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOG_LOCK})
+    expect_version(connection, version)
 
 
 def _without_known(connection: Connection, arrivals: Sequence[Arrival]) -> list[Arrival]:

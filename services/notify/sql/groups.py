@@ -6,6 +6,7 @@ from sqlalchemy import Connection, and_, delete, select, update
 
 from services.notify.sql.deliveries import delivery_row, insert_rows
 from services.notify.sql.heartbeats import keep_beat, pulse_of
+from services.notify.sql.subscriptions import expect_version
 from services.notify.sql.tables import alert_log, deliveries, gathered, groups, held
 from services.notify.use_cases.gather import Gather, Gathered, Waiting
 from services.shared.db.engine import Database
@@ -18,8 +19,9 @@ class SqlGroups:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def flush(self, now: int, gather: Gather, limit: int) -> int:
-        """Each due group through ``gather``, in one transaction; returns how many were due, at most ``limit``."""
+    async def flush(self, now: int, gather: Gather, version: int, limit: int) -> int:
+        """Each due group through ``gather``, in one transaction; returns how many were due, at most ``limit``. Raises
+        StaleError when the directory is no longer at ``version``."""
         due = (
             select(_h.subscription_id, _h.group_key)
             .where(_h.due_at <= now, _h.group_key.is_not(None))
@@ -33,6 +35,7 @@ class SqlGroups:
             return 0
 
         def work(connection: Connection) -> int:
+            expect_version(connection, version)
             found = connection.execute(due).all()
             for subscription, key in found:
                 self._flush_one(connection, subscription, key, gather, now)

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, and_, delete, exists, func, select, update
 from schemas.instants import DAY
 from services.notify.domain.content import decode_digest
 from services.notify.sql.deliveries import delivery_row, insert_rows
+from services.notify.sql.subscriptions import expect_version
 from services.notify.sql.tables import PENDING, alert_log, deliveries, heard, heartbeats, held
 from services.notify.use_cases.heartbeat import Beat, Counts, Due, Make, Pulse, PutOff
 from services.shared.db.bulk import insert_new_rows
@@ -33,12 +34,15 @@ class SqlHeartbeats:
         ]
         await self._database.write(lambda connection: connection.execute(insert_new(connection, heartbeats), rows))
 
-    async def flush(self, now: int, make: Make, limit: int) -> int:
+    async def flush(self, now: int, make: Make, version: int, limit: int) -> int:
+        """Each due heartbeat through ``make``, in one transaction; returns how many were due. Raises StaleError when
+        the directory is no longer at ``version``."""
         due = select(heartbeats).where(_b.due_at <= now).order_by(_b.due_at).limit(limit)
         if not await self._database.read(lambda connection: connection.execute(due.limit(1)).first()):
             return 0
 
         def work(connection: Connection) -> int:
+            expect_version(connection, version)
             rows = connection.execute(due.with_for_update(skip_locked=True)).all()
             for row in rows:
                 self._beat(connection, _due(row, is_gathering(connection, row.subscription_id, now)), make)

@@ -11,6 +11,7 @@ from services.notify.domain.silence import Matcher, Silence
 from services.notify.domain.subscription import Draft, Subscription
 from services.notify.sql import deliveries
 from services.notify.sql.tables import directory_version, silences, subscriptions
+from services.notify.use_cases.directory import StaleError
 from services.shared.db.bulk import scalar
 from services.shared.db.engine import Database
 from services.shared.db.upsert import upsert
@@ -32,6 +33,12 @@ class UnknownError(NeverRetryError):
 def current_version(connection: Connection) -> int:
     """The version of the newest change of a subscription or a silence; 0 before the first."""
     return scalar(connection, "SELECT version FROM directory_version") or 0
+
+
+def expect_version(connection: Connection, version: int) -> None:
+    """Raises StaleError when the directory is no longer at ``version``."""
+    if current_version(connection) != version:
+        raise StaleError
 
 
 def next_version(connection: Connection) -> int:

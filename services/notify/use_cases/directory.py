@@ -1,14 +1,20 @@
 """Every subscription and silence, in memory, as of one version of the store: what alerts are matched against."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from schemas.assessments import Alert
 from services.notify.domain.lifecycle import MATCHED, EndpointState
 from services.notify.domain.matching import Index
 from services.notify.domain.silence import Silence, find_silences
 from services.notify.domain.subscription import Subscription
+
+T = TypeVar("T")
+
+
+class StaleError(Exception):
+    """A subscription or a silence changed since the directory was read: read it again and decide anew."""
 
 
 class DirectoryStore(Protocol):
@@ -36,6 +42,15 @@ class Directory:
         for silence in silences:
             self.silences[silence.id] = silence
         self.version = max(version, self.version)
+
+    async def decide(self, decide: Callable[[int], Awaitable[T]]) -> T:
+        """What came of ``decide``, which is given the version that it goes by, and is called again with a newer one
+        while it raises StaleError: what was answered before a decision is kept counts in it, in every process."""
+        while True:
+            try:
+                return await decide(self.version)
+            except StaleError:
+                await self.refresh()
 
     def match(self, alert: Alert) -> list[str]:
         """The subscriptions whose filter lets the alert pass, in no particular order."""

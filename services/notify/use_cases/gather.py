@@ -48,8 +48,9 @@ Gather = Callable[[str, str, Sequence[Waiting], Pulse], Gathered | None]
 
 
 class Groups(Protocol):
-    async def flush(self, now: int, gather: Gather, limit: int) -> int:
-        """Each due group through ``gather``, in one transaction; returns how many were due, at most ``limit``."""
+    async def flush(self, now: int, gather: Gather, version: int, limit: int) -> int:
+        """Each due group through ``gather``, in one transaction; returns how many were due, at most ``limit``. Raises
+        StaleError."""
         ...
 
 
@@ -64,7 +65,7 @@ async def flush_groups(now: int, directory: Directory, groups: Groups) -> None:
         found = directory.subscriptions.get(subscription)
         return None if found is None else gather_group(found, key, waiting, pulse, now)
 
-    while await groups.flush(now, gather, AT_ONCE) == AT_ONCE:
+    while await directory.decide(lambda version: groups.flush(now, gather, version, AT_ONCE)) == AT_ONCE:
         pass
 
 

@@ -78,8 +78,8 @@ class Heartbeats(Protocol):
         """Begin to count for subscriptions: each with where its first period begins, and when it is due."""
         ...
 
-    async def flush(self, now: int, make: Make, limit: int) -> int:
-        """Each due heartbeat through ``make``, in one transaction; returns how many were due."""
+    async def flush(self, now: int, make: Make, version: int, limit: int) -> int:
+        """Each due heartbeat through ``make``, in one transaction; returns how many were due. Raises StaleError."""
         ...
 
 
@@ -91,8 +91,8 @@ async def flush_heartbeats(now: int, directory: Directory, started: set[str], st
     started.intersection_update(wanted)
 
     def make(due: Due, count: Count) -> Beat | PutOff | None:
-        found = directory.subscriptions.get(due.subscription)
-        period = wanted.get(due.subscription)
+        found = directory.subscriptions.get(due.subscription) if due.subscription in directory.beating else None
+        period = None if found is None else period_of(found.draft)
         if found is None or period is None:
             return None
         carrier = carrier_of(found.draft)
@@ -100,7 +100,7 @@ async def flush_heartbeats(now: int, directory: Directory, started: set[str], st
             return beat(found, due, period, now, count)
         return beat_quietly(found, carrier, due, period, now, count)
 
-    while await store.flush(now, make, AT_ONCE) == AT_ONCE:
+    while await directory.decide(lambda version: store.flush(now, make, version, AT_ONCE)) == AT_ONCE:
         pass
 
 

@@ -22,10 +22,6 @@ _AFTER_MATCH: Final = STAGES[1:]
 RELEASED_AT_ONCE: Final = 200
 
 
-class StaleError(Exception):
-    """A subscription or a silence changed since the directory was read: read it again and decide anew."""
-
-
 @dataclass(frozen=True, slots=True)
 class Arrival:
     """One revision of one alert as it came: ``body`` is its JSON, ``event_id`` the event's, ``now`` when."""
@@ -97,9 +93,11 @@ class AlertBook(Protocol):
         come of it. Raises StaleError."""
         ...
 
-    async def reconsider(self, now: int, judge: Judge, full: Container[str], limit: int) -> tuple[int, Sequence[Job]]:
+    async def reconsider(
+        self, now: int, judge: Judge, version: int, full: Container[str], limit: int
+    ) -> tuple[int, Sequence[Job]]:
         """Decide anew, in one transaction, what silences held that are over, of up to ``limit`` alerts: how many
-        these were, and the messages that are this process's to send now."""
+        these were, and the messages that are this process's to send now. Raises StaleError."""
         ...
 
 
@@ -113,16 +111,15 @@ class Sender(Protocol):
 
 async def take_alerts(arrivals: Sequence[Arrival], directory: Directory, book: AlertBook, sender: Sender) -> Accepted:
     """One batch through. Repeating it changes nothing: neither the log nor who is told what."""
-    while True:
+
+    async def accept(version: int) -> Accepted:
         matched = {a.alert.id + str(a.alert.revision): directory.match(a.alert) for a in arrivals}
         judge, expected = _judge_with(directory, matched), sum(map(len, matched.values()))
-        try:
-            accepted = await book.accept(arrivals, judge, directory.version, sender.full(), expected)
-        except StaleError:
-            await directory.refresh()
-            continue
-        sender.offer(accepted.jobs)
-        return accepted
+        return await book.accept(arrivals, judge, version, sender.full(), expected)
+
+    accepted = await directory.decide(accept)
+    sender.offer(accepted.jobs)
+    return accepted
 
 
 async def release_silenced(now: int, directory: Directory, book: AlertBook, sender: Sender) -> None:
@@ -135,7 +132,9 @@ async def release_silenced(now: int, directory: Directory, book: AlertBook, send
 
     count = RELEASED_AT_ONCE
     while count == RELEASED_AT_ONCE:
-        count, jobs = await book.reconsider(now, judge, sender.full(), RELEASED_AT_ONCE)
+        count, jobs = await directory.decide(
+            lambda version: book.reconsider(now, judge, version, sender.full(), RELEASED_AT_ONCE)
+        )
         sender.offer(jobs)
 
 

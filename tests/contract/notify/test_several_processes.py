@@ -11,7 +11,7 @@ from schemas.instants import parse_instant
 from tests.fakes import DrivenClock
 from tests.parts.mail import Mailbox
 from tests.parts.receiver import Answer, Receiver
-from tests.unit.notify.desk import event_of, revised, running
+from tests.unit.notify.desk import Desk, event_of, revised, running
 from tests.unit.notify.samples import ALERT
 
 
@@ -102,3 +102,34 @@ async def test_of_two_processes_one_tells_the_days_heartbeat_and_with_the_alerts
             told = [body for body in bodies if "Heartbeat" in body]
             assert [f"Heartbeat {number}," in body for number, body in enumerate(told, 1)] == [True] * 6
             assert ["/v1/alerts/" in body for body in told] == [True, False] * 3
+
+
+async def test_what_a_silence_held_is_not_lost_on_a_process_that_does_not_know_the_subscription_yet(
+    database_url: str, tmp_path: Path, receiver: Receiver
+) -> None:
+    async with running(tmp_path, url=database_url) as desk, running(tmp_path, url=database_url) as other:
+        await desk.subscribe(**hook(receiver))
+        wanted = {"matchers": [{"name": "act", "value": "shelling"}], "ends_at": "2016-05-08T12:10:00Z"}
+        assert (await desk.call("POST", "/v1/silences", wanted)).status_code == 201
+        await desk.push(ALERT)
+        await look_without_catching_up(other, parse_instant("2016-05-08T13:00:00Z"))
+        assert [d.type for d in receiver.received()] == ["alert.raised"]
+
+
+async def test_what_was_gathered_is_not_lost_on_a_process_that_does_not_know_the_subscription_yet(
+    database_url: str, tmp_path: Path, receiver: Receiver
+) -> None:
+    async with running(tmp_path, url=database_url) as desk, running(tmp_path, url=database_url) as other:
+        await desk.subscribe(**hook(receiver, mode={"digest": "PT1H"}))
+        await desk.push(ALERT)
+        await look_without_catching_up(other, parse_instant("2016-05-08T14:00:00Z"))
+        assert [d.type for d in receiver.received()] == ["digest"]
+
+
+async def look_without_catching_up(desk: Desk, now: int) -> None:
+    """A look at what is due, as one goes that began to look just before others changed something."""
+    sweeper = desk.service.state["sweeper"]
+    for flush in sweeper.flushes:
+        await flush(now)
+    await sweeper.claim_due(now)
+    await desk.dispatcher.idle()
