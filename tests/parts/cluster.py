@@ -118,7 +118,8 @@ class Cluster:
 
 
 class _Gateway(httpx.BaseTransport):
-    """Sends each request to the owner of its path, in turn to each of its processes."""
+    """Sends each request to the owner of its path, in turn to each of its processes that an orchestrator's probe would
+    find alive."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
@@ -126,7 +127,8 @@ class _Gateway(httpx.BaseTransport):
         self._turn = 0
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        candidates = self._cluster.of(owner_of(request.url.path))
+        running = self._cluster.of(owner_of(request.url.path))
+        candidates = [service for service in running if not service.standing_still] or running
         if not candidates:
             raise httpx.ConnectError("no process of this service runs", request=request)
         self._turn += 1

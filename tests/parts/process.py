@@ -63,6 +63,7 @@ class Process:
     grace_s: float = 10.0
     stop_signal: signal.Signals = signal.SIGTERM
     child: subprocess.Popen[bytes] | None = None
+    standing_still: bool = False
 
     def start(self, *, wait: bool = True) -> Self:
         """Start it, and with ``wait`` return only once it is ready. Raises PartFailedError with its last words."""
@@ -129,12 +130,13 @@ class Process:
     @contextmanager
     def paused(self) -> Iterator[None]:
         """SIGSTOP, and SIGCONT in the end: alive, holding its connections, answering nobody."""
-        family = self._family()
+        family, self.standing_still = self._family(), True
         for member in family:
             member.suspend()
         try:
             yield
         finally:
+            self.standing_still = False
             for member in family:
                 with suppress(psutil.NoSuchProcess):
                     member.resume()
