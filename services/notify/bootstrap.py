@@ -1,5 +1,6 @@
 """Notify, wired."""
 
+import asyncio
 import contextlib
 import random
 from collections.abc import Mapping, Sequence
@@ -53,6 +54,8 @@ COUNTING: Final = "notify.counts"
 #: Counting is in no hurry: it waits for company, so that it costs the writer a few commits a second.
 COUNTED_AT_ONCE: Final = 1_000
 COUNTING_LINGERS_S: Final = 0.25
+#: A database that does not take the goodbye so soon finds out by itself: the lease of this process ends.
+GOODBYE_S: Final = 1.0
 #: Attempts under way at once; more than the dispatcher ever starts.
 CONNECTIONS: Final = 512
 
@@ -122,8 +125,9 @@ async def build(runtime: Runtime) -> Service:
     async def close() -> None:
         tail.close()
         await dispatcher.stop()
-        with contextlib.suppress(RetryLaterError):
-            await database.write(lambda connection: leave(connection, instance), durable=False)
+        with contextlib.suppress(RetryLaterError, TimeoutError):
+            async with asyncio.timeout(GOODBYE_S):
+                await database.write(lambda connection: leave(connection, instance), durable=False)
         await hooks.close()
         if mail is not None:
             await mail.close()

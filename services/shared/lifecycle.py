@@ -100,8 +100,7 @@ async def _end(loops: Sequence[Loop], tasks: Sequence[asyncio.Future[None]]) -> 
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    for loop in loops:
-        await loop.consumer.close()
+    await asyncio.gather(*(loop.consumer.close() for loop in loops))
 
 
 @contextlib.contextmanager

@@ -91,9 +91,7 @@ class KafkaBus:
 
     async def close(self) -> None:
         """End every tail that was not stopped, and let go of the broker."""
-        for task in list(self._tails):
-            await self._end_tail(task)
-        await self._drop_producer()
+        await asyncio.gather(*map(self._end_tail, list(self._tails)), self._drop_producer())
 
     async def _end_tail(self, task: asyncio.Task[None]) -> None:
         task.cancel()

@@ -153,7 +153,7 @@ class Database:
 
     def _end_threads(self) -> None:
         self._thread.join()
-        self._readers.shutdown(wait=True)
+        self._readers.shutdown(wait=True, cancel_futures=True)
 
     def _read(self, work: Work[T]) -> T:
         try:
@@ -348,6 +348,7 @@ def _engine(url: str, patience: Patience, *, writer: bool) -> Engine:
     engine = create_engine(
         url, pool_size=2 if writer else READERS, max_overflow=0, pool_pre_ping=True, connect_args=TCP
     )
+    event.listen(engine, "do_connect", patience.admit)
     event.listen(engine, "connect", patience.prepare)
     event.listen(engine, "after_cursor_execute", patience.hear)
     return engine

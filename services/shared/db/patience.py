@@ -43,6 +43,7 @@ class Patience:
     def __init__(self) -> None:
         self._heard = monotonic()
         self._connections: WeakSet[psycopg.Connection[Any]] = WeakSet()
+        self._hung_up = False
 
     def hear(self, *_: Any) -> None:
         """A statement was answered. May be called on any thread."""
@@ -62,6 +63,11 @@ class Patience:
             answer.cancel()
         return answer.result()
 
+    def admit(self, *_: Any) -> None:
+        """Before each connection is opened. Raises OperationalError where there shall be none any more."""
+        if self._hung_up:
+            raise psycopg.OperationalError("the process is ending")
+
     def prepare(self, connection: Any, _record: object) -> None:
         """For each new connection of the driver."""
         self._connections.add(connection)
@@ -69,7 +75,8 @@ class Patience:
         connection.commit()
 
     def hang_up(self) -> None:
-        """Break off every connection."""
+        """Break off every connection, and open no more."""
+        self._hung_up = True
         for connection in list(self._connections):
             hang_up(connection)
 
