@@ -43,6 +43,7 @@ class Patience:
     def __init__(self) -> None:
         self._heard = monotonic()
         self._connections: WeakSet[psycopg.Connection[Any]] = WeakSet()
+        self._opening = threading.Lock()
         self._hung_up = False
 
     def hear(self, *_: Any) -> None:
@@ -70,20 +71,26 @@ class Patience:
 
     def prepare(self, connection: Any, _record: object) -> None:
         """For each new connection of the driver."""
-        self._connections.add(connection)
+        with self._opening:
+            self._connections.add(connection)
+        if self._hung_up:
+            # It was being opened meanwhile.
+            hang_up(connection)
         connection.execute(_LEFT_OPEN)
         connection.commit()
 
     def hang_up(self) -> None:
         """Break off every connection, and open no more."""
         self._hung_up = True
-        for connection in list(self._connections):
+        with self._opening:
+            opened = list(self._connections)
+        for connection in opened:
             hang_up(connection)
 
 
 def hang_up(connection: psycopg.Connection[Any]) -> None:
     """Break a connection off under whoever waits on it, in another thread: that one gets an OperationalError."""
-    # The descriptor of one that is being closed may be gone, or another's soon: only this one's own copy is touched.
+    # One that is being closed has no descriptor any more.
     with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as line:
         line.shutdown(socket.SHUT_RDWR)
 
