@@ -1,14 +1,19 @@
 """Many rows in one statement, in every database alike."""
 
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
+import psycopg
 import pytest
-from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, Table, Text, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import BigInteger, Column, Connection, Integer, LargeBinary, MetaData, Table, Text, select, text
+from sqlalchemy.exc import DataError, IntegrityError
 
+from services.shared.config import normal_url
 from services.shared.db.bulk import insert_new_rows, insert_rows, scalar, select_by_key, update_rows, upsert_rows
 from services.shared.db.engine import Database
+from services.shared.failures import RetryLaterError
+from tests.parts.postgres import Postgres
 
 things = Table(
     "things",
@@ -100,3 +105,50 @@ async def test_no_rows_are_no_statement(held: Database) -> None:
 
     assert await held.write(nothing) == []
     assert await held.read(lambda c: scalar(c, "SELECT max(number) FROM things")) is None
+
+
+@pytest.mark.parametrize("count", [1, 100])
+@pytest.mark.parametrize("column", ["number", "at"])
+async def test_a_number_that_is_too_large_for_its_column_is_refused_and_never_cut_off(
+    postgres: Postgres, column: str, count: int
+) -> None:
+    """On PostgreSQL; SQLite's columns take 63 bits, whatever they are called."""
+    too_large = {"number": 2**31, "at": 2**63}[column]
+    wrong = [
+        *rows(count)[:-1],
+        tuple(too_large if c == column else v for c, v in zip(COLUMNS, rows(1)[0], strict=True)),
+    ]
+    with postgres.database() as uri:
+        database = Database(normal_url(uri))
+        things.metadata.create_all(database.engine)
+        with pytest.raises(DataError, match="out of range"):
+            await database.write(lambda c: insert_rows(c, things, COLUMNS, wrong))
+        await database.write(lambda c: insert_rows(c, things, COLUMNS, rows(count)))
+        assert await stored(database) == rows(count)
+        await database.close()
+
+
+@pytest.mark.parametrize("count", [1, 100])
+async def test_a_session_that_the_database_ended_is_one_that_is_away(postgres: Postgres, count: int) -> None:
+    with postgres.database() as uri:
+
+        def work(c: Connection) -> None:
+            end_session(c, uri)
+            insert_rows(c, things, COLUMNS, rows(count))
+
+        database = Database(normal_url(uri))
+        things.metadata.create_all(database.engine)
+        with pytest.raises(RetryLaterError):
+            await database.write(work)
+        await database.write(lambda c: insert_rows(c, things, COLUMNS, rows(count)))
+        assert await stored(database) == rows(count)
+        await database.close()
+
+
+def end_session(connection: Connection, uri: str) -> None:
+    """As the database does where a process stands still within a transaction."""
+    pid = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+    connection.execute(text("SET idle_in_transaction_session_timeout = '1ms'"))
+    with psycopg.connect(uri, autocommit=True) as other:
+        while other.execute("SELECT 1 FROM pg_stat_activity WHERE pid = %s", (pid,)).fetchone():
+            time.sleep(0.01)

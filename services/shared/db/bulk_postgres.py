@@ -23,7 +23,7 @@ Rows = Sequence[Sequence[Any]]
 
 
 def insert(connection: Connection, table: Table, columns: Columns, rows: Rows) -> None:
-    if len(rows) < COPY_FROM:
+    if len(rows) < COPY_FROM or not _fit(_integers(table, columns), rows):
         _execute(connection, _inserting(table, columns), rows)
     else:
         _copy(connection, table, columns, rows)
@@ -65,7 +65,21 @@ def _copy(connection: Connection, table: Table, columns: Columns, rows: Rows) ->
             for row in rows:
                 copy.write_row(row)
     except psycopg.Error as error:
-        raise DBAPIError.instance(statement, (), error, psycopg.Error, dialect=connection.dialect) from error
+        raise DBAPIError.instance(
+            statement, (), error, psycopg.Error, connection_invalidated=driver.closed, dialect=connection.dialect
+        ) from error
+
+
+def _fit(integers: list[tuple[int, int]], rows: Rows) -> bool:
+    """Whether no number is too large for its column: the driver would cut it off, where a statement is refused."""
+    return all(row[place] is None or -limit <= row[place] < limit for place, limit in integers for row in rows)
+
+
+@cache
+def _integers(table: Table, columns: Columns) -> list[tuple[int, int]]:
+    """The places of the whole numbers, each with the first number that is too large."""
+    limits = {"integer": 2**31, "bigint": 2**63}
+    return [(place, limits[type]) for place, type in enumerate(_types(table, columns)) if type in limits]
 
 
 @cache
