@@ -138,6 +138,20 @@ async def test_of_two_relays_one_works_and_the_other_takes_over(url: str, databa
     assert log.ids == [f"e{n}" for n in range(101)]
 
 
+async def test_notices_do_not_pile_up_in_who_leads_nor_in_who_waits_to_lead(url: str, database: Database) -> None:
+    leading, waiting = Outgoing(url), Outgoing(url)
+    assert await asyncio.to_thread(leading.lead)
+    for number in range(50):
+        await put(database, event(number))
+        assert not await asyncio.to_thread(waiting.lead)
+        # It always finds something, so it never has to wait for a notice.
+        assert await asyncio.to_thread(leading.turn_over, [], 10, 0)
+    for outgoing in (leading, waiting):
+        assert outgoing._connection is not None
+        assert len(outgoing._connection._notifies_backlog or ()) <= 1
+        outgoing.close()
+
+
 async def test_a_relay_that_stands_still_loses_its_right_to_the_next(url: str, database: Database) -> None:
     """As a process does that is stopped: alive, connected, and silent."""
     frozen = Outgoing(url, silence_s=1)

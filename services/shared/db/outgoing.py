@@ -38,7 +38,11 @@ class Outgoing:
 
     def lead(self) -> bool:
         """Win the right to take, or learn that another process has it."""
-        return bool(self._ask("SELECT pg_try_advisory_lock(%s)", (LOCK,))[0][0])
+        won = bool(self._ask("SELECT pg_try_advisory_lock(%s)", (LOCK,))[0][0])
+        if won:
+            # Who does not lead never asks for the notices, which would pile up.
+            self._ask(f"LISTEN {CHANNEL}", ())
+        return won
 
     def turn_over(self, done: Sequence[int], limit: int, wait_s: float) -> list[tuple[int, Event]]:
         """Forget the rows that are ``done``, and take the oldest of the others in order, with their numbers: they stay
@@ -46,9 +50,10 @@ class Outgoing:
         if done:
             # Only these: one with a smaller number may not have committed yet.
             self._ask("DELETE FROM outbox WHERE seq = ANY(%b)", (list(done),))
+        self._hear(0)
         rows = self._ask(_TAKE, (limit,))
         if not rows:
-            self._wait(wait_s)
+            self._hear(wait_s)
             rows = self._ask(_TAKE, (limit,))
         return [(row[0], Event(*row[1:])) for row in rows]
 
@@ -63,8 +68,8 @@ class Outgoing:
             self._connection.close()
             self._connection = None
 
-    def _wait(self, seconds: float) -> None:
-        """Return when rows have committed since the last time, or when the time is over."""
+    def _hear(self, seconds: float) -> None:
+        """Take the notices of commits off the connection; where there are none, wait for one for so long."""
         connection = self._opened()
         try:
             for _ in connection.notifies(timeout=seconds, stop_after=1):
@@ -85,7 +90,6 @@ class Outgoing:
             try:
                 self._connection = psycopg.connect(self._conninfo, autocommit=True)
                 self._connection.execute(f"SET idle_session_timeout = {self._silence_ms}".encode())
-                self._connection.execute(f"LISTEN {CHANNEL}".encode())
             except psycopg.Error as error:
                 raise self._lost(error) from error
         return self._connection
