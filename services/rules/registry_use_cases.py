@@ -115,7 +115,11 @@ class _StaleError(Exception):
 async def read_registry(database: Database, shelf: Shelf, as_of: int | None = None) -> Snapshot:
     """The registry as it stands, or as it stood at ``as_of`` in recorded time. Raises RetryLaterError."""
     held = shelf.current
-    snapshot = await database.read(lambda connection: _load(connection, held, as_of))
+    loaded = await database.read(lambda connection: _load(connection, held, as_of))
+    if loaded is None:
+        return held
+    # Not while reading: it may take seconds, in which the database would seem to be silent.
+    snapshot = await asyncio.to_thread(_compile, loaded)
     if as_of is None and snapshot.version > shelf.current.version:
         shelf.current = snapshot
     return snapshot
@@ -168,10 +172,22 @@ async def preview_change(
     return changes, flips, count
 
 
-def _load(connection: Connection, held: Snapshot, as_of: int | None) -> Snapshot:
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """One version of the registry as it is stored. ``base``: the snapshot that it was made from."""
+
+    version: int
+    recorded_at: int
+    resources: dict[Key, Resource]
+    versions: dict[Key, int]
+    base: Snapshot
+
+
+def _load(connection: Connection, held: Snapshot, as_of: int | None) -> _Loaded | None:
+    """None where ``held`` is the version that is asked for."""
     version = sql.current_version(connection) if as_of is None else sql.version_at(connection, as_of)
     if version == held.version:
-        return held
+        return None
     base = held if held.version < version else Snapshot()
     resources, versions = dict(base.resources), dict(base.versions)
     for row in sql.load_resources(connection, base.version, version):
@@ -181,11 +197,15 @@ def _load(connection: Connection, held: Snapshot, as_of: int | None) -> Snapshot
             resources.pop(key, None)
         else:
             resources[key] = read_stored(row.kind, row.body)
-    document = join(resources)
+    return _Loaded(version, sql.load_recorded_at(connection, version), resources, versions, base)
+
+
+def _compile(loaded: _Loaded) -> Snapshot:
+    document = join(loaded.resources)
     # What was accepted once is served even if newer zone rules find fault with it.
-    registry, _ = check_document(document, version, base.compiled)
-    recorded_at = sql.load_recorded_at(connection, version)
-    return Snapshot(version, recorded_at, resources, versions, Compiled(document, registry))
+    registry, _ = check_document(document, loaded.version, loaded.base.compiled)
+    compiled = Compiled(document, registry)
+    return Snapshot(loaded.version, loaded.recorded_at, loaded.resources, loaded.versions, compiled)
 
 
 def _prepare(held: Snapshot, edit: Edit, now: int) -> tuple[Snapshot, list[Change]]:

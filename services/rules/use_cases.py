@@ -41,15 +41,20 @@ class Bench:
         self._replacing = asyncio.Lock()
 
     async def catch_up(self) -> None:
-        """Judge by the registry as it stands now, or a newer one. Raises RetryLaterError."""
-        await self.adopt(await self._newest())
+        """Judge by the registry as it stands now, or a newer one; of all who ask at once, one reads. Raises
+        RetryLaterError."""
+        async with self._replacing:
+            await self._replace(await self._newest())
 
     async def adopt(self, registry: Registry) -> None:
         """Judge by ``registry`` from now on, unless a newer one is known; it is made ready off the event loop."""
         async with self._replacing:
-            if registry.version > self.judge.registry.version:
-                self.judge = await asyncio.to_thread(Judge, registry)
-                self.teller = Teller(self.judge)
+            await self._replace(registry)
+
+    async def _replace(self, registry: Registry) -> None:
+        if registry.version > self.judge.registry.version:
+            self.judge = await asyncio.to_thread(Judge, registry)
+            self.teller = Teller(self.judge)
 
 
 class _StaleRegistryError(Exception):
@@ -76,10 +81,10 @@ async def assess_incidents(
 ) -> None:
     """Judge each reported revision once, keep the assessments, and put out what follows from them.
 
-    Each is judged by the registry as it stands when its assessment is kept: what is reported after a change was
-    answered is judged by that change, whichever process made it. Repetition changes nothing: a revision that was judged
-    before is passed over. Raises UnreadableEventError for an event that is none, RetryLaterError when another process
-    judged the same incidents at this moment.
+    What is reported after a change of the registry was answered is judged by that change, whichever process made it:
+    the transaction that keeps the assessments begins with a look at which registry stands. Repetition changes nothing:
+    a revision that was judged before is passed over. Raises UnreadableEventError for an event that is none,
+    RetryLaterError when another process judged the same incidents at this moment.
     """
     reported = [decode(event) for event in events]
     while True:
