@@ -1,5 +1,6 @@
 """What follows from a batch of recorded attempts: the state of endpoints, and the counts that operators see."""
 
+import asyncio
 import logging
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -44,9 +45,9 @@ class Settling:
             event = self._event(noted)
             if event is not None:
                 news[noted.outcome.job.subscription] = (event, noted)
-        for id, (event, noted) in news.items():
-            await self._follow(id, event, noted.outcome)
         if news:
+            # At once, so that they are committed together: each commit has every process read the directory again.
+            await asyncio.gather(*(self._follow(id, event, noted.outcome) for id, (event, noted) in news.items()))
             await self._directory.refresh()
 
     def _event(self, noted: Noted) -> EndpointEvent | None:

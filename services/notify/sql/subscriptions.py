@@ -170,11 +170,13 @@ def change_in(
     also: Also,
 ) -> tuple[Subscription, Subscription]:
     """:meth:`SqlSubscriptions.change` within a transaction that is under way."""
+    # The version is locked first, by all alike: several changes in one transaction must not wait for one another's.
+    version = next_version(connection)
     before = load_in(connection, id, lock=True)
     after, jobs = decide(before)
     row = to_row(after)
     if after != before:
-        row["version"] = next_version(connection)
+        row["version"] = version
     connection.execute(update(subscriptions).where(subscriptions.c.id == id).values(row))
     deliveries.follow_endpoint(connection, before, after)
     deliveries.insert_jobs(connection, jobs)

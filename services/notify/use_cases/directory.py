@@ -38,17 +38,22 @@ class Directory:
 
     async def refresh(self) -> None:
         version, subscriptions, silences = await self.store.changed_since(self.version)
+        if version < self.version:
+            # A newer answer overtook this one; or the database was put back to what it once was, and is lower again.
+            version, subscriptions, silences = await self.store.changed_since(0)
+            if version < self.version:
+                self._forget()
         self._take(subscriptions)
         for silence in silences:
             self.silences[silence.id] = silence
         self.version = max(version, self.version)
 
-    async def decide(self, decide: Callable[[int], Awaitable[T]]) -> T:
-        """What came of ``decide``, which is given the version that it goes by, and is called again with a newer one
-        while it raises StaleError: what was answered before a decision is kept counts in it, in every process."""
+    async def decide(self, attempt: Callable[[int], Awaitable[T]]) -> T:
+        """What came of ``attempt``, which is given the version that it goes by, and is called again with a newer one
+        while it raises StaleError: what was answered before its transaction began counts, whichever process did it."""
         while True:
             try:
-                return await decide(self.version)
+                return await attempt(self.version)
             except StaleError:
                 await self.refresh()
 
@@ -62,6 +67,10 @@ class Directory:
 
     def count(self, state: EndpointState) -> int:
         return sum(1 for s in self.subscriptions.values() if s.state == state)
+
+    def _forget(self) -> None:
+        self.version = 0
+        self.subscriptions, self.silences, self.beating, self._index = {}, {}, set(), Index()
 
     def _take(self, subscriptions: Iterable[Subscription]) -> None:
         for subscription in subscriptions:
