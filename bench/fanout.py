@@ -58,6 +58,8 @@ def _spread(url: str, port: int, number: int) -> float:
     body = json.dumps({**REPORT, "external_id": f"report-{number}", "location": place})
     headers = {"content-type": "application/json", **bearer()}
     result = finish(start(_every_one(Plan(url, [body], 1, headers=headers, sink_port=port))))
+    if result.arrived != SUBSCRIBERS:
+        raise RuntimeError(f"{result.arrived} of {SUBSCRIBERS} arrived")
     return SUBSCRIBERS / result.until_last_s
 
 

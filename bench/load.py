@@ -39,8 +39,8 @@ class Plan:
 @dataclass
 class Result:
     """Latencies in seconds by index; ``sent_at`` and ``arrived_at`` are wall-clock seconds by index: when a body left,
-    and when a message that names ``bench-<index>`` reached the sink (0: never). ``until_last_s`` runs from the first
-    request to the last arrival."""
+    and when a message that names ``bench-<index>`` reached the sink (0: never). ``arrived`` counts messages;
+    ``until_last_s`` runs from the first request to the last arrival."""
 
     seconds: float
     answered: int
@@ -48,6 +48,7 @@ class Result:
     latencies: list[float]
     sent_at: list[float]
     arrived_at: list[float] = field(default_factory=list)
+    arrived: int = 0
     repeated: int = 0
     until_last_s: float = 0.0
 
@@ -170,6 +171,7 @@ async def _go(plan: Plan) -> Result:
     if plan.expect:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(complete.wait(), plan.patience_s)
+        result.arrived = len(arrivals)
         result.until_last_s = (arrivals[-1] if arrivals else 0.0) - min(t for t in result.sent_at if t)
     for connection in connections:
         connection.transport.close()

@@ -1,5 +1,6 @@
 """Every subscription and silence, in memory, as of one version of the store: what alerts are matched against."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
@@ -35,18 +36,20 @@ class Directory:
     silences: dict[str, Silence] = field(default_factory=dict)
     beating: set[str] = field(default_factory=set)
     _index: Index = field(default_factory=Index)
+    _reading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def refresh(self) -> None:
-        version, subscriptions, silences = await self.store.changed_since(self.version)
-        if version < self.version:
-            # A newer answer overtook this one; or the database was put back to what it once was, and is lower again.
-            version, subscriptions, silences = await self.store.changed_since(0)
+        # One reads after the other: an answer that a newer one overtook would look like a store that went back.
+        async with self._reading:
+            version, subscriptions, silences = await self.store.changed_since(self.version)
             if version < self.version:
+                # The database was put back to what it once was.
+                version, subscriptions, silences = await self.store.changed_since(0)
                 self._forget()
-        self._take(subscriptions)
-        for silence in silences:
-            self.silences[silence.id] = silence
-        self.version = max(version, self.version)
+            self._take(subscriptions)
+            for silence in silences:
+                self.silences[silence.id] = silence
+            self.version = version
 
     async def decide(self, attempt: Callable[[int], Awaitable[T]]) -> T:
         """What came of ``attempt``, which is given the version that it goes by, and is called again with a newer one
@@ -69,7 +72,6 @@ class Directory:
         return sum(1 for s in self.subscriptions.values() if s.state == state)
 
     def _forget(self) -> None:
-        self.version = 0
         self.subscriptions, self.silences, self.beating, self._index = {}, {}, set(), Index()
 
     def _take(self, subscriptions: Iterable[Subscription]) -> None:
