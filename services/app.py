@@ -125,11 +125,11 @@ def build_asgi(runtime: Runtime, built: Sequence[Service], overview: Overview) -
     app.include_router(status_router(overview.status, runtime.clock))
     for service in built:
         app.include_router(service.router)
-    asgi: ASGIApp = answer_heads(refuse_nul(app))
+    asgi: ASGIApp = answer_when_cut(answer_heads(refuse_nul(app)))
     for service in built:
         if service.wrap is not None:
             asgi = service.wrap(asgi)
-    return answer_when_cut(asgi)
+    return asgi
 
 
 async def serve(

@@ -3,6 +3,7 @@
 The OpenAPI file describes it all the same: :mod:`services.ingest.api` has the same path, which delegates here.
 """
 
+import asyncio
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from services.ingest.use_cases import Command, KeyReused, Once, Outcome, Recorde
 from services.ingest.wire import Accepted
 from services.shared.db.group import GroupWriter
 from services.shared.failures import RetryLaterError
-from services.shared.http import JSON_TYPE, MAX_BODY, Problem, away, check, read_body, too_large
+from services.shared.http import JSON_TYPE, MAX_BODY, Problem, answer_cut, away, check, read_body, too_large
 from services.shared.observability import Metrics
 from services.shared.security import KeyRing, Principal
 
@@ -160,6 +161,8 @@ class Intake:
             recorded = expect_recorded(await self.take(principal, asked, body))
         except Problem as problem:
             await problem.response()(scope, receive, send)
+        except asyncio.CancelledError:
+            await answer_cut(scope, receive, send)
         except RetryLaterError as error:
             await away(str(error)).response()(scope, receive, send)
         else:

@@ -268,18 +268,24 @@ def refuse_nul(app: ASGIApp) -> ASGIApp:
 
 
 def answer_when_cut(app: ASGIApp) -> ASGIApp:
-    """``app``, whose requests that a stopping process does not finish are told to come back, as those are that it
-    cannot begin. What was asked for may be done all the same."""
+    """``app``, whose requests that a stopping process does not finish are answered: see :func:`answer_cut`."""
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await app(scope, receive, send)
         except asyncio.CancelledError:
-            # The server cancels nothing but what it cuts, and looks at this task no more. A stream has begun: it ends.
-            with suppress(RuntimeError):
-                await away("the process is stopping").response()(scope, receive, send)
+            await answer_cut(scope, receive, send)
 
     return serve
+
+
+async def answer_cut(scope: Scope, receive: Receive, send: Send) -> None:
+    """Whoever asked is told to come back, once his request was cancelled; what he asked for may be done all the same.
+
+    The server cancels nothing but what it cuts when it ends, and looks at that task no more. A stream just ends.
+    """
+    with suppress(RuntimeError):
+        await away("the process is stopping").response()(scope, receive, send)
 
 
 class _Head:

@@ -62,14 +62,18 @@ def taken(client: httpx.Client, report: object) -> str | None:
 
 @pytest.mark.timeout(120)
 def test_told_to_stop_while_the_database_hangs_every_process_ends_all_the_same(tmp_path: Path) -> None:
-    with Cluster(tmp_path) as cluster, cluster.client() as client, ThreadPoolExecutor(1) as asking:
+    with Cluster(tmp_path) as cluster, cluster.client() as client, ThreadPoolExecutor(2) as asking:
         wait_assessed(client, [post(client, "before it hangs")])
         children = [service.child for service in cluster.services if service.child is not None]
         with cluster.postgres.paused():
             # Something is under way in each of them, on every path to the database.
-            waiting = asking.submit(client.get, "/v1/subscriptions")
+            waiting = [
+                asking.submit(client.get, "/v1/subscriptions"),
+                asking.submit(client.post, "/v1/incidents", json={**REPORT, "external_id": "while it hangs"}),
+            ]
             time.sleep(1)
             for child in children:
                 child.send_signal(signal.SIGTERM)
             assert [child.wait(STOP_S) for child in children] == [0, 0, 0], tails(cluster.services)
-        assert (waiting.result().status_code, waiting.result().headers["retry-after"]) == (503, "5")
+        for answer in (one.result() for one in waiting):
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
