@@ -64,10 +64,12 @@ class Snapshot:
 
 @dataclass(slots=True)
 class Shelf:
-    """The newest snapshot that this process has seen; whoever changes it waits for a turn."""
+    """The newest snapshot that this process has seen; whoever changes the registry waits for a turn, and of all who
+    look at once the first reads and compiles what has changed."""
 
     current: Snapshot = field(default_factory=Snapshot)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    reading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,14 +116,12 @@ class _StaleError(Exception):
 
 async def read_registry(database: Database, shelf: Shelf, as_of: int | None = None) -> Snapshot:
     """The registry as it stands, or as it stood at ``as_of`` in recorded time. Raises RetryLaterError."""
-    held = shelf.current
-    loaded = await database.read(lambda connection: _load(connection, held, as_of))
-    if loaded is None:
-        return held
-    # Not while reading: it may take seconds, in which the database would seem to be silent.
-    snapshot = await asyncio.to_thread(_compile, loaded)
-    if as_of is None and snapshot.version > shelf.current.version:
-        shelf.current = snapshot
+    if as_of is not None:
+        return await _read(database, shelf.current, as_of)
+    async with shelf.reading:
+        snapshot = await _read(database, shelf.current, None)
+        if snapshot.version > shelf.current.version:
+            shelf.current = snapshot
     return snapshot
 
 
@@ -181,6 +181,12 @@ class _Loaded:
     resources: dict[Key, Resource]
     versions: dict[Key, int]
     base: Snapshot
+
+
+async def _read(database: Database, held: Snapshot, as_of: int | None) -> Snapshot:
+    loaded = await database.read(lambda connection: _load(connection, held, as_of))
+    # Compiled afterwards: it may take seconds, in which the database would seem to be silent.
+    return held if loaded is None else await asyncio.to_thread(_compile, loaded)
 
 
 def _load(connection: Connection, held: Snapshot, as_of: int | None) -> _Loaded | None:

@@ -41,20 +41,15 @@ class Bench:
         self._replacing = asyncio.Lock()
 
     async def catch_up(self) -> None:
-        """Judge by the registry as it stands now, or a newer one; of all who ask at once, one reads. Raises
-        RetryLaterError."""
-        async with self._replacing:
-            await self._replace(await self._newest())
+        """Judge by the registry as it stands now, or a newer one. Raises RetryLaterError."""
+        await self.adopt(await self._newest())
 
     async def adopt(self, registry: Registry) -> None:
         """Judge by ``registry`` from now on, unless a newer one is known; it is made ready off the event loop."""
         async with self._replacing:
-            await self._replace(registry)
-
-    async def _replace(self, registry: Registry) -> None:
-        if registry.version > self.judge.registry.version:
-            self.judge = await asyncio.to_thread(Judge, registry)
-            self.teller = Teller(self.judge)
+            if registry.version > self.judge.registry.version:
+                self.judge = await asyncio.to_thread(Judge, registry)
+                self.teller = Teller(self.judge)
 
 
 class _StaleRegistryError(Exception):

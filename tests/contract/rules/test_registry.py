@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import pytest
@@ -10,6 +11,8 @@ from sqlalchemy import select
 from schemas.events import OperatorActed, RegistryChanged
 from schemas.instants import SECOND, parse_instant
 from schemas.registry import Kind
+from services.rules import registry_use_cases
+from services.rules.domain.document import check_document
 from services.rules.domain.model import Registry
 from services.rules.domain.resources import delete, put, split
 from services.rules.registry_use_cases import (
@@ -74,6 +77,22 @@ async def test_a_document_is_stored_and_found_by_another_process(database: Datab
     assert found.resources == written.resources
     assert found.registry.truces == written.registry.truces
     assert found.versions == written.versions
+
+
+async def test_of_all_who_look_at_once_one_reads_and_compiles_what_changed(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await change_registry(database, Shelf(), DrivenClock(), OPERATOR, loading())
+    compiled: list[int] = []
+
+    def compile_once(*given: Any) -> Any:
+        compiled.append(given[1])
+        return check_document(*given)
+
+    monkeypatch.setattr(registry_use_cases, "check_document", compile_once)
+    shelf = Shelf()
+    found = await asyncio.gather(*(read_registry(database, shelf) for _ in range(20)))
+    assert ({snapshot.version for snapshot in found}, compiled) == ({1}, [1])
 
 
 async def test_the_version_rises_by_one_for_each_request_that_changes_anything(database: Database) -> None:

@@ -1,6 +1,5 @@
 """From reported revisions to stored assessments and alerts, on a real database."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +18,6 @@ from schemas.topics import ALERTS, ASSESSMENTS, INCIDENTS
 from services.rules import sql
 from services.rules.domain.document import compile_document
 from services.rules.domain.evaluate import Judge
-from services.rules.domain.model import Registry
 from services.rules.use_cases import Bench, assess_incidents, find_flips
 from services.shared.bus.embedded import EmbeddedBus
 from services.shared.config import embedded_url
@@ -174,20 +172,3 @@ async def test_a_newer_registry_is_adopted_as_a_whole_and_an_older_one_never(des
     await desk.take(MIDAN)
     (assessed,) = await desk.assessed()
     assert assessed.assessment.registry_version == 3
-
-
-async def test_of_all_who_find_the_registry_changed_at_once_one_reads_it(desk: Desk) -> None:
-    reading, most = 0, 0
-    newer = compile_document(read_document(registry_document()), 2)
-
-    async def newest() -> Registry:
-        nonlocal reading, most
-        reading += 1
-        most = max(most, reading)
-        await asyncio.sleep(0)
-        reading -= 1
-        return newer
-
-    bench = Bench(desk.bench.judge.registry, newest)
-    await asyncio.gather(*(bench.catch_up() for _ in range(20)))
-    assert (most, bench.judge.registry.version) == (1, 2)
