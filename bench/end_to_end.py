@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from bench.load import Plan, Result, finish, percentile, start
+from bench.load import Plan, complete, finish, percentile, start
 from schemas.examples import REPORT
 from tests.parts.alertmanager import Alertmanager
 from tests.parts.process import free_port
@@ -128,14 +128,14 @@ def alertmanager(directory: Path, sink_port: int) -> Iterator[Target]:
 def saturate(target: Target, sink_port: int, peer: bool) -> float:
     """Alerts a second that arrive when 64 connections post one after the other without pause."""
     plan = _plan(target, SATURATED, sink_port, peer)
-    result = _complete(finish(start(replace(plan, connections=64, patience_s=120))), SATURATED)
+    result = complete(finish(start(replace(plan, connections=64, patience_s=120))), SATURATED)
     return SATURATED / result.until_last_s
 
 
 def pace(target: Target, sink_port: int, peer: bool) -> list[float]:
     """Seconds from request to arrival, by message, at :data:`RATE` single posts a second."""
     plan = replace(_plan(target, PACED, sink_port, peer), rate=RATE)
-    result = _complete(finish(start(plan)), PACED)
+    result = complete(finish(start(plan)), PACED)
     # The first second is the warming up of both.
     return [b - a for a, b in zip(result.sent_at, result.arrived_at, strict=True)][int(RATE) :]
 
@@ -143,13 +143,6 @@ def pace(target: Target, sink_port: int, peer: bool) -> list[float]:
 def _plan(target: Target, count: int, sink_port: int, peer: bool) -> Plan:
     bodies = [json.dumps([target.body(n)] if peer else target.body(n)) for n in range(count)]
     return Plan(target.single, bodies, headers=target.headers, sink_port=sink_port, expect=count)
-
-
-def _complete(result: Result, expected: int) -> Result:
-    arrived = sum(1 for at in result.arrived_at if at)
-    if arrived != expected or result.repeated:
-        raise RuntimeError(f"{arrived} of {expected} arrived, {result.repeated} repeated; answers {result.statuses}")
-    return result
 
 
 Run = Callable[[Path, int], AbstractContextManager[Target]]

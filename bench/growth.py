@@ -8,16 +8,13 @@ from pathlib import Path
 import httpx
 
 from schemas.examples import REPORT
-from tests.parts.cluster import Cluster, Kind
+from tests.parts.cluster import KINDS, Cluster
 from tests.parts.service import Service
 from tests.scenario import OPERATOR_KEY, bearer, registry_document
 
 FEW, MANY, STORED = 10_000, 1_000_000, 100_000
 BATCH = 500
 ENV = {"TRUCEWATCH_ADMIN_KEY": OPERATOR_KEY}
-
-
-KINDS: tuple[Kind, ...] = ("ingest", "rules", "notify")
 
 
 @dataclass(frozen=True)
@@ -47,7 +44,7 @@ def measure(directory: Path, many: int = MANY) -> Measured:
 
 def measure_services(directory: Path, many: int = MANY) -> dict[str, tuple[int, int]]:
     """Resident bytes of each service, one of each on Kafka and PostgreSQL, after few and after many reports."""
-    with Cluster(directory, dict.fromkeys(KINDS, 1)) as cluster, cluster.client(timeout_s=120) as client:
+    with Cluster(directory) as cluster, cluster.client(timeout_s=120) as client:
         client.put("/v1/registry", json=registry_document()).raise_for_status()
         _post(client, 0, FEW)
         few = {kind: cluster.one(kind).memory() for kind in KINDS}

@@ -237,6 +237,15 @@ def finish(process: "subprocess.Popen[bytes]") -> Result:
     return Result(**json.loads(out))
 
 
+def complete(result: Result, expected: int) -> Result:
+    """The result, of which everything arrived, once. Raises RuntimeError: what is missing makes no rate."""
+    if result.arrived != expected or result.repeated:
+        raise RuntimeError(
+            f"{result.arrived} of {expected} arrived, {result.repeated} repeated; answers {result.statuses}"
+        )
+    return result
+
+
 def percentile(values: list[float], share: float) -> float:
     """The value below which ``share`` (0..1) of the values lie."""
     ordered = sorted(values)

@@ -6,7 +6,7 @@ changed it meanwhile.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final, Protocol
 
@@ -172,28 +172,17 @@ async def preview_change(
     return changes, flips, count
 
 
-@dataclass(frozen=True, slots=True)
-class _Loaded:
-    """One version of the registry as it is stored. ``base``: the snapshot that it was made from."""
-
-    version: int
-    recorded_at: int
-    resources: dict[Key, Resource]
-    versions: dict[Key, int]
-    base: Snapshot
-
-
 async def _read(database: Database, held: Snapshot, as_of: int | None) -> Snapshot:
     loaded = await database.read(lambda connection: _load(connection, held, as_of))
     # Compiled afterwards: it may take seconds, in which the database would seem to be silent.
-    return held if loaded is None else await asyncio.to_thread(_compile, loaded)
+    return held if loaded is held else await asyncio.to_thread(_compile, loaded)
 
 
-def _load(connection: Connection, held: Snapshot, as_of: int | None) -> _Loaded | None:
-    """None where ``held`` is the version that is asked for."""
+def _load(connection: Connection, held: Snapshot, as_of: int | None) -> Snapshot:
+    """``held`` itself where that is the version that is asked for; else that version, compiled as its base still."""
     version = sql.current_version(connection) if as_of is None else sql.version_at(connection, as_of)
     if version == held.version:
-        return None
+        return held
     base = held if held.version < version else Snapshot()
     resources, versions = dict(base.resources), dict(base.versions)
     for row in sql.load_resources(connection, base.version, version):
@@ -203,15 +192,14 @@ def _load(connection: Connection, held: Snapshot, as_of: int | None) -> _Loaded 
             resources.pop(key, None)
         else:
             resources[key] = read_stored(row.kind, row.body)
-    return _Loaded(version, sql.load_recorded_at(connection, version), resources, versions, base)
+    return Snapshot(version, sql.load_recorded_at(connection, version), resources, versions, base.compiled)
 
 
-def _compile(loaded: _Loaded) -> Snapshot:
+def _compile(loaded: Snapshot) -> Snapshot:
     document = join(loaded.resources)
     # What was accepted once is served even if newer zone rules find fault with it.
-    registry, _ = check_document(document, loaded.version, loaded.base.compiled)
-    compiled = Compiled(document, registry)
-    return Snapshot(loaded.version, loaded.recorded_at, loaded.resources, loaded.versions, compiled)
+    registry, _ = check_document(document, loaded.version, loaded.compiled)
+    return replace(loaded, compiled=Compiled(document, registry))
 
 
 def _prepare(held: Snapshot, edit: Edit, now: int) -> tuple[Snapshot, list[Change]]:

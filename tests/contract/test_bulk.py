@@ -38,6 +38,16 @@ async def held(database: Database) -> AsyncIterator[Database]:
     things.metadata.drop_all(database.engine)
 
 
+@pytest.fixture
+async def served(postgres: Postgres) -> AsyncIterator[tuple[Database, str]]:
+    """A database of PostgreSQL alone, and where it is."""
+    with postgres.database() as uri:
+        database = Database(normal_url(uri))
+        things.metadata.create_all(database.engine)
+        yield database, uri
+        await database.close()
+
+
 def rows(count: int, number: int = 0, **more: Any) -> list[Row]:
     plain = {"at": 2**53 + 1, "body": b"\x00\xff'\\", "order": 'حلب {"a",NULL}', **more}
     return [(f"t{i:04}", number + i, plain["at"], plain["body"], plain["order"]) for i in range(count)]
@@ -110,39 +120,33 @@ async def test_no_rows_are_no_statement(held: Database) -> None:
 @pytest.mark.parametrize("count", [1, 100])
 @pytest.mark.parametrize("column", ["number", "at"])
 async def test_a_number_that_is_too_large_for_its_column_is_refused_and_never_cut_off(
-    postgres: Postgres, column: str, count: int
+    served: tuple[Database, str], column: str, count: int
 ) -> None:
     """On PostgreSQL; SQLite's columns take 63 bits, whatever they are called."""
+    database, _ = served
     too_large = {"number": 2**31, "at": 2**63}[column]
     wrong = [
         *rows(count)[:-1],
         tuple(too_large if c == column else v for c, v in zip(COLUMNS, rows(1)[0], strict=True)),
     ]
-    with postgres.database() as uri:
-        database = Database(normal_url(uri))
-        things.metadata.create_all(database.engine)
-        with pytest.raises(DataError, match="out of range"):
-            await database.write(lambda c: insert_rows(c, things, COLUMNS, wrong))
-        await database.write(lambda c: insert_rows(c, things, COLUMNS, rows(count)))
-        assert await stored(database) == rows(count)
-        await database.close()
+    with pytest.raises(DataError, match="out of range"):
+        await database.write(lambda c: insert_rows(c, things, COLUMNS, wrong))
+    await database.write(lambda c: insert_rows(c, things, COLUMNS, rows(count)))
+    assert await stored(database) == rows(count)
 
 
 @pytest.mark.parametrize("count", [1, 100])
-async def test_a_session_that_the_database_ended_is_one_that_is_away(postgres: Postgres, count: int) -> None:
-    with postgres.database() as uri:
+async def test_a_session_that_the_database_ended_is_one_that_is_away(served: tuple[Database, str], count: int) -> None:
+    database, uri = served
 
-        def work(c: Connection) -> None:
-            end_session(c, uri)
-            insert_rows(c, things, COLUMNS, rows(count))
+    def work(c: Connection) -> None:
+        end_session(c, uri)
+        insert_rows(c, things, COLUMNS, rows(count))
 
-        database = Database(normal_url(uri))
-        things.metadata.create_all(database.engine)
-        with pytest.raises(RetryLaterError):
-            await database.write(work)
-        await database.write(lambda c: insert_rows(c, things, COLUMNS, rows(count)))
-        assert await stored(database) == rows(count)
-        await database.close()
+    with pytest.raises(RetryLaterError):
+        await database.write(work)
+    await database.write(lambda c: insert_rows(c, things, COLUMNS, rows(count)))
+    assert await stored(database) == rows(count)
 
 
 def end_session(connection: Connection, uri: str) -> None:

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, Protocol, TypeVar
 
 from schemas.envelope import Event
@@ -80,8 +81,7 @@ class Relay:
             if not self.leading:
                 await self.sleep(IDLE_S)
                 return
-        done, limit = self._done, self.limit
-        rows = await self._blocking(lambda: self.outgoing.turn_over(done, limit, IDLE_S))
+        rows = await self._blocking(partial(self.outgoing.turn_over, self._done, self.limit, IDLE_S))
         self._done = []
         if rows:
             await self._put_out_in_time([event for _, event in rows])

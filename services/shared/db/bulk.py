@@ -48,7 +48,8 @@ def select_by_key(connection: Connection, statement: str, keys: Sequence[str]) -
 
 def scalar(connection: Connection, statement: str) -> Any:
     """The first value of the first row of ``statement``, SQL of both databases; None where there is no row."""
-    return _words(connection).scalar(connection, statement)
+    row = _words(connection).first(connection, statement)
+    return None if row is None else row[0]
 
 
 def _words(connection: Connection) -> Any:

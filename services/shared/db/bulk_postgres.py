@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError
 
-from services.shared.db.upsert import replacing
+from services.shared.db.upsert import inserting, quoted, replacing, updating
 
 #: COPY asks the server once more than a statement does: not worth it for a few rows.
 COPY_FROM: Final = 16
@@ -45,9 +45,8 @@ def select(connection: Connection, statement: str, keys: Sequence[Any]) -> list[
     return list(connection.exec_driver_sql(f"{statement} = ANY(%b)", (list(keys),)).fetchall())
 
 
-def scalar(connection: Connection, statement: str) -> Any:
-    row = connection.exec_driver_sql(statement).fetchone()
-    return None if row is None else row[0]
+def first(connection: Connection, statement: str) -> Any:
+    return connection.exec_driver_sql(statement).fetchone()
 
 
 def _execute(connection: Connection, statement: str, rows: Rows, *more: Any) -> None:
@@ -58,7 +57,7 @@ def _copy(connection: Connection, table: Table, columns: Columns, rows: Rows) ->
     """Past SQLAlchemy, which has no word for it; raises what SQLAlchemy would."""
     driver = connection.connection.driver_connection
     assert isinstance(driver, psycopg.Connection)
-    statement = f"COPY {_into(table, columns)} FROM STDIN (FORMAT BINARY)"
+    statement = f'COPY "{table.name}" ({quoted(columns)}) FROM STDIN (FORMAT BINARY)'
     try:
         with driver.cursor() as cursor, cursor.copy(statement.encode()) as copy:
             copy.set_types(_types(table, columns))
@@ -89,28 +88,15 @@ def _types(table: Table, columns: Columns) -> list[str]:
 
 
 @cache
-def _into(table: Table, columns: Columns) -> str:
-    return f'"{table.name}" ({_named(columns)})'
-
-
-@cache
 def _inserting(table: Table, columns: Columns) -> str:
-    return f"INSERT INTO {_into(table, columns)} SELECT * FROM {_unnested(table, columns)}"  # noqa: S608 - our own names
+    return inserting(table, columns, _unnested(table, columns))
 
 
 @cache
 def _updating(table: Table, columns: Columns, only: str) -> str:
-    changes = ", ".join(f'"{column}" = came."{column}"' for column in columns[1:])
-    return (
-        f'UPDATE "{table.name}" SET {changes}'  # noqa: S608 - our own names
-        f" FROM {_unnested(table, columns)} AS came ({_named(columns)})"
-        f' WHERE "{table.name}"."{columns[0]}" = came."{columns[0]}" AND "{table.name}"."{only}" = %s'
-    )
+    return updating(table, columns, only, _unnested(table, columns), "%s")
 
 
 def _unnested(table: Table, columns: Columns) -> str:
-    return f"unnest({', '.join(f'%b::{type}[]' for type in _types(table, columns))})"
-
-
-def _named(columns: Columns) -> str:
-    return ", ".join(f'"{column}"' for column in columns)
+    arrays = ", ".join(f"%b::{type}[]" for type in _types(table, columns))
+    return f"SELECT * FROM unnest({arrays})"  # noqa: S608 - our own names

@@ -12,7 +12,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Table
 
 from services.shared.db.driver import raw
-from services.shared.db.upsert import replacing
+from services.shared.db.upsert import inserting, replacing, updating
 
 #: Rows of one statement. Each size is a text of its own, which the driver keeps prepared: there must not be too many.
 SIZES: Final = (64, 32, 16)
@@ -21,20 +21,20 @@ Rows = Sequence[Sequence[Any]]
 
 
 def insert(connection: Connection, table: Table, columns: Columns, rows: Rows) -> None:
-    _write(connection, table.name, columns, rows, "")
+    _write(connection, table, columns, rows, "")
 
 
 def insert_new(connection: Connection, table: Table, columns: Columns, rows: Rows) -> None:
-    _write(connection, table.name, columns, rows, " ON CONFLICT DO NOTHING")
+    _write(connection, table, columns, rows, " ON CONFLICT DO NOTHING")
 
 
 def upsert(connection: Connection, table: Table, columns: Columns, rows: Rows, rising: str | None) -> None:
-    _write(connection, table.name, columns, rows, replacing(table, columns, rising))
+    _write(connection, table, columns, rows, replacing(table, columns, rising))
 
 
 def update(connection: Connection, table: Table, columns: Columns, rows: Rows, only: tuple[str, Any]) -> None:
     for some in _slices(rows):
-        statement = _updating(table.name, columns, len(some), only[0])
+        statement = _updating(table, columns, len(some), only[0])
         raw(connection, statement, (*chain.from_iterable(some), only[1]))
 
 
@@ -45,9 +45,8 @@ def select(connection: Connection, statement: str, keys: Sequence[Any]) -> list[
     return found
 
 
-def scalar(connection: Connection, statement: str) -> Any:
-    row = raw(connection, statement).fetchone()
-    return None if row is None else row[0]
+def first(connection: Connection, statement: str) -> Any:
+    return raw(connection, statement).fetchone()
 
 
 def _slices(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
@@ -58,27 +57,20 @@ def _slices(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
         start += size
 
 
-def _write(connection: Connection, table: str, columns: Columns, rows: Rows, ending: str) -> None:
+def _write(connection: Connection, table: Table, columns: Columns, rows: Rows, ending: str) -> None:
     for some in _slices(rows):
-        raw(connection, _statement(table, columns, len(some), ending), tuple(chain.from_iterable(some)))
+        raw(connection, _inserting(table, columns, len(some), ending), tuple(chain.from_iterable(some)))
 
 
 @cache
-def _statement(table: str, columns: Columns, size: int, ending: str) -> str:
-    names = ", ".join(f'"{column}"' for column in columns)
-    return f'INSERT INTO "{table}" ({names}) VALUES {_marks(columns, size)}{ending}'  # noqa: S608 - our own names
+def _inserting(table: Table, columns: Columns, size: int, ending: str) -> str:
+    return inserting(table, columns, _values(columns, size)) + ending
 
 
 @cache
-def _updating(table: str, columns: Columns, size: int, only: str) -> str:
-    names = ", ".join(f'"{column}"' for column in columns)
-    changes = ", ".join(f'"{column}" = came."{column}"' for column in columns[1:])
-    return (
-        f"WITH came ({names}) AS (VALUES {_marks(columns, size)})"  # noqa: S608 - our own names
-        f' UPDATE "{table}" SET {changes} FROM came'
-        f' WHERE "{table}"."{columns[0]}" = came."{columns[0]}" AND "{table}"."{only}" = ?'
-    )
+def _updating(table: Table, columns: Columns, size: int, only: str) -> str:
+    return updating(table, columns, only, _values(columns, size), "?")
 
 
-def _marks(columns: Columns, size: int) -> str:
-    return ", ".join([f"({', '.join('?' * len(columns))})"] * size)
+def _values(columns: Columns, size: int) -> str:
+    return "VALUES " + ", ".join([f"({', '.join('?' * len(columns))})"] * size)

@@ -1,6 +1,10 @@
-"""Insert or update, in the words of the database at hand. The only statement that SQLAlchemy spells per dialect."""
+"""Insert or update, in the words of the database at hand. The only statement that SQLAlchemy spells per dialect.
 
-from collections.abc import Callable, Mapping, Sequence
+What goes past SQLAlchemy, for the sake of speed, is put together here too: ``source`` is where its rows come from, in
+the words of one database; the rest is SQL of both.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -27,10 +31,31 @@ def merge(connection: Connection, table: Table, change: Callable[[Any], Mapping[
     return merged
 
 
+def inserting(table: Table, columns: tuple[str, ...], source: str) -> str:
+    """An INSERT of the ``columns`` that ``source`` has, which may be followed by an ``ON CONFLICT``."""
+    return f'INSERT INTO "{table.name}" ({quoted(columns)}) {source}'
+
+
+def updating(table: Table, columns: tuple[str, ...], only: str, source: str, mark: str) -> str:
+    """An UPDATE of ``columns`` after the first, by which a row is found, to what ``source`` has: of rows that hold in
+    the column ``only`` what the parameter ``mark`` is."""
+    changes = ", ".join(f'"{column}" = came."{column}"' for column in columns[1:])
+    return (
+        f"WITH came ({quoted(columns)}) AS ({source})"  # noqa: S608 - our own names
+        f' UPDATE "{table.name}" SET {changes} FROM came'
+        f' WHERE "{table.name}"."{columns[0]}" = came."{columns[0]}" AND "{table.name}"."{only}" = {mark}'
+    )
+
+
+def quoted(columns: Iterable[str]) -> str:
+    """The names as a list in SQL."""
+    return ", ".join(f'"{column}"' for column in columns)
+
+
 @cache
 def replacing(table: Table, columns: tuple[str, ...], rising: str | None = None) -> str:
     """The end of an INSERT of ``columns`` that replaces those of a row whose primary key is there already: with
-    ``rising`` only of a row that is lower in this column. SQL of both databases."""
+    ``rising`` only of a row that is lower in this column."""
     key = [column.name for column in table.primary_key.columns]
     changes = ", ".join(f'"{name}" = excluded."{name}"' for name in columns if name not in key)
     lower = "" if rising is None else f' WHERE "{table.name}"."{rising}" < excluded."{rising}"'

@@ -5,12 +5,7 @@ from functools import partial
 import msgspec
 import pytest
 
-from schemas import codec
 from schemas.assessments import Assessment
-from schemas.envelope import Event
-from schemas.events import IncidentReported
-from schemas.report import Report
-from schemas.topics import INCIDENTS
 from services.rules import sql
 from services.rules.domain.resources import split
 from services.rules.registry_use_cases import Author, Shelf, change_registry, newest_registry, read_registry
@@ -19,14 +14,9 @@ from services.rules.use_cases import Bench, assess_incidents
 from services.shared.db.engine import Database
 from tests.fakes import DrivenClock
 from tests.scenario import registry_document, reports
+from tests.unit.rules.build import reported
 
-AT = "2016-05-08T12:00:00Z"
 MIDAN = next(r for r in reports() if r["external_id"] == "midan-20160508")
-
-
-def reported(incident_id: str) -> Event:
-    fact = IncidentReported(incident_id, 1, "desk", AT, msgspec.convert(MIDAN, Report))
-    return codec.encode(INCIDENTS, fact, key=incident_id, id=f"{incident_id}-1", time=AT)
 
 
 class Process:
@@ -43,7 +33,7 @@ class Process:
         )
 
     async def judge(self, *incident_ids: str) -> None:
-        events = [reported(id) for id in incident_ids]
+        events = [reported(id, MIDAN) for id in incident_ids]
         await assess_incidents(events, self.bench, self.database, self.clock, lambda _a, _b: None)
 
     async def history(self, incident_id: str) -> list[Assessment]:

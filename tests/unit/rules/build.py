@@ -9,11 +9,16 @@ from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 import shapely
 
 from schemas.assessments import Assessment, Finding
+from schemas.codec import encode
+from schemas.envelope import Event
+from schemas.events import IncidentReported
 from schemas.instants import HOUR, parse_instant, to_datetime
 from schemas.report import Casualties, Location, Occurrence, Report, Source
+from schemas.topics import INCIDENTS
 from schemas.vocabulary import expand_acts
 from services.rules.domain.evaluate import Case, Judge
 from services.rules.domain.model import (
@@ -161,3 +166,17 @@ def bench_of(registry: Registry) -> Bench:
         return registry
 
     return Bench(registry, newest)
+
+
+def reported(
+    incident_id: str,
+    report: Mapping[str, Any],
+    revision: int = 1,
+    *,
+    partner: str = "desk",
+    retracted: str | None = None,
+) -> Event:
+    """One revision of a report as it comes on the log. ``report``: as it is posted."""
+    at = "2016-05-08T12:00:00Z"
+    fact = IncidentReported(incident_id, revision, partner, at, msgspec.convert(report, Report), retracted)
+    return encode(INCIDENTS, fact, key=incident_id, id=f"{incident_id}-{revision}", time=at)

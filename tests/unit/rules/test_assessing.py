@@ -11,10 +11,9 @@ import pytest
 from schemas import codec
 from schemas.assessments import Alert, Assessment
 from schemas.envelope import Event
-from schemas.events import AlertDecided, IncidentAssessed, IncidentReported
+from schemas.events import AlertDecided, IncidentAssessed
 from schemas.registry import Document
-from schemas.report import Report
-from schemas.topics import ALERTS, ASSESSMENTS, INCIDENTS
+from schemas.topics import ALERTS, ASSESSMENTS
 from services.rules import sql
 from services.rules.domain.document import compile_document
 from services.rules.domain.evaluate import Judge
@@ -25,7 +24,7 @@ from services.shared.db.engine import Database
 from services.shared.db.tables import metadata
 from tests.fakes import DrivenClock
 from tests.scenario import registry_document, reports
-from tests.unit.rules.build import bench_of
+from tests.unit.rules.build import bench_of, reported
 
 MIDAN = next(r for r in reports() if r["external_id"] == "midan-20160508")
 
@@ -43,7 +42,7 @@ class Desk:
     async def take(self, report: dict[str, Any], *, retracted: str | None = None) -> Event:
         """Judge the next revision of the one incident; returns its event."""
         self.revision += 1
-        event = reported(report, self.revision, retracted)
+        event = reported("i1", report, self.revision, retracted=retracted)
         await self.handle([event])
         return event
 
@@ -59,12 +58,6 @@ class Desk:
     async def assessed(self) -> list[IncidentAssessed]:
         reader = await self.bus.consumer(ASSESSMENTS, "test")
         return [codec.decode(r.event) for r in await reader.fetch(1000, 0)]
-
-
-def reported(report: dict[str, Any], revision: int, retracted: str | None = None) -> Event:
-    read = msgspec.convert(report, Report)
-    payload = IncidentReported("i1", revision, "desk", "2016-05-08T12:00:00Z", read, retracted)
-    return codec.encode(INCIDENTS, payload, key="i1", id=f"i1-{revision}", time="2016-05-08T12:00:00Z")
 
 
 def read_document(document: dict[str, Any]) -> Document:
@@ -99,7 +92,9 @@ async def test_the_same_event_again_changes_nothing(desk: Desk) -> None:
 
 async def test_several_revisions_in_one_batch_are_judged_in_order(desk: Desk) -> None:
     graver = {**MIDAN, "casualties": {"killed": 12}}
-    await desk.handle([reported(MIDAN, 1), reported(graver, 2), reported(graver, 3, retracted="withdrawn")])
+    await desk.handle(
+        [reported("i1", MIDAN, 1), reported("i1", graver, 2), reported("i1", graver, 3, retracted="withdrawn")]
+    )
     assert [(a.status, a.revision) for a in await desk.told()] == [("raised", 1), ("updated", 2), ("cancelled", 3)]
     assert [a.sequence for a in await desk.assessed()] == [1, 2, 3]
 

@@ -10,10 +10,7 @@ import msgspec
 import pytest
 from fastapi import FastAPI
 
-from schemas import codec
-from schemas.events import IncidentReported, KeyChanged
-from schemas.report import Report
-from schemas.topics import INCIDENTS
+from schemas.events import KeyChanged
 from schemas.vocabulary import Role
 from services.rules.api import build_router
 from services.rules.domain.document import compile_document
@@ -28,7 +25,7 @@ from services.shared.http import install_problems
 from services.shared.security import KeyRing, hash_secret
 from tests.fakes import DrivenClock
 from tests.scenario import registry_document, reports
-from tests.unit.rules.build import bench_of
+from tests.unit.rules.build import bench_of, reported
 
 KEYS: Final[dict[str, Role]] = {"theirs": "partner", "others": "partner", "desk": "monitor", "boss": "operator"}
 MIDAN = next(r for r in reports() if r["external_id"] == "midan-20160508")
@@ -50,10 +47,7 @@ class Api:
         return await self.client.post("/v1/evaluate", json=body, headers={"authorization": f"Bearer {key}"})
 
     async def take(self, incident_id: str, partner: str, revision: int = 1, **more: Any) -> None:
-        report = msgspec.convert({**MIDAN, **more}, Report)
-        payload = IncidentReported(incident_id, revision, partner, "2016-05-08T12:00:00Z", report)
-        at, id = "2016-05-08T12:00:00Z", f"{incident_id}-{revision}"
-        event = codec.encode(INCIDENTS, payload, key=incident_id, id=id, time=at)
+        event = reported(incident_id, {**MIDAN, **more}, revision, partner=partner)
         await assess_incidents([event], self.bench, self.database, self.clock, lambda _a, _b: None)
 
 
