@@ -194,7 +194,8 @@ class Database:
             return  # whoever asked gave up while the database was silent
         try:
             with self._turn:
-                results, put_out = self._transact_patiently([unit.work for unit in group])
+                # Another process may be writing to the same file.
+                results, put_out = patiently(lambda: self._transact([unit.work for unit in group]))
                 self._committed_there += 1
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is handed to whoever asked
             if len(group) == 1:
@@ -218,17 +219,6 @@ class Database:
         loop = group[0].loop
         if not loop.is_closed():
             loop.call_soon_threadsafe(self._committed, group, results, put_out)
-
-    def _transact_patiently(self, group: list[Work[Any]]) -> tuple[list[Any], PutOut | None]:
-        """Waits for another process that writes to the same file."""
-        end = monotonic() + BUSY_S
-        while True:
-            try:
-                return self._transact(group)
-            except OperationalError as error:
-                if not _is_locked(error) or monotonic() > end:
-                    raise
-                sleep(BUSY_STEP_S)
 
     def _transact(self, group: list[Work[Any]]) -> tuple[list[Any], PutOut | None]:
         connection = self._writer or self._open_writer()
@@ -321,6 +311,19 @@ def _commit(connection: Connection) -> None:
 def _is_locked(error: DBAPIError) -> bool:
     """Whether another process has the right to write. Nothing was done then: each transaction asks for it first."""
     return getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
+
+
+def patiently(attempt: Callable[[], T]) -> T:
+    """What came of ``attempt``, which is made again while another process has the right to write, for
+    :data:`BUSY_S`; blocking."""
+    end = monotonic() + BUSY_S
+    while True:
+        try:
+            return attempt()
+        except OperationalError as error:
+            if not _is_locked(error) or monotonic() > end:
+                raise
+            sleep(BUSY_STEP_S)
 
 
 def _translated(error: BaseException) -> BaseException:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import InterfaceError, OperationalError
 
+from services.shared.db.engine import patiently
 from services.shared.failures import RetryLaterError
 
 MIGRATIONS: Final = Path(__file__).parents[3] / "deploy" / "migrations"
@@ -20,7 +21,8 @@ def upgrade(engine: Engine) -> None:
     """Migrate to the newest version; several processes may call this at once. Raises RetryLaterError when the
     database is away."""
     try:
-        with engine.connect() as connection, connection.begin():
+        # SQLite itself does not wait for another process that is just making the file.
+        with patiently(engine.connect) as connection, connection.begin():
             if connection.dialect.name == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
             command.upgrade(config(connection), "head")

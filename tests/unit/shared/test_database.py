@@ -15,6 +15,7 @@ from services.shared.bus import embedded
 from services.shared.bus.embedded import EmbeddedBus
 from services.shared.db import outbox, put_out, sync
 from services.shared.db.engine import Database
+from services.shared.db.migrate import upgrade
 from services.shared.db.tables import metadata
 from services.shared.failures import RetryLaterError
 
@@ -119,6 +120,20 @@ async def test_a_small_write_waits_in_the_thread_while_another_process_writes(tm
     other.close()
     await writing
     assert await database.read(lambda c: c.execute(text("SELECT holder FROM leases")).scalars().all()) == ["me"]
+    await database.close()
+
+
+async def test_who_migrates_a_new_file_waits_for_another_process_that_is_making_it(tmp_path: Path) -> None:
+    """SQLite waits for a lock, but not for this one: now and then, of processes that started together one gave up."""
+    other = sqlite3.connect(tmp_path / "a.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    database = Database(f"sqlite:///{tmp_path}/a.db")
+    opening = asyncio.create_task(asyncio.to_thread(upgrade, database.engine))
+    await asyncio.wait({opening}, timeout=0.2)
+    assert not opening.done()
+    other.execute("COMMIT")
+    other.close()
+    await opening
     await database.close()
 
 
