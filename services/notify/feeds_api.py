@@ -24,8 +24,11 @@ from services.shared.http import (
     reply,
     who,
 )
+from services.shared.security import KeyRing
 
 FEED_ENTRIES = 100
+#: Roles whose keys may read alerts.
+READERS = (*MONITOR, "operator")
 _TOKEN = {"token": "A feed token, instead of a key."}
 
 
@@ -98,12 +101,20 @@ def _add_feeds(router: APIRouter, feeds: Feeds) -> None:
     )
     async def stream(request: Request) -> Response:
         await admit(request, feeds)
+
+        async def allowed() -> bool:
+            try:
+                await admit(request, feeds)
+            except Problem:
+                return False
+            return True
+
         if feeds.tail.streams >= MOST_STREAMS:
             raise Problem(503, "Not available now", "Too many streams are open.", headers={"retry-after": "10"})
         seq = _resume_at(request)
         seq = await shelf.log.last_seq() if seq is None else seq
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-        body = follow(feeds.tail, shelf.log, seq, shelf.view)
+        body = follow(feeds.tail, shelf.log, seq, shelf.view, allowed)
         return StreamingResponse(body, media_type="text/event-stream", headers=headers)
 
 
@@ -117,9 +128,12 @@ def _resume_at(request: Request) -> int | None:
 
 
 async def admit(request: Request, feeds: Feeds) -> None:
-    """A monitor's key, or a feed token. Raises Problem 401 or 403."""
+    """A monitor's key, or a feed token, which counts no longer than a key of its owner. Raises Problem 401 or 403."""
     token = request.query_params.get("token")
     if not token:
         who(request, *MONITOR)
-    elif await feeds.tokens.find(hash_token(token)) is None:
+        return
+    keys: KeyRing = request.app.state.keys
+    found = await feeds.tokens.find(hash_token(token))
+    if found is None or not keys.has_owner(found.owner, READERS):
         raise Problem(401, "Token not valid", "Ask for a new one: POST /v1/feed-tokens.")

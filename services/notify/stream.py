@@ -1,7 +1,7 @@
 """Alerts as server-sent events: the id of each is the cursor, so a reader that comes back misses nothing."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Final, Protocol
 
 import msgspec
@@ -45,8 +45,11 @@ class Tail:
         return self._grown
 
 
-async def follow(tail: Tail, log: Log, seq: int, view: Callable[[Logged], Data]) -> AsyncIterator[bytes]:
-    """The stream from after ``seq`` on, without end; a comment now and then, so that a dead connection shows."""
+async def follow(
+    tail: Tail, log: Log, seq: int, view: Callable[[Logged], Data], allowed: Callable[[], Awaitable[bool]]
+) -> AsyncIterator[bytes]:
+    """The stream from after ``seq`` on, until the reader is no longer ``allowed``: asked before every page, hence at
+    least once in ``LOOK_S``. A comment now and then, so that a dead connection shows."""
     tail.streams += 1
     try:
         yield b"retry: 2000\n\n"
@@ -54,6 +57,8 @@ async def follow(tail: Tail, log: Log, seq: int, view: Callable[[Logged], Data])
         while not tail.closed:
             grown = tail.mark()
             found = await log.after(seq, PAGE)
+            if not await allowed():
+                return
             for entry in found:
                 yield format_event(entry, view(entry))
                 seq, idle = entry.seq, 0

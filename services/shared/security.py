@@ -1,6 +1,7 @@
 """API keys and the three roles. Keys are stored hashed and shown once. Source: the contract, "Keys and roles"."""
 
 import hashlib
+from collections.abc import Container
 from dataclasses import dataclass
 
 from schemas.events import KeyChanged
@@ -44,6 +45,7 @@ class KeyRing:
         self._by_hash: dict[str, _Held] = {}
         self._hash_of: dict[str, str] = {}
         self._revoked: set[str] = set()
+        self._by_name: dict[str, set[str]] = {}
 
     def apply(self, change: KeyChanged) -> None:
         """Take a key in, or out when it was revoked, which is for good: the log may repeat that it was made."""
@@ -51,17 +53,31 @@ class KeyRing:
             return
         old = self._hash_of.pop(change.id, None)
         if old is not None:
-            self._by_hash.pop(old, None)
+            gone = self._by_hash.pop(old, None)
+            if gone is not None:
+                self._by_name.get(gone.principal.name, set()).discard(change.id)
         if change.revoked_at is None:
             expires = None if change.expires_at is None else parse_instant(change.expires_at)
             self._by_hash[change.hash] = _Held(Principal(change.id, change.name, change.role), expires)
             self._hash_of[change.id] = change.hash
+            self._by_name.setdefault(change.name, set()).add(change.id)
         else:
             self._revoked.add(change.id)
 
     def find(self, secret: str) -> Principal | None:
         """The principal of a key, or None when it is unknown, revoked or expired."""
-        held = self._by_hash.get(hash_secret(secret))
+        return self._counting(self._by_hash.get(hash_secret(secret)))
+
+    def find_by_id(self, key_id: str) -> Principal | None:
+        """The principal of a key by the id of the key, or None when it is unknown, revoked or expired."""
+        return self._counting(self._by_hash.get(self._hash_of.get(key_id, "")))
+
+    def has_owner(self, name: str, roles: Container[Role]) -> bool:
+        """Whether a key of that name and of one of the roles counts now."""
+        found = (self.find_by_id(key_id) for key_id in self._by_name.get(name, ()))
+        return any(principal is not None and principal.role in roles for principal in found)
+
+    def _counting(self, held: _Held | None) -> Principal | None:
         if held is None or (held.expires_at is not None and held.expires_at <= self._clock.now()):
             return None
         return held.principal

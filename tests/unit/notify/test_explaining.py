@@ -186,7 +186,7 @@ async def test_a_reader_of_the_stream_resumes_where_it_stopped(tmp_path: Path) -
         events: asyncio.Queue[bytes] = asyncio.Queue()
 
         async def read() -> None:
-            async for part in follow(tail, shelf.log, 1, shelf.view):
+            async for part in follow(tail, shelf.log, 1, shelf.view, always):
                 events.put_nowait(part)
 
         reading = asyncio.create_task(read())
@@ -200,3 +200,7 @@ async def test_a_reader_of_the_stream_resumes_where_it_stopped(tmp_path: Path) -
         assert b"event: alert.raised" in third
         after = (await desk.get("/v1/alerts?limit=3"))["next"]
         assert f"id: {after}\n".encode() in third
+
+
+async def always() -> bool:
+    return True
