@@ -62,8 +62,16 @@ def _start(read: Callable[[], Settings], names: tuple[str, ...]) -> None:
     tune()
     try:
         uvloop.run(serve(read(), names, on_ready=_announce))
-    except (SettingsError, RetryLaterError, OSError) as error:
+    except SettingsError as error:
+        raise _WrongSettingError(str(error)) from error
+    except (RetryLaterError, OSError) as error:
         raise click.ClickException(str(error)) from error
+
+
+class _WrongSettingError(click.ClickException):
+    """A setting cannot be used: the exit code of a wrong command line."""
+
+    exit_code = 2
 
 
 def tune() -> None:

@@ -4,8 +4,11 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+#: Shortest key that TRUCEWATCH_ADMIN_KEY may set, in characters.
+SHORTEST_ADMIN_KEY: Final = 20
 DEFAULT_MAIL_FROM = "Trucewatch <alerts@trucewatch.invalid>"
 
 
@@ -44,7 +47,7 @@ def read_settings(environ: Mapping[str, str], *, database_url: str | None = None
         kafka=environ.get("TRUCEWATCH_KAFKA") or None,
         smtp_url=environ.get("TRUCEWATCH_SMTP_URL") or None,
         mail_from=environ.get("TRUCEWATCH_MAIL_FROM") or DEFAULT_MAIL_FROM,
-        admin_key=environ.get("TRUCEWATCH_ADMIN_KEY") or None,
+        admin_key=_admin_key(environ.get("TRUCEWATCH_ADMIN_KEY")),
         webhook_allow=_networks(environ.get("TRUCEWATCH_WEBHOOK_ALLOW", "")),
         host=host,
         port=port,
@@ -57,6 +60,17 @@ def normal_url(url: str) -> str:
         if url.startswith(prefix):
             return "postgresql+psycopg://" + url.removeprefix(prefix)
     return url
+
+
+def _admin_key(key: str | None) -> str | None:
+    """Spaces are not printable here: a header could not carry them at the ends. Raises SettingsError."""
+    if not key:
+        return None
+    if len(key) < SHORTEST_ADMIN_KEY or not all("!" <= character <= "~" for character in key):
+        raise SettingsError(
+            f"TRUCEWATCH_ADMIN_KEY must have at least {SHORTEST_ADMIN_KEY} characters, all printable ASCII, no spaces"
+        )
+    return key
 
 
 def _networks(text: str) -> tuple[Network, ...]:
