@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from schemas.instants import FIRST_INSTANT, LAST_INSTANT, to_instant
 from services.notify.api import LIST_QUERY, MONITOR, Desk
-from services.notify.domain.silence import Silence, find_matcher_faults
+from services.notify.domain.silence import Silence, find_matcher_faults, matches_everything
 from services.notify.wire import SILENCE_EXAMPLE, SilenceRequest, SilenceView, view_silence
 from services.shared import audit
 from services.shared.clock import new_id
@@ -87,6 +87,10 @@ def read_silence(body: bytes, principal: Principal, now: int) -> Silence:
     starts = now if wanted.starts_at is None else to_instant(wanted.starts_at)
     ends = to_instant(wanted.ends_at)
     faults = [FieldError(pointer, detail) for pointer, detail in find_matcher_faults(wanted.matchers)]
+    if not faults and not wanted.everything and matches_everything(wanted.matchers):
+        faults.append(FieldError("/matchers", 'they match every alert; say "everything": true if that is meant'))
+    if not wanted.reason.strip():
+        faults.append(FieldError("/reason", "must not be empty"))
     if ends <= max(starts, now):
         faults.append(FieldError("/ends_at", "must lie after the start, and not in the past"))
     faults += [

@@ -90,12 +90,16 @@ class DeliveryView(Struct, frozen=True):
 
 
 class SilenceRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """``starts_at`` is now if not said; ``author`` is the key's name if not said."""
+    """``starts_at`` is now if not said; ``author`` is the key's name if not said.
+
+    ``is_regex`` takes RE2 syntax. Matchers that match every alert are refused unless ``everything`` is true.
+    """
 
     matchers: Annotated[tuple[Matcher, ...], Meta(min_length=1, max_length=20)]
     ends_at: Moment
+    reason: Annotated[str, Meta(max_length=1000)]
     starts_at: Moment | None = None
-    reason: Annotated[str, Meta(max_length=1000)] = ""
+    everything: bool = False
     author: Annotated[str, Meta(max_length=300)] = ""
 
 

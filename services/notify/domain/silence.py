@@ -1,21 +1,30 @@
 """Silences: alerts that somebody asked not to be told of for a while. Source: the contract, ``POST /v1/silences``."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
+import re2
 from msgspec import Meta, Struct
 
 from schemas.assessments import Alert
-from schemas.vocabulary import SEVERITIES
+from schemas.vocabulary import CERTAINTIES, SEVERITIES, Act
 from services.notify.domain.matching import read_traits
 
 MatcherName = Literal["truce", "area", "party", "act", "verdict", "severity", "certainty", "thread", "incident"]
 MAX_PATTERN: Final = 200
-#: Repetition inside repetition, and references back: what makes a pattern take time without end.
-_DANGEROUS: Final = re.compile(r"[+*}]\)*[+*{]|\([^)]*[+*}|?][^)]*\)[+*{]|\\[1-9]|\(\?P=")
+#: Bytes of one compiled expression and its state cache: bounds memory and the cost of counted repetition.
+MAX_PATTERN_MEMORY: Final = 1 << 20
+#: Every value of the names whose values are a closed list; verdicts are those that raise alerts.
+_CLOSED: Final[dict[str, tuple[str, ...]]] = {
+    "act": get_args(Act),
+    "verdict": ("violation", "undetermined", "excluded", "not_covered"),
+    "severity": tuple(SEVERITIES),
+    "certainty": tuple(CERTAINTIES),
+}
+#: Stand for the values of the other names: an expression that matches all of them matches whatever an alert holds.
+_SAMPLES: Final = ("a", "Z", "7", "aleppo-calm", "q_x.9", "thr_0a1b2c3d4e5f6071", "\u062d\u0644\u0628")
 
 
 class Matcher(Struct, frozen=True, forbid_unknown_fields=True):
@@ -55,25 +64,38 @@ class Silence:
 
 
 def find_matcher_faults(matchers: tuple[Matcher, ...]) -> list[tuple[str, str]]:
-    """(JSON pointer, detail) pairs for the patterns that are none, or that could take for ever."""
-    faults = []
-    for position, matcher in enumerate(matchers):
-        pointer = f"/matchers/{position}/value"
-        if not matcher.is_regex:
-            continue
-        if _DANGEROUS.search(matcher.value):
-            faults.append((pointer, "a pattern has no repetition within a repetition and no back reference"))
-            continue
-        try:
-            _pattern(matcher.value)
-        except (re.error, OverflowError) as error:
-            faults.append((pointer, f"not a regular expression: {error}"))
-    return faults
+    """(JSON pointer, detail) pairs for the expressions that RE2 does not take."""
+    return [
+        (f"/matchers/{position}/value", "not an RE2 expression, or too large: no look-around and no back references")
+        for position, matcher in enumerate(matchers)
+        if matcher.is_regex and _pattern(matcher.value) is None
+    ]
+
+
+def matches_everything(matchers: tuple[Matcher, ...]) -> bool:
+    """Whether every matcher lets every alert pass, as far as its value shows."""
+    return all(_lets_all_pass(matcher) for matcher in matchers)
+
+
+def _lets_all_pass(matcher: Matcher) -> bool:
+    if matcher.name in _CLOSED:
+        return all(_meets(matcher, (value,)) for value in _CLOSED[matcher.name])
+    if matcher.is_equal:
+        return matcher.is_regex and all(_meets(matcher, (value,)) for value in _SAMPLES)
+    # All threads but some, all incidents but some, or whatever has a name at all.
+    return matcher.name in ("thread", "incident") or not matcher.value.strip()
 
 
 @lru_cache(maxsize=1024)
-def _pattern(text: str) -> re.Pattern[str]:
-    return re.compile(text)
+def _pattern(text: str) -> Any:
+    """The compiled expression; None where RE2 refuses it, which then matches nothing."""
+    options = re2.Options()
+    options.max_mem = MAX_PATTERN_MEMORY
+    options.log_errors = False
+    try:
+        return re2.compile(text, options)
+    except (re2.error, UnicodeError):
+        return None
 
 
 def find_silences(silences: Iterable[Silence], alert: Alert, now: int) -> tuple[Silence, ...]:
@@ -105,7 +127,11 @@ def read_labels(alert: Alert) -> dict[str, tuple[str, ...]]:
 
 def _meets(matcher: Matcher, values: tuple[str, ...]) -> bool:
     if matcher.is_regex:
-        found = any(_pattern(matcher.value).fullmatch(value) for value in values)
+        pattern = _pattern(matcher.value)
+        if pattern is None:
+            # Kept before RE2 was used. It holds nothing back, negated or not.
+            return False
+        found = any(pattern.fullmatch(value) is not None for value in values)
     else:
         found = matcher.value in values
     return found == matcher.is_equal

@@ -58,7 +58,11 @@ async def test_from_the_alert_to_the_cancellation_with_a_failure_between(
 async def test_silences_and_recovery(database_url: str, tmp_path: Path, receiver: Receiver) -> None:
     async with running(tmp_path, url=database_url) as desk:
         id = (await desk.subscribe(**hook(receiver)))["id"]
-        wanted = {"matchers": [{"name": "act", "value": "shelling"}], "ends_at": "2016-05-08T13:00:00Z"}
+        wanted = {
+            "matchers": [{"name": "act", "value": "shelling"}],
+            "ends_at": "2016-05-08T13:00:00Z",
+            "reason": "exercise",
+        }
         silence = (await desk.call("POST", "/v1/silences", wanted)).json()["id"]
         await desk.push(ALERT)
         assert [s["id"] for s in (await desk.get("/v1/silences"))["items"]] == [silence]
@@ -80,7 +84,11 @@ async def test_a_process_decides_by_what_another_one_was_just_told(
         await other.service.loops[0].handle([event_of(ALERT)])
         await other.dispatcher.idle()
         assert types(receiver.received()) == ["alert.raised"]
-        wanted = {"matchers": [{"name": "act", "value": "shelling"}], "ends_at": "2016-05-09T00:00:00Z"}
+        wanted = {
+            "matchers": [{"name": "act", "value": "shelling"}],
+            "ends_at": "2016-05-09T00:00:00Z",
+            "reason": "exercise",
+        }
         await desk.call("POST", "/v1/silences", wanted)
         await other.service.loops[0].handle([event_of(revised(ALERT, 1, id="b", status="raised"))])
         await desk.call("DELETE", f"/v1/subscriptions/{id}")

@@ -109,7 +109,11 @@ async def test_what_a_silence_held_is_not_lost_on_a_process_that_does_not_know_t
 ) -> None:
     async with running(tmp_path, url=database_url) as desk, running(tmp_path, url=database_url) as other:
         await desk.subscribe(**hook(receiver))
-        wanted = {"matchers": [{"name": "act", "value": "shelling"}], "ends_at": "2016-05-08T12:10:00Z"}
+        wanted = {
+            "matchers": [{"name": "act", "value": "shelling"}],
+            "ends_at": "2016-05-08T12:10:00Z",
+            "reason": "exercise",
+        }
         assert (await desk.call("POST", "/v1/silences", wanted)).status_code == 201
         await desk.push(ALERT)
         await look_without_catching_up(other, parse_instant("2016-05-08T13:00:00Z"))

@@ -174,7 +174,11 @@ async def test_a_silence_that_expires_says_so_to_its_maker(tmp_path: Path, recei
         async with running(tmp_path, smtp_url=mailbox.url) as desk:
             await desk.subscribe(**hook(receiver, contact="desk@example.org"))
             await desk.subscribe("tw_other", **hook(receiver, "/other", contact="other@example.org"))
-            wanted = {"matchers": [{"name": "act", "value": "shelling"}], "ends_at": "2016-05-08T13:00:00Z"}
+            wanted = {
+                "matchers": [{"name": "act", "value": "shelling"}],
+                "ends_at": "2016-05-08T13:00:00Z",
+                "reason": "exercise",
+            }
             await desk.call("POST", "/v1/silences", wanted)
             await desk.at(3600)
             for _ in range(2):
@@ -190,7 +194,11 @@ async def test_a_silence_that_is_deleted_lets_go_at_once_and_an_operators_holds_
     async with running(tmp_path) as desk:
         await desk.subscribe(**hook(receiver))
         await desk.push(ALERT)
-        wanted = {"matchers": [{"name": "severity", "value": "Severe"}], "ends_at": "2016-05-09T00:00:00Z"}
+        wanted = {
+            "matchers": [{"name": "severity", "value": "Severe"}],
+            "ends_at": "2016-05-09T00:00:00Z",
+            "reason": "exercise",
+        }
         made = (await desk.call("POST", "/v1/silences", wanted, key="tw_operator")).json()
         await desk.push(revised(ALERT, 2), revised(ALERT, 1, id="b", status="raised"))
         assert types(receiver.received()) == [

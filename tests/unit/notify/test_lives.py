@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.assessments import Alert
 from schemas.instants import DAY, HOUR, MINUTE, SECOND, format_instant, parse_instant
 from services.notify.domain.durations import parse_duration
 from services.notify.domain.grouping import due_at, last_boundary, next_boundary, period_start, read_group
@@ -189,8 +190,8 @@ def test_a_silence_is_half_open_and_needs_every_matcher() -> None:
     assert [one.state(now) for now in (9, 10, 20)] == ["pending", "active", "expired"]
 
 
-@pytest.mark.parametrize("pattern", ["(a+)+", "(", "a**", "(a|b)*c", r"(a)\1", "(a*)*b"])
-def test_patterns_that_are_none_or_could_take_for_ever_are_refused(pattern: str) -> None:
+@pytest.mark.parametrize("pattern", ["(", "a**", r"(a)\1", "(?=a)", "(?<!a)b", "((a{100}){100}){100}", "\ud800"])
+def test_expressions_that_re2_does_not_take_are_refused(pattern: str) -> None:
     assert find_matcher_faults((Matcher("act", pattern, is_regex=True),))
 
 
@@ -213,3 +214,19 @@ def test_patterns_that_are_none_or_could_take_for_ever_are_refused(pattern: str)
 def test_what_a_draft_may_not_say(changes: dict[str, Any], pointer: str) -> None:
     assert pointer in [at for at, _ in find_faults(draft(**changes))]
     assert find_faults(draft()) == []
+
+
+@pytest.mark.parametrize("pattern", ["((.)|(.))*x", ".*.*.*.*.*.*.*.*x", "(?:(?:.)|.)*x", "(a+)+b"])
+def test_an_expression_that_would_backtrack_is_taken_and_ends(pattern: str) -> None:
+    matcher = Matcher("thread", pattern, is_regex=True)
+    assert find_matcher_faults((matcher,)) == []
+    assert not _holds(matcher, msgspec.structs.replace(ALERT, thread="a" * 100_000))
+
+
+@pytest.mark.parametrize("is_equal", [True, False])
+def test_a_stored_expression_that_re2_refuses_holds_nothing_back(is_equal: bool) -> None:
+    assert not _holds(Matcher("act", "(?=shelling)", is_regex=True, is_equal=is_equal), ALERT)
+
+
+def _holds(matcher: Matcher, alert: Alert) -> bool:
+    return silences_alert(Silence("s", None, (matcher,), 0, 1, "", "", 0), alert)
