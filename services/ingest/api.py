@@ -142,7 +142,7 @@ def _page(listed: list[Listed], limit: int) -> Page:
 
 
 def read_query(request: Request, partner: str | None, local: LocalTime) -> Query:
-    """Raises Problem 422 with every bad parameter."""
+    """Raises Problem 400 with every bad parameter."""
     given = request.query_params
     errors: list[FieldError] = []
     moments: dict[str, int] = {}
@@ -157,7 +157,7 @@ def read_query(request: Request, partner: str | None, local: LocalTime) -> Query
     if verdict is not None and verdict not in OUTCOMES:
         errors.append(FieldError("/verdict", f"must be one of: {', '.join(OUTCOMES)}"))
     if errors:
-        raise Problem(422, "Not valid", errors=errors)
+        raise Problem(400, "Not valid", errors=errors)
     query = Query(
         partner, given.get("external_id"), verdict, moments.get("from"), moments.get("to"), limit=page_size(request)
     )

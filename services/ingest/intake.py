@@ -5,7 +5,7 @@ The OpenAPI file describes it all the same: :mod:`services.ingest.api` has the s
 
 import asyncio
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -22,7 +22,17 @@ from services.ingest.use_cases import Command, KeyReused, Once, Outcome, Recorde
 from services.ingest.wire import Accepted
 from services.shared.db.group import GroupWriter
 from services.shared.failures import RetryLaterError
-from services.shared.http import JSON_TYPE, MAX_BODY, Problem, answer_cut, away, check, read_body, too_large
+from services.shared.http import (
+    JSON_TYPE,
+    MAX_BODY,
+    Problem,
+    answer_cut,
+    away,
+    check,
+    read_authorization,
+    read_body,
+    too_large,
+)
 from services.shared.observability import Metrics
 from services.shared.security import KeyRing, Principal
 
@@ -46,13 +56,14 @@ class Asked(msgspec.Struct, frozen=True):
     traceparent: str | None = None
 
 
-def read_headers(headers: Iterable[tuple[bytes, bytes]]) -> Asked:
-    """Of a header that comes twice the last one counts. Raises Problem 422 for an Idempotency-Key that is none."""
+def read_headers(headers: Sequence[tuple[bytes, bytes]]) -> Asked:
+    """Of a header that comes twice the last one counts. Raises Problem 422 for an Idempotency-Key that is none, 400
+    for two Authorization headers."""
     given = dict(headers).get
-    authorization, key, trace = given(b"authorization"), given(b"idempotency-key"), given(b"traceparent")
+    key, trace = given(b"idempotency-key"), given(b"traceparent")
     length = given(b"content-length", b"")
     return Asked(
-        None if authorization is None else authorization.decode("latin-1"),
+        read_authorization(headers),
         _media_type(given(b"content-type", b"")),
         _media_type(given(b"content-encoding", b"")),
         int(length) if length.isdigit() else 0,

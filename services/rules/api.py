@@ -95,7 +95,7 @@ def _wanted(request: Request, partner: str | None) -> sql.Wanted:
         errors.append(FieldError("/verdict", f"must be one of: {', '.join(OUTCOMES)}"))
     times = {name: _time(query.get(name), name, errors) for name in ("from", "to")}
     if errors:
-        raise Problem(422, "Not valid", errors=errors)
+        raise Problem(400, "Not valid", errors=errors)
     after: Any = decode_cursor(request, int, str)
     return sql.Wanted(verdict, query.get("truce"), times["from"], times["to"], after, partner)
 

@@ -68,7 +68,7 @@ async def announcement(request: Request) -> Announcement:
 
 
 def instant(request: Request, name: str) -> int | None:
-    """A time in the query. Raises Problem 422."""
+    """A time in the query. Raises Problem 400."""
     text = request.query_params.get(name)
     if text is None:
         return None
@@ -76,14 +76,14 @@ def instant(request: Request, name: str) -> int | None:
         # A "+" that was not escaped arrives as a space.
         return parse_instant(text.replace(" ", "+"))
     except (ValueError, OverflowError):
-        raise Problem(422, "Not valid", errors=[FieldError(f"/{name}", "an RFC 3339 time with an offset")]) from None
+        raise Problem(400, "Not valid", errors=[FieldError(f"/{name}", "an RFC 3339 time with an offset")]) from None
 
 
 def flag(request: Request, name: str) -> bool:
     """Raises Problem 422."""
     text = request.query_params.get(name, "false").lower()
     if text not in ("true", "false", "1", "0"):
-        raise Problem(422, "Not valid", errors=[FieldError(f"/{name}", "true or false")])
+        raise Problem(400, "Not valid", errors=[FieldError(f"/{name}", "true or false")])
     return text in ("true", "1")
 
 

@@ -7,7 +7,7 @@ Wire models are msgspec structs, validated once, here. The OpenAPI file is gener
 import asyncio
 import base64
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Final, TypeVar
 
@@ -27,6 +27,9 @@ T = TypeVar("T")
 MAX_BODY: Final = 1024 * 1024
 PAGE: Final = 100
 MAX_PAGE: Final = 1000
+MAX_DIGITS: Final = 20
+#: A cursor of ours is far shorter; nothing longer is decoded.
+MAX_CURSOR: Final = 2000
 PROBLEM_TYPE: Final = "application/problem+json"
 JSON_TYPE: Final = "application/json"
 
@@ -125,7 +128,15 @@ def parse(body: bytes, model: type[T]) -> T:
 
 def who(request: Request, *roles: Role) -> Principal:
     """The principal of a request's key. Raises Problem 401 without a valid key, 403 where its role may not."""
-    return check(request.app.state.keys, request.headers.get("authorization"), roles)
+    return check(request.app.state.keys, read_authorization(request.scope["headers"]), roles)
+
+
+def read_authorization(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+    """The one Authorization header. Raises Problem 400 for several: whoever stands before us may read another one."""
+    found = [value for name, value in headers if name == b"authorization"]
+    if len(found) > 1:
+        raise Problem(400, "Not valid", "Send one Authorization header.")
+    return found[0].decode("latin-1") if found else None
 
 
 def check(keys: KeyRing, authorization: str | None, roles: Sequence[Role] = ()) -> Principal:
@@ -145,12 +156,13 @@ def check(keys: KeyRing, authorization: str | None, roles: Sequence[Role] = ()) 
 
 
 def page_size(request: Request) -> int:
-    """``limit`` of a list request. Raises Problem 422 outside 1 to 1,000."""
+    """``limit`` of a list request. Raises Problem 400 outside 1 to 1,000."""
     text = request.query_params.get("limit")
     if text is None:
         return PAGE
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_PAGE):
-        raise Problem(422, "Not valid", errors=[FieldError("/limit", f"a whole number from 1 to {MAX_PAGE}")])
+    # The length comes first: Python refuses to read thousands of digits as a number.
+    if not (text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS and 1 <= int(text) <= MAX_PAGE):
+        raise Problem(400, "Not valid", errors=[FieldError("/limit", f"a whole number from 1 to {MAX_PAGE}")])
     return int(text)
 
 
@@ -160,16 +172,18 @@ def encode_cursor(*key: str | int) -> str:
 
 
 def decode_cursor(request: Request, *types: type) -> tuple[Any, ...] | None:
-    """The sort key in ``after``, or None. Raises Problem 422 for a cursor that we did not make."""
+    """The sort key in ``after``, or None. Raises Problem 400 for a cursor that we did not make."""
     text = request.query_params.get("after")
     if not text:
         return None
     try:
+        if len(text) > MAX_CURSOR:
+            raise ValueError("longer than any cursor of ours")
         key = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-    except ValueError:
+    except (ValueError, RecursionError):
         key = None
     if not isinstance(key, list) or [type(part) for part in key] != list(types) or not all(map(_storable, key)):
-        raise Problem(422, "Not valid", errors=[FieldError("/after", "not a cursor of this list")])
+        raise Problem(400, "Not valid", errors=[FieldError("/after", "not a cursor of this list")])
     return tuple(key)
 
 

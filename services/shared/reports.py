@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
+from itertools import islice
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -116,18 +117,40 @@ def _faults_of(raw: dict[str, Any], now: int, zone: ZoneInfo) -> list[Fault]:
 
 
 def _nul_pointers(raw: Any) -> list[str]:
-    """Where texts hold the one character that a database refuses. Not recursive: unknown fields nest at will."""
-    found, left = [], [("", raw)]
-    while left:
-        pointer, value = left.pop()
+    """Where texts hold the one character that a database refuses. Not recursive: unknown fields nest at will.
+
+    A pointer is written only where something is found: one long key above many leaves costs its length once.
+    """
+    found: list[str] = []
+    left: list[_Place] = [(None, "", raw)]
+    while left and len(found) < MAX_ERRORS:
+        place = left.pop()
+        value = place[2]
         if isinstance(value, str) and "\0" in value:
-            found.append(pointer)
+            found.append(_pointer_of(place))
         elif isinstance(value, dict):
-            left += [(pointer_to(pointer, key), item) for key, item in value.items()]
-            found += [pointer_to(pointer, key) for key in value if "\0" in key]
+            left += [(place, key, item) for key, item in value.items() if isinstance(item, _MAY_HOLD_TEXT)]
+            found += [_pointer_of((place, key, None)) for key in islice(_nul_keys(value), MAX_ERRORS)]
         elif isinstance(value, list):
-            left += [(pointer_to(pointer, index), item) for index, item in enumerate(value)]
+            left += [(place, index, item) for index, item in enumerate(value) if isinstance(item, _MAY_HOLD_TEXT)]
     return found
+
+
+#: The place that holds it, its key or index there, and the value.
+_Place = tuple[Any, str | int, Any]
+_MAY_HOLD_TEXT: Final = (str, dict, list)
+
+
+def _nul_keys(value: dict[str, Any]) -> Iterator[str]:
+    return (key for key in value if "\0" in key)
+
+
+def _pointer_of(place: _Place) -> str:
+    parts: list[str] = []
+    while place[0] is not None:
+        parts.append(pointer_to("", place[1]))
+        place = place[0]
+    return "".join(reversed(parts))
 
 
 def _with_whole_counts(raw: Any) -> Any:

@@ -96,7 +96,7 @@ async def test_what_cannot_be_done_now_is_409_and_what_is_not_there_404(tmp_path
         assert (await desk.call("POST", f"/v1/subscriptions/{id}/recover", since)).status_code == 409
         assert (await desk.call("POST", f"/v1/subscriptions/{id}/deliveries/msg_x/resend")).status_code == 404
         assert (await desk.call("GET", "/v1/alerts/none")).status_code == 404
-        assert (await desk.call("GET", "/v1/alerts?after=rubbish")).status_code == 422
+        assert (await desk.call("GET", "/v1/alerts?after=rubbish")).status_code == 400
 
 
 async def test_every_change_by_an_operator_is_in_the_audit(tmp_path: Path) -> None:
