@@ -1,9 +1,12 @@
 """``trucewatch``: the client commands, and those that start something."""
 
+import errno
 import gc
 import os
+import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,10 +14,13 @@ import click
 import uvloop
 
 from services.app import BUILDERS, Assembly, serve
+from services.cli.ask import WrongSettingError
 from services.cli.main import make_cli
 from services.demo.command import demo
-from services.shared.config import Settings, SettingsError, embedded_url, read_settings
+from services.shared.config import Settings, SettingsError, base_url, embedded_url, read_settings
+from services.shared.data_directory import hold_data_directory
 from services.shared.failures import RetryLaterError
+from services.shared.lifecycle import bind
 from services.shared.logs import configure_logs
 
 #: Two threads share the interpreter: neither waits longer than this for the other.
@@ -34,9 +40,9 @@ def _listening(default_port: int) -> Callable[[Callable[..., Any]], Callable[...
 @click.command("serve")
 @click.option(
     "--data",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=click.Path(path_type=Path),
     required=True,
-    help="Directory of the storage; made if it is not there.",
+    help="Directory of the storage, of its own; made if it is not there, and closed to other users.",
 )
 @_listening(8000)
 def serve_command(data: Path, host: str, port: int) -> None:
@@ -44,34 +50,45 @@ def serve_command(data: Path, host: str, port: int) -> None:
 
     On empty storage without TRUCEWATCH_ADMIN_KEY it prints one operator key, once.
     """
-    data.mkdir(parents=True, exist_ok=True)
-    _start(lambda: read_settings(os.environ, database_url=embedded_url(data), host=host, port=port), tuple(BUILDERS))
+    with _told_in_one_sentence(), hold_data_directory(data):
+        _start(read_settings(os.environ, database_url=embedded_url(data), host=host, port=port), tuple(BUILDERS))
 
 
 def _service_command(name: str, port: int) -> click.Command:
     @click.command(name, help=f"Run the {name} service alone, set up by TRUCEWATCH_… environment variables.")
     @_listening(port)
     def command(host: str, port: int) -> None:
-        _start(lambda: read_settings(os.environ, host=host, port=port), (name,))
+        with _told_in_one_sentence():
+            _start(read_settings(os.environ, host=host, port=port), (name,))
 
     return command
 
 
-def _start(read: Callable[[], Settings], names: tuple[str, ...]) -> None:
+def _start(settings: Settings, names: tuple[str, ...]) -> None:
     configure_logs(sys.stderr, os.environ.get("TRUCEWATCH_LOG", "WARNING"))
     tune()
+    uvloop.run(serve(settings, names, on_ready=_announce, listener=_listener(settings)))
+
+
+def _listener(settings: Settings) -> socket.socket:
+    """Raises SettingsError for a host that is not one of this machine, OSError for a port that is taken."""
     try:
-        uvloop.run(serve(read(), names, on_ready=_announce))
+        return bind(settings.host, settings.port)
+    except OSError as error:
+        reason = f"{settings.host}:{settings.port}: {error.strerror}"
+        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+            raise SettingsError(f"--host: {reason}") from error
+        raise OSError(reason) from error
+
+
+@contextmanager
+def _told_in_one_sentence() -> Iterator[None]:
+    try:
+        yield
     except SettingsError as error:
-        raise _WrongSettingError(str(error)) from error
+        raise WrongSettingError(str(error)) from error
     except (RetryLaterError, OSError) as error:
         raise click.ClickException(str(error)) from error
-
-
-class _WrongSettingError(click.ClickException):
-    """A setting cannot be used: the exit code of a wrong command line."""
-
-    exit_code = 2
 
 
 def tune() -> None:
@@ -82,7 +99,7 @@ def tune() -> None:
 
 def _announce(assembly: Assembly) -> None:
     settings = assembly.runtime.settings
-    click.echo(f"Listening on http://{settings.host}:{assembly.port}/", err=True)
+    click.echo(f"Listening on {base_url(settings.host, assembly.port)}/", err=True)
     if assembly.first_key is not None:
         click.echo(f"Operator key, shown this once: {assembly.first_key}")
 

@@ -23,7 +23,7 @@ from services.shared.bus.kafka import KafkaBus
 from services.shared.bus.port import Bus
 from services.shared.bus.relay import Relay
 from services.shared.clock import Clock, SystemClock, new_id
-from services.shared.config import Settings
+from services.shared.config import Settings, base_url
 from services.shared.db.engine import Database
 from services.shared.db.migrate import upgrade
 from services.shared.db.outgoing import Outgoing
@@ -142,6 +142,7 @@ async def serve(
 ) -> None:
     """Run the services until told to stop. Raises OSError when the port is taken."""
     listener = listener or bind(settings.host, settings.port)
+    settings = _reached_at(settings, listener.getsockname()[1])
     assembly = await _assemble_patiently(settings, names)
     try:
         await run(
@@ -154,6 +155,13 @@ async def serve(
     finally:
         await assembly.runtime.bus.close()
         await assembly.runtime.database.close()
+
+
+def _reached_at(settings: Settings, port: int) -> Settings:
+    """Port 0 became ``port``: links lead there, unless the public URL was set."""
+    if settings.port != 0 or settings.public_url != base_url(settings.host, 0):
+        return settings
+    return replace(settings, port=port, public_url=base_url(settings.host, port))
 
 
 async def _assemble_patiently(settings: Settings, names: Sequence[str]) -> Assembly:

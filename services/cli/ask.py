@@ -23,6 +23,12 @@ FILE_REFUSED: Final = 1
 SERVER_REFUSED: Final = 3
 
 
+class WrongSettingError(click.ClickException):
+    """A setting cannot be used: one sentence, and the exit code of a wrong command line."""
+
+    exit_code = 2
+
+
 def client_options(command: Callable[..., T]) -> Callable[..., T]:
     """``--url`` and ``--key``, or the environment."""
     key = click.option("--key", envvar="TRUCEWATCH_KEY", show_envvar=True, help="API key.")

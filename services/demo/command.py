@@ -14,6 +14,7 @@ import uvloop
 from rich.console import Console
 
 from services.app import Assembly, serve
+from services.cli.ask import WrongSettingError
 from services.cli.client import RefusedError, UnreachableError, open_api
 from services.demo.mailbox import Mailbox
 from services.demo.play import (
@@ -30,7 +31,8 @@ from services.demo.play import (
 from services.demo.receiver import Receiver
 from services.demo.tell import Tell
 from services.shared.clock import SystemClock
-from services.shared.config import Settings, embedded_url
+from services.shared.config import Settings, SettingsError, base_url, embedded_url
+from services.shared.data_directory import hold_data_directory
 from services.shared.lifecycle import bind
 from services.shared.logs import configure_logs
 from services.shared.security import new_secret
@@ -46,18 +48,19 @@ FAST_S: Final = 0.05
 @click.option("--pace", type=click.FloatRange(0, 60), help=f"Seconds between reports; {PACE_S}, with --exit {FAST_S}.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: any free one.")
-@click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="Keep the storage here; else nowhere.")
+@click.option("--data", type=click.Path(path_type=Path), help="Keep the storage here; else nowhere.")
 def demo(leave: bool, pace: float | None, host: str, port: int, data: Path | None) -> None:
     """Show everything: Syria 2016, in one process, with a webhook receiver and a mailbox beside it."""
     configure_logs(sys.stderr, "WARNING")
     pace = pace if pace is not None else FAST_S if leave else PACE_S
     try:
-        if data is not None:
-            data.mkdir(parents=True, exist_ok=True)
-            complete = uvloop.run(run_demo(data, host, port, pace, leave))
-        else:
-            with TemporaryDirectory(prefix="trucewatch-demo-") as directory:
-                complete = uvloop.run(run_demo(Path(directory), host, port, pace, leave))
+        with (
+            TemporaryDirectory(prefix="trucewatch-demo-") as scratch,
+            hold_data_directory(data or Path(scratch)) as held,
+        ):
+            complete = uvloop.run(run_demo(held, host, port, pace, leave))
+    except SettingsError as error:
+        raise WrongSettingError(str(error)) from error
     except (DemoFailedError, RefusedError, UnreachableError, OSError) as error:
         raise click.ClickException(str(error)) from error
     sys.exit(0 if complete else 1)
@@ -71,7 +74,7 @@ async def run_demo(data: Path, host: str, port: int, pace_s: float, leave: bool)
         listener = bind(host, port)
     except OSError as error:
         raise DemoFailedError(f"{host}:{port}: {error.strerror}; --port 0 takes any free port") from error
-    url = f"http://{host}:{listener.getsockname()[1]}"
+    url = base_url(host, listener.getsockname()[1])
     async with Receiver(clock, inbox.take_message) as receiver, Mailbox(inbox.take_letter) as mailbox:
         settings = Settings(
             database_url=embedded_url(data),

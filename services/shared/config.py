@@ -6,10 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from sqlalchemy.engine import URL
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 #: Shortest key that TRUCEWATCH_ADMIN_KEY may set, in characters.
 SHORTEST_ADMIN_KEY: Final = 20
 DEFAULT_MAIL_FROM = "Trucewatch <alerts@trucewatch.invalid>"
+#: In the data directory of the embedded form.
+DATABASE_FILE: Final = "trucewatch.db"
+KEY_FILE: Final = "secret.key"
 
 
 class SettingsError(ValueError):
@@ -33,7 +38,14 @@ class Settings:
 
 def embedded_url(data: Path) -> str:
     """The database URL of the embedded form that keeps its state in ``data``."""
-    return f"sqlite:///{data.resolve() / 'trucewatch.db'}"
+    # Not joined by hand: "?", "#" and "%" may stand in the name of a directory.
+    url = URL.create("sqlite", database=str(data.resolve() / DATABASE_FILE))
+    return url.render_as_string(hide_password=False)
+
+
+def base_url(host: str, port: int) -> str:
+    """Where a process that listens on ``host`` is reached; an IPv6 address stands in brackets (RFC 3986, RFC 6874)."""
+    return f"http://[{host.replace('%', '%25')}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def read_settings(environ: Mapping[str, str], *, database_url: str | None = None, host: str, port: int) -> Settings:
@@ -43,7 +55,7 @@ def read_settings(environ: Mapping[str, str], *, database_url: str | None = None
         raise SettingsError("TRUCEWATCH_DATABASE_URL is not set")
     return Settings(
         database_url=normal_url(url),
-        public_url=environ.get("TRUCEWATCH_PUBLIC_URL", f"http://{host}:{port}").rstrip("/"),
+        public_url=environ.get("TRUCEWATCH_PUBLIC_URL", base_url(host, port)).rstrip("/"),
         kafka=environ.get("TRUCEWATCH_KAFKA") or None,
         smtp_url=environ.get("TRUCEWATCH_SMTP_URL") or None,
         mail_from=environ.get("TRUCEWATCH_MAIL_FROM") or DEFAULT_MAIL_FROM,
