@@ -12,7 +12,11 @@ from services.rules.domain.model import ALWAYS, Party, Period
 T = TypeVar("T")
 
 _TATWEEL: Final = "\u0640"
-_ALIFS: Final = "\u0627\u0671"
+#: Arabic letters that count without what sits on them: alef and heh.
+_BARE: Final = "\u0627\u0647"
+#: Without its diaeresis ё is е.
+_DIAERESIS: Final = "\u0308"
+_CYRILLIC_IE: Final = "\u0435"
 _ARABIC_MARKS: Final = frozenset(
     chr(code)
     for first, last in (
@@ -21,8 +25,17 @@ _ARABIC_MARKS: Final = frozenset(
     )
     for code in range(first, last + 1)
 )  # fmt: skip
-#: Letters told apart in writing but not in names; strokes are diacritics that Unicode does not decompose.
-_FOLDED: Final = str.maketrans({"ٱ": "ا", "ى": "ي", "ة": "ه", "ø": "o", "ł": "l", "đ": "d", "ħ": "h", "ŧ": "t"})
+#: Letters that count as one in names: keyboards of Persian, Urdu and Kurdish write yeh, kaf and heh in their own way,
+#: strokes are diacritics that Unicode does not decompose, and Turkish capitals lose the difference of i and dotless i.
+_FOLDED: Final = str.maketrans(
+    {
+        "\u0671": "\u0627",  # alef wasla
+        **dict.fromkeys("\u0649\u06cc\u06d0\u06cd\u06ce", "\u064a"),  # alef maksura, Farsi yeh and its kin: yeh
+        **dict.fromkeys("\u06a9\u06aa", "\u0643"),  # keheh, swash kaf: kaf
+        **dict.fromkeys("\u0629\u06c0\u06be\u06c1\u06c2\u06c3\u06d5", "\u0647"),  # teh marbuta, forms of heh: heh
+        "ø": "o", "ł": "l", "đ": "d", "ħ": "h", "ŧ": "t", "ı": "i",
+    }
+)  # fmt: skip
 _APOSTROPHES: Final = frozenset("'’‘‛`´′ʹʻʼʽʾʿˈ＇")
 _DROPPED: Final = _APOSTROPHES | _ARABIC_MARKS | {_TATWEEL}
 #: The same of plain ASCII, where nothing is folded but case.
@@ -58,15 +71,20 @@ def _folded(name: str) -> str:
     bare = "".join(letter for letter in name if not _is_dropped(letter))
     kept: list[str] = []
     on_bare_letter = False
-    for letter in unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", bare).casefold()):
+    for letter in unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", bare).casefold()).translate(_FOLDED):
         if _is_dropped(letter):
             continue
         if not unicodedata.combining(letter):
-            on_bare_letter = letter in _ALIFS or "LATIN" in unicodedata.name(letter, "")
-        elif on_bare_letter:
+            on_bare_letter = letter in _BARE or "LATIN" in unicodedata.name(letter, "")
+        elif on_bare_letter or (letter == _DIAERESIS and kept[-1:] == [_CYRILLIC_IE]):
             continue
-        kept.append(letter)
-    return unicodedata.normalize("NFC", "".join(kept).translate(_FOLDED))
+        kept.append(_digit(letter))
+    return unicodedata.normalize("NFC", "".join(kept))
+
+
+def _digit(letter: str) -> str:
+    """Decimal digits of any script as 0 to 9; every other letter as it is."""
+    return letter if letter.isascii() or not letter.isdecimal() else str(unicodedata.decimal(letter))
 
 
 def _is_dropped(letter: str) -> bool:
