@@ -15,10 +15,21 @@ from typing import Final, Protocol
 from msgspec import Struct
 
 from schemas.instants import SECOND
-from services.notify.domain.attempt import UNPROVED_KINDS, Job, Outcome, give_up, hold, is_void, put_back, settle
+from services.notify.domain.attempt import (
+    UNPROVED_KINDS,
+    Job,
+    Outcome,
+    fail_inside,
+    give_up,
+    hold,
+    is_void,
+    put_back,
+    settle,
+    strip,
+)
 from services.notify.domain.delivery import Answer, Judgement
 from services.notify.domain.lifecycle import SENT_TO
-from services.notify.domain.subscription import Subscription
+from services.notify.domain.subscription import Email, Subscription
 from services.notify.lane import SLOW_S, Lane
 from services.shared.clock import Clock
 from services.shared.db.engine import SMALL
@@ -42,6 +53,7 @@ LATER_S: Final = 2
 
 Find = Callable[[str], Subscription | None]
 Settled = Callable[[Sequence["Noted"]], Awaitable[None]]
+OnFault = Callable[[str, Exception], None]
 
 
 class Courier(Protocol):
@@ -71,7 +83,8 @@ class _Everything:
 
 
 class Dispatcher:
-    """Belongs to the event loop. ``settled`` is told what was recorded; ``on_hungry`` that a lane can take more."""
+    """Belongs to the event loop. ``settled`` is told what was recorded; ``on_hungry`` that a lane can take more;
+    ``on_fault`` which part failed in an unforeseen way: that message has a recorded failure, and sending goes on."""
 
     def __init__(
         self,
@@ -84,10 +97,11 @@ class Dispatcher:
         on_hungry: Callable[[], None] = lambda: None,
         *,
         places: int = PROMPT,
+        on_fault: OnFault = lambda part, error: log.error("%s failed", part, exc_info=error),
     ) -> None:
         self._courier, self._store, self._find = courier, queue, find
         self._clock, self._chance, self._settled, self._on_hungry = clock, chance, settled, on_hungry
-        self._places = places
+        self._places, self._on_fault = places, on_fault
         self._lanes: dict[str, Lane] = {}
         self._ready: deque[Lane] = deque()
         self._full: set[str] = set()
@@ -230,7 +244,7 @@ class Dispatcher:
         """Make one attempt after the other, of whichever lane's turn it is: a new task for each would cost more."""
         while True:
             try:
-                noted = await self._attempt(lane, job)
+                noted = await self._attempt_or_fail(lane, job)
             finally:
                 lane.in_flight -= 1
                 self._in_flight -= 1
@@ -254,6 +268,19 @@ class Dispatcher:
             self._rested.discard(lane.name)
         self._refill(lane)
         self._enlist(lane)
+
+    async def _attempt_or_fail(self, lane: Lane, job: Job) -> Noted:
+        """The outcome of one attempt. Whatever is raised is a failed attempt: tried again until none is left."""
+        try:
+            return await self._attempt(lane, job)
+        except Exception as error:  # noqa: BLE001 - recorded as this message's failure
+            self._on_fault("attempt", error)
+            subscription = self._find(job.subscription)
+            mails = job.kind == "notice" or (subscription is not None and isinstance(subscription.draft.channel, Email))
+            self.attempted += 1
+            self.failed += 1
+            outcome, judgement = fail_inside(job, error, self._clock.now(), self._chance(), mails=mails)
+            return Noted(outcome, judgement, led=True)
 
     async def _attempt(self, lane: Lane, job: Job) -> Noted:
         subscription, now = self._find(job.subscription), self._clock.now()
@@ -307,7 +334,10 @@ class Dispatcher:
                 for noted in batch:
                     self._let_go(noted.outcome.job.id)
                     self._release(noted)
-                await self._settled(batch)
+                try:
+                    await self._settled(batch)
+                except Exception as error:  # noqa: BLE001 - the attempts are recorded, and recording goes on
+                    self._on_fault("follow attempts", error)
                 self._pump()
         finally:
             self._recording = None
@@ -321,10 +351,33 @@ class Dispatcher:
             del self._held[id]
 
     async def _keep(self, batch: Sequence[Noted]) -> None:
+        """Record a batch; one that cannot be recorded as a whole is recorded one by one."""
+        outcomes = [noted.outcome for noted in batch]
+        try:
+            await self._record_in_time(outcomes)
+        except Exception as error:  # noqa: BLE001 - judged one by one
+            log.warning("a batch of %d outcomes cannot be recorded, going one by one: %r", len(batch), error)
+            for outcome in outcomes:
+                await self._keep_alone(outcome)
+
+    async def _keep_alone(self, outcome: Outcome) -> None:
+        """Record one outcome; where that fails, the state alone, with the failure as its reason. A message for which
+        not even that can be recorded stays claimed, and is queued again as stranded."""
+        try:
+            return await self._record_in_time([outcome])
+        except Exception as error:  # noqa: BLE001 - recorded as this message's failure
+            self._on_fault("record attempts", error)
+            bare = strip(outcome, error)
+        try:
+            await self._record_in_time([bare])
+        except Exception as error:  # noqa: BLE001 - counted and shown; the others are recorded
+            self._on_fault("record attempts", error)
+
+    async def _record_in_time(self, outcomes: Sequence[Outcome]) -> None:
         pause = 0.1
         while True:
             try:
-                return await self._store.record([noted.outcome for noted in batch])
+                return await self._store.record(outcomes)
             except RetryLaterError as error:
                 log.warning("attempts cannot be recorded yet: %s", error)
                 await asyncio.sleep(pause)

@@ -2,7 +2,7 @@
 
 from typing import Final, Literal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from schemas.instants import DAY, SECOND
 from schemas.vocabulary import AlertStatus
@@ -75,6 +75,22 @@ def settle(job: Job, answer: Answer, judgement: Judgement, now: int, chance: flo
     return Outcome(job, now, next_delivery("pending", "put_off"), judgement.reason, due, failures, answer)
 
 
+def fail_inside(job: Job, error: Exception, now: int, chance: float, *, mails: bool) -> tuple[Outcome, Judgement]:
+    """An attempt that failed on our side in an unforeseen way. Only the kind of the error is kept: its text may hold
+    a secret."""
+    kind = type(error).__name__
+    answer = Answer("email" if mails else "webhook", 0, failure="internal", detail=kind)
+    judgement = Judgement("retry", f"not sent: an internal error ({kind})")
+    return settle(job, answer, judgement, now, chance), judgement
+
+
+def strip(outcome: Outcome, error: Exception) -> Outcome:
+    """The outcome without what may be why it cannot be recorded: its texts and the answer's body."""
+    answer, reason = outcome.answer, f"recorded without its details: an internal error ({type(error).__name__})"
+    bare = None if answer is None else Answer(answer.channel, 0, status=answer.status, failure=answer.failure)
+    return structs.replace(outcome, reason=reason, answer=bare)
+
+
 def is_void(job: Job, subscription: Subscription, now: int) -> bool:
     """Whether a message that asks for proof is of no use any more: too late, proved, or another was sent instead."""
     if job.kind not in ("challenge", "confirm"):
@@ -115,10 +131,10 @@ def hold(job: Job, now: int, state: EndpointState) -> Outcome:
 def endpoint_event(subscription: Subscription, outcome: Outcome, judgement: Judgement) -> EndpointEvent | None:
     """What an attempt says of the endpoint; None where it says nothing new.
 
-    A mail relay that does not answer says nothing of the mailbox behind it.
+    A mail relay that does not answer says nothing of the mailbox behind it, and an error of ours nothing of either.
     """
     state, answer = subscription.state, outcome.answer
-    if outcome.job.kind in UNPROVED_KINDS or answer is None:
+    if outcome.job.kind in UNPROVED_KINDS or answer is None or answer.failure == "internal":
         return None
     if judgement.meaning == "delivered":
         return "delivered" if state == "failing" else None

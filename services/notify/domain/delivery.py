@@ -13,8 +13,9 @@ from msgspec import Struct
 from schemas.instants import SECOND, to_instant
 
 Channel = Literal["webhook", "email"]
-#: Why no answer came. ``refused``: the guard forbade the target.
-Failure = Literal["refused", "unresolved", "connect", "tls", "timeout", "disconnected", "protocol"]
+#: Why no answer came. ``refused``: the guard forbade the target. ``internal``: an error of ours: nothing was sent, or
+#: its answer was not understood.
+Failure = Literal["refused", "unresolved", "connect", "tls", "timeout", "disconnected", "protocol", "internal"]
 #: What to do next. ``rejected``: this message will never be taken, another one may be.
 Meaning = Literal["delivered", "retry", "slow_down", "gone", "rejected"]
 
@@ -120,6 +121,6 @@ def parse_retry_after(value: str | None, now: int) -> int | None:
         return min(int(text[:9]), MAX_RETRY_AFTER_S)
     try:
         moment = to_instant(parsedate_to_datetime(text))
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return min(max(-(-(moment - now) // SECOND), 0), MAX_RETRY_AFTER_S)

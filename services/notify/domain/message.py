@@ -186,7 +186,7 @@ def echoes(challenge: str, answer: bytes) -> bool:
     text = answer.decode("utf-8", "replace").strip()
     try:
         value = msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         value = text
     return challenge in ((value.get("challenge"),) if isinstance(value, dict) else (value, text))
 
