@@ -118,8 +118,8 @@ class Judge:
         incident = Incident(
             span=span,
             act=report.act,
-            perpetrators=perpetrators,
-            targets=targets,
+            perpetrators=_known(perpetrators),
+            targets=_known(targets),
             shape=located.shape,
             reported_place=located.place.name,
             place_candidates=located.candidates,
@@ -215,6 +215,11 @@ def _overall(findings: Sequence[Finding]) -> tuple[Outcome, Certainty | None]:
     verdict = min((finding.outcome for finding in findings), key=OUTCOMES.index)
     levels = [finding.certainty for finding in findings if finding.outcome == verdict and finding.certainty]
     return verdict, min(levels, key=CERTAINTIES.index, default=None)
+
+
+def _known(actors: tuple[Actor, ...]) -> tuple[Actor, ...]:
+    """The actors of a side without names that say that nobody is known (rules.md 20)."""
+    return tuple(actor for actor in actors if not actor.is_nobody)
 
 
 def _told(actor: Actor) -> ResolvedParty:

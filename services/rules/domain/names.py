@@ -102,6 +102,19 @@ def _without_arabic_article(word: str) -> str:
     return word
 
 
+def names_nobody(name: str) -> bool:
+    """Whether a name that resolves to no party says that nobody is known: one of the words for it alone, or as the
+    first or last word of a longer name. Nothing is named either where no letter or digit stands.
+
+    >>> names_nobody("Unidentified Armed Group (Syria)")
+    True
+    """
+    words = tuple(normalise(name).split())
+    if not words:
+        return not any(letter.isalnum() for letter in name)
+    return any(words[: len(said)] == said or words[-len(said) :] == said for said in _NOBODY)
+
+
 @dataclass(frozen=True, slots=True)
 class NameIndex(Generic[T]):
     """Whole normalised names, each with what it may stand for."""
@@ -120,6 +133,15 @@ class NameIndex(Generic[T]):
     def find(self, name: str) -> tuple[T, ...]:
         """Everything of that name, in the registry's order."""
         return self.entries.get(normalise(name), ())
+
+
+_NOBODY: Final = tuple(
+    tuple(normalise(said).split())
+    for said in (
+        "unknown", "unidentified", "not known", "unattributed", "n/a", "none", "null", "nan", "مجهول", "مجهولون",
+        "غير معروف", "неизвестно", "неизвестный", "неизвестные",
+    )
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from services.rules.domain.model import Duty, Party, PartyRef, Period, Registry
-from services.rules.domain.names import find_party, index_parties
+from services.rules.domain.names import find_party, index_parties, names_nobody
 
 _CIVILIANS = "civilians"
 
@@ -14,6 +14,7 @@ _CIVILIANS = "civilians"
 @dataclass(frozen=True, slots=True)
 class Actor:
     """A reported name and whom it means at the incident's start; ``party`` is None where that is nobody known.
+    ``is_nobody``: the name itself says so, and counts as no name on its side.
 
     ``lineage`` is the party with every coalition that it is in, through coalitions too; ``cannot`` their acts together.
     """
@@ -26,6 +27,7 @@ class Actor:
     civilian: bool = False
     cannot: frozenset[str] = frozenset()
     in_period: bool = True
+    is_nobody: bool = False
 
     @property
     def is_clear(self) -> bool:
@@ -66,7 +68,7 @@ class Roll:
     def _find(self, reported: str, at: int) -> Actor:
         match = find_party(reported, at, self._parties, self._names)
         if match.party is None:
-            return Actor(reported)
+            return Actor(reported, is_nobody=names_nobody(reported))
         lineage = self.lineage(match.party, at)
         return Actor(
             reported,
