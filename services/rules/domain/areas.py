@@ -8,6 +8,7 @@ from msgspec import UNSET
 from shapely import MultiPolygon, Polygon
 
 from schemas.registry import Feature, Names
+from services.rules.domain.geometry import LEAST_GROUND, measure
 from services.rules.domain.model import Area
 from services.rules.domain.reading import Reading
 
@@ -80,6 +81,8 @@ def _problem(feature: Feature, shape: Any, is_valid: bool, box: tuple[float, ...
     west, south, east, north = box
     if west < -180 or east > 180 or south < -90 or north > 90:
         return "lies beyond the longitudes -180 to 180 or the latitudes -90 to 90"
+    if measure(shape) < LEAST_GROUND:
+        return "holds less ground than a circle of 1 cm"
     return None
 
 

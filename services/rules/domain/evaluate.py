@@ -15,7 +15,7 @@ from schemas.report import Report
 from schemas.vocabulary import CERTAINTIES, OUTCOMES, Certainty, Language, Outcome
 from services.rules.domain import certainty
 from services.rules.domain.finding import Checks
-from services.rules.domain.footprint import Footprint, Nowhere, Shape
+from services.rules.domain.footprint import OUTSIDE, Footprint, Nowhere, Shape
 from services.rules.domain.incident import Incident, Terms
 from services.rules.domain.index import Calendar, Ground
 from services.rules.domain.model import Registry
@@ -90,7 +90,7 @@ class Judge:
         ]
 
     def areas_of(self, place: ResolvedPlace) -> tuple[str, ...]:
-        """The areas that hold any part of an assessed place; none for a place that could not be resolved.
+        """The areas that hold more than 0.1 % of an assessed place; none for a place that could not be resolved.
 
         Cheapest right after the place was assessed: what was measured then is still at hand.
         """
@@ -99,7 +99,7 @@ class Judge:
             return ()
         with self._turn:
             footprint = self._latest.get(shape) or self._ground.footprints([shape])[0]
-            return tuple(self._ground.ids[area] for area in sorted(footprint.hits) if footprint.share(area) > 0.0)
+            return tuple(self._ground.ids[area] for area in sorted(footprint.hits) if footprint.share(area) > OUTSIDE)
 
     def render(self, reason: Reason, language: Language) -> str:
         """The reason's sentence, by this registry's names."""

@@ -1,7 +1,8 @@
 """How much of a reported place lies in an area. Source: rules.md 16.
 
 At least 99.9 % of the place inside: inside. At most 0.1 %: outside. Between: partly. Shares are exact 0.0 and 1.0
-where the place surely lies outside or inside, so that the usual case is recognised by ``==``.
+where the place surely lies outside or inside, so that the usual case is recognised by ``==``. A place that holds no
+ground is a point: the border of an area belongs to it.
 """
 
 from collections.abc import Callable, Collection
@@ -131,7 +132,7 @@ class ShapeFootprint:
         return shapely.union_all([polygons_of(group) for group in groups])
 
     def _share_in(self, part: Geometry) -> float:
-        return _rounded(measure(polygons_of(part)) / self._ground)
+        return rounded(measure(polygons_of(part)) / self._ground)
 
     def _piece(self, area: int) -> Geometry:
         if area not in self._pieces:
@@ -153,10 +154,10 @@ def share_between(place: Geometry, area: Geometry, piece: Callable[[], Geometry]
         return 0.0
     if shapely.covers(area, place):
         return 1.0
-    return _rounded(measure(piece()) / ground)
+    return rounded(measure(piece()) / ground)
 
 
-def _rounded(share: float) -> float:
+def rounded(share: float) -> float:
     if share < _ROUNDING:
         return 0.0
     return 1.0 if share > 1.0 - _ROUNDING else share

@@ -12,12 +12,14 @@ import shapely
 from shapely import STRtree
 
 from services.rules.domain.footprint import (
+    OUTSIDE,
     Footprint,
     Nowhere,
     NowhereFootprint,
     Shape,
     ShapeFootprint,
     Zone,
+    rounded,
     share_between,
 )
 from services.rules.domain.geometry import Disc, Extent, Geometry, extent_of, measure, outline, polygons_of
@@ -102,6 +104,10 @@ class Ground:
         if isinstance(shape, Zone):
             zone = shape.area
             return ShapeFootprint(hits, self.shape, lambda: self.shape(zone), partial(self._share_of_zone, zone))
+        if shape.is_point:
+            return ShapeFootprint(
+                hits, self.shape, lambda: outline(shape), partial(self._share_of_spot, outline(shape))
+            )
         if extent is None or not extent.plain:
             return ShapeFootprint(hits, self.shape, lambda: outline(shape), _nothing_known)
         centre = (shape.lon, shape.lat, extent.clearance)
@@ -116,6 +122,9 @@ class Ground:
         if shapely.dwithin(edge, self._point(lon, lat), clear):
             return None
         return float(shapely.intersects_xy(self._shapes[area], lon, lat))
+
+    def _share_of_spot(self, spot: Geometry, area: int) -> float:
+        return float(shapely.intersects(self._shapes[area], spot))
 
     def _hits(self, shapes: Sequence[Shape], extents: Sequence[Extent | None]) -> list[frozenset[int]]:
         owners, boxes = [], []
@@ -145,7 +154,7 @@ class Ground:
     def _share_between_areas(self, zone: int, area: int) -> float:
         place, other = self._shapes[zone], self._shapes[area]
         if shapely.covers(place, other):
-            return min(1.0, float(self._measured(area) / self._measured(zone)))
+            return rounded(self._measured(area) / self._measured(zone))
         return share_between(
             place, other, lambda: polygons_of(shapely.intersection(place, other)), self._measured(zone)
         )
@@ -176,7 +185,7 @@ class Calendar:
 
     def near(self, footprints: Sequence[Footprint], spans: Sequence[Span]) -> list[list[int]]:
         """For each incident the truces that could apply, by number, ascending: some window, within 72 hours of it,
-        in an area that holds any part of its place (rules.md, "The verdict")."""
+        in an area that holds more than 0.1 % of its place (rules.md, "The verdict", 16)."""
         if sum(len(footprint.hits) for footprint in footprints) <= _FEW:
             return [self._near_one(footprint, span) for footprint, span in zip(footprints, spans, strict=True)]
         return self._near_many(footprints, spans)
@@ -186,7 +195,7 @@ class Calendar:
         found: set[int] = set()
         for area in footprint.hits:
             for truce, start, end in self._of_area[area]:
-                if start <= latest and end > earliest and truce not in found and footprint.share(area) > 0.0:
+                if start <= latest and end > earliest and truce not in found and footprint.share(area) > OUTSIDE:
                     found.add(truce)
         return sorted(found)
 
@@ -201,13 +210,15 @@ class Calendar:
         self._ground.settle(footprints, pairs // len(self._first), pairs % len(self._first))
         found: list[set[int]] = [set() for _ in spans]
         for n, area, truce in zip(incidents.tolist(), areas.tolist(), truces.tolist(), strict=True):
-            if truce not in found[n] and footprints[n].share(area) > 0.0:
+            if truce not in found[n] and footprints[n].share(area) > OUTSIDE:
                 found[n].add(truce)
         return [sorted(truces) for truces in found]
 
     def touches_any(self, footprint: Footprint) -> bool:
         """Whether a window of any truce, at any time, touches the place."""
-        return any(self._first[area] < self._first[area + 1] and footprint.share(area) > 0.0 for area in footprint.hits)
+        return any(
+            self._first[area] < self._first[area + 1] and footprint.share(area) > OUTSIDE for area in footprint.hits
+        )
 
     def _pairs(self, footprints: Sequence[Footprint]) -> tuple[Numbers, Numbers]:
         """Every (incident, account) whose boxes meet, as two parallel arrays."""

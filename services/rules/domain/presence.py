@@ -1,8 +1,8 @@
-"""Which groups the registry records at a place and time. Source: rules.md 6, 8."""
+"""Which groups the registry records at a place and time. Source: rules.md 6, 8, 16."""
 
 from collections.abc import Mapping, Sequence
 
-from services.rules.domain.footprint import INSIDE, Footprint
+from services.rules.domain.footprint import INSIDE, OUTSIDE, Footprint
 from services.rules.domain.model import Presence, Registry
 from services.rules.domain.parties import Roll
 from services.rules.domain.time import Span
@@ -20,7 +20,7 @@ class Presences:
 
     def excluded_here(self, footprint: Footprint, span: Span, excluded: frozenset[str]) -> list[Presence]:
         """Groups among ``excluded``, themselves or through a coalition at the incident's start, that are recorded in
-        any part of the place at any moment of the incident; in the registry's order."""
+        more than 0.1 % of the place at any moment of the incident; in the registry's order."""
         if not excluded:
             return []
         return [
@@ -40,5 +40,5 @@ class Presences:
             numbered
             for area in self._by_area.keys() & footprint.hits
             for numbered in self._by_area[area]
-            if span.meets_period(numbered[1].period) and footprint.share(area) > 0.0
+            if span.meets_period(numbered[1].period) and footprint.share(area) > OUTSIDE
         ]

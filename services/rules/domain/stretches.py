@@ -8,14 +8,12 @@ from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Final
 
 import shapely
 
+from services.rules.domain.footprint import INSIDE
+from services.rules.domain.geometry import measure, polygons_of
 from services.rules.domain.model import Registry, Truce, Window
-
-#: How much of an area must lie in another for it to count as covered (rules.md 16).
-_INSIDE: Final = 0.999
 
 Covers = Callable[[str, str], bool]
 
@@ -92,7 +90,7 @@ def _coverage(registry: Registry) -> Covers:
         if outer == inner:
             return True
         whole = registry.areas[inner].geometry
-        part = shapely.intersection(whole, registry.areas[outer].geometry)
-        return bool(shapely.area(part) >= _INSIDE * shapely.area(whole))
+        part = polygons_of(shapely.intersection(whole, registry.areas[outer].geometry))
+        return measure(part) >= INSIDE * measure(whole)
 
     return covers

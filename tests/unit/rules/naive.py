@@ -116,7 +116,7 @@ class Slow:
 
     def could_apply(self, truce: Truce) -> bool:
         return any(
-            self.share(self.area(a.area)) > 1e-9
+            self.share(self.area(a.area)) > 0.001
             and a.start < end_of(a)
             and a.start <= self.end + 72 * HOUR
             and end_of(a) > self.start - 72 * HOUR
@@ -177,7 +177,7 @@ class Slow:
             for entry in self.registry.presence
             if lineage(self.registry, entry.party, self.start) & out
             and self.during(entry.period.start or -FOREVER, entry.period.end or FOREVER)
-            and self.share(self.area(entry.area)) > 1e-9
+            and self.share(self.area(entry.area)) > 0.001
         ]
 
     def finding(self, truce: Truce) -> Found | None:

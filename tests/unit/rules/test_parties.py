@@ -263,12 +263,13 @@ def test_an_excluded_group_present_makes_an_unclear_side_possible_at_most(fields
     assert ("excluded_group_present" in codes(got)) == (certainty == "Possible")
 
 
-def test_presence_counts_on_any_overlap_of_place_and_time() -> None:
+def test_presence_counts_where_it_holds_more_than_a_thousandth_of_the_place_at_any_moment() -> None:
     near = registry(presence=(presence("black", "suburb", period=Period(hour(10), hour(20))),))
-    edge = Location(lat=0.5, lon=0.99, radius_km=1.112)
-    assert finding(near, report(targets=(), location=edge, at=12)).outcome == "violation"
-    got = finding(near, report(targets=(), location=edge, at=12))
-    assert got.certainty == ("Possible" if got.outcome == "violation" else "Unknown")
+    # Discs of 11.12 km (0.1 degrees) that reach over the border by less, and by more, than a cap of 0.1 % is high.
+    for lon, certainty in ((0.9008, "Likely"), (0.9025, "Possible")):
+        edge = Location(lat=0.5, lon=lon, radius_km=11.1195)
+        over = registry(truce(windows=[[account("a", 0, 100, "province")]]), presence=near.presence)
+        assert finding(over, report(targets=(), location=edge, at=12)).certainty == certainty
     inside = Location(lat=0.5, lon=0.98, radius_km=1.0)
     assert finding(near, report(targets=(), location=inside, at=12)).certainty == "Likely"
     world = registry(presence=(presence("black", "city", period=Period(hour(10), hour(20))),))

@@ -291,12 +291,16 @@ def _cap(distance: float) -> float:
         (0.0011, "undetermined", "place_too_coarse"),
         (0.5, "undetermined", "place_too_coarse"),
         (0.9989, "undetermined", "place_too_coarse"),
-        (0.9991, "not_covered", "outside_area"),
     ],
 )
 def test_99_9_per_cent_inside_is_inside(outside: float, outcome: str, code: str) -> None:
     got = finding(registry(), report(location=east_of_edge(outside)))
     assert (got.outcome, codes(got)[0]) == (outcome, code)
+
+
+def test_at_most_0_1_per_cent_inside_is_outside() -> None:
+    got = assess(registry(), report(location=east_of_edge(0.9991)))
+    assert (got.verdict, got.findings, codes(got)) == ("not_covered", (), ["outside_every_area"])
 
 
 def test_a_disc_that_does_not_touch_the_area_gets_no_finding() -> None:
