@@ -5,6 +5,7 @@ The OpenAPI file describes it all the same: :mod:`services.ingest.api` has the s
 
 import asyncio
 import hashlib
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -32,9 +33,13 @@ from services.shared.http import (
     read_authorization,
     read_body,
     too_large,
+    unforeseen,
+    without_mark,
 )
 from services.shared.observability import Metrics
 from services.shared.security import KeyRing, Principal
+
+log = logging.getLogger(__name__)
 
 PATH: Final = "/v1/incidents"
 MAX_KEY: Final = 255
@@ -176,6 +181,9 @@ class Intake:
             await answer_cut(scope, receive, send)
         except RetryLaterError as error:
             await away(str(error)).response()(scope, receive, send)
+        except Exception:
+            log.exception("a report could not be taken")
+            await unforeseen().response()(scope, receive, send)
         else:
             await _send(send, recorded)
 
@@ -197,7 +205,7 @@ async def _receive(receive: Receive, announced: int) -> bytes | None:
         return None
     if size > MAX_BODY:
         raise too_large(MAX_BODY)
-    return body if len(parts) == 1 else b"".join(parts)
+    return without_mark(body if len(parts) == 1 else b"".join(parts))
 
 
 async def _send(send: Send, recorded: Recorded) -> None:

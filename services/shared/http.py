@@ -6,6 +6,7 @@ Wire models are msgspec structs, validated once, here. The OpenAPI file is gener
 
 import asyncio
 import base64
+import codecs
 import json
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -76,6 +77,11 @@ def away(why: str) -> Problem:
     return Problem(503, "Not available now", why, headers={"retry-after": "5"})
 
 
+def unforeseen() -> Problem:
+    """The answer to whatever nobody foresaw; it tells nothing of our insides."""
+    return Problem(500, "Failed", "This is our fault, and has been logged.")
+
+
 class Page(msgspec.Struct, frozen=True):
     """One page of a list. ``next`` is the cursor to come back with as ``after``; null where there is no more."""
 
@@ -90,7 +96,8 @@ def reply(value: Any, status: int = 200, headers: dict[str, str] | None = None) 
 
 
 async def read_body(request: Request, limit: int = MAX_BODY) -> bytes:
-    """The whole body. Raises Problem 413 as soon as it is longer than ``limit`` bytes, whatever it announced."""
+    """The whole body without its byte order mark. Raises Problem 413 as soon as it is longer than ``limit`` bytes,
+    whatever it announced."""
     announced = request.headers.get("content-length", "")
     if announced.isdigit() and int(announced) > limit:
         raise too_large(limit)
@@ -100,7 +107,12 @@ async def read_body(request: Request, limit: int = MAX_BODY) -> bytes:
         if size > limit:
             raise too_large(limit)
         parts.append(part)
-    return b"".join(parts)
+    return without_mark(b"".join(parts))
+
+
+def without_mark(body: bytes) -> bytes:
+    """The body without the byte order mark that some clients write before JSON (RFC 8259, 8.1 lets it be ignored)."""
+    return body.removeprefix(codecs.BOM_UTF8)
 
 
 def too_large(limit: int) -> Problem:
@@ -246,7 +258,7 @@ def install_problems(app: FastAPI) -> None:
         return away(str(error)).response()
 
     async def on_unforeseen(_request: Request, _error: Exception) -> Response:
-        return Problem(500, "Failed", "This is our fault, and has been logged.").response()
+        return unforeseen().response()
 
     app.add_exception_handler(Problem, on_problem)
     app.add_exception_handler(Exception, on_unforeseen)

@@ -1,0 +1,55 @@
+"""The hot route answers like every other: byte order marks are ignored, and whatever is unforeseen is a problem."""
+
+import codecs
+import json
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import httpx
+import pytest
+from sqlalchemy import Connection
+from starlette.types import Receive, Scope, Send
+
+from services.ingest.admission import Admission, LocalTime
+from services.ingest.intake import Intake
+from services.ingest.use_cases import Command, Outcome
+from services.shared.db.group import GroupWriter
+from tests.unit.ingest.desk import REPORT, Desk, open_desk, report
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    async with open_desk(tmp_path) as opened:
+        yield opened
+
+
+async def test_a_byte_order_mark_before_a_report_is_ignored(desk: Desk) -> None:
+    answer = await desk.partner.post("/v1/incidents", content=codecs.BOM_UTF8 + json.dumps(REPORT).encode())
+    assert answer.status_code == 202
+
+
+async def test_a_byte_order_mark_before_a_batch_is_ignored(desk: Desk) -> None:
+    body = codecs.BOM_UTF8 + json.dumps([REPORT, report(external_id="second")]).encode()
+    answer = await desk.partner.post("/v1/incidents/batch", content=body)
+    assert [result["status"] for result in answer.json()["results"]] == [202, 202]
+
+
+async def test_whatever_is_unforeseen_is_a_problem_document(desk: Desk) -> None:
+    def broken() -> int:
+        raise RuntimeError("the clock is broken")
+
+    def flush(_connection: Connection, _commands: Sequence[Command]) -> list[Outcome]:
+        return []
+
+    async def nothing_behind(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        raise AssertionError("the hot route did not answer")
+
+    runtime = desk.runtime
+    writer = GroupWriter[Command, Outcome](runtime.database, flush)
+    intake = Intake(runtime.keys, Admission(broken, LocalTime(ZoneInfo("UTC"))), writer, runtime.metrics)
+    transport = httpx.ASGITransport(intake.wrap(nothing_behind))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test", headers=desk.partner.headers) as client:
+        answer = await client.post("/v1/incidents", json=REPORT)
+    assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
+    assert "clock" not in answer.text
