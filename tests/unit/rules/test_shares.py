@@ -196,3 +196,13 @@ def test_presence_and_truces_need_more_than_a_thousandth_of_the_place() -> None:
     )
     got = assess(world, report(location=Location(area="whole")))
     assert [finding.truce for finding in got.findings] == ["more"]
+
+
+@pytest.mark.parametrize("lat", [90.0, -90.0, 89.9999999999, 89.0, 36.2, 0.0])
+@pytest.mark.parametrize("radius", [1.1e-5, 1e-3, 1.0])
+def test_a_small_disc_is_measured_as_well_at_a_pole_as_elsewhere(lat: float, radius: float) -> None:
+    disc = Disc(lat, 38.1, radius)
+    assert measure(outline(disc)) == pytest.approx(4 * math.pi * math.sin(disc.arc / 2) ** 2, rel=1e-5)
+    # West of a meridian lies half of a disc on it, but of a disc around a pole what the longitudes say.
+    west = 218.1 / 360 if abs(lat) > 89.9 else 0.5
+    assert share(disc, shapely.box(-180, -90, 38.1, 90)) == pytest.approx(west, abs=1e-2)
