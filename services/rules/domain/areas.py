@@ -8,7 +8,7 @@ from msgspec import UNSET
 from shapely import MultiPolygon, Polygon
 
 from schemas.registry import Feature, Names
-from services.rules.domain.geometry import LEAST_GROUND, measure
+from services.rules.domain.geometry import LEAST_GROUND, measure, unite
 from services.rules.domain.model import Area
 from services.rules.domain.reading import Reading
 
@@ -99,5 +99,5 @@ def _unite(
         if part in by_id and by_id[part].union is not UNSET:
             reading.fault(f"{pointer}/union/{n}", f"{part!r} is a union itself: unions are not nested")
     parts = [shapes[id] for id in feature.union if id in shapes]
-    united = shapely.union_all(parts) if parts else None
+    united = unite(parts) if parts else None
     return united if isinstance(united, _POLYGONAL) else None

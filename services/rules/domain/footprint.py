@@ -7,12 +7,12 @@ ground is a point: the border of an area belongs to it.
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Final, Protocol
 
 import shapely
 
-from services.rules.domain.geometry import Disc, Geometry, measure, polygons_of
+from services.rules.domain.geometry import Disc, Geometry, cut, measure, polygons_of, unite
 
 INSIDE: Final = 0.999
 OUTSIDE: Final = 0.001
@@ -128,16 +128,21 @@ class ShapeFootprint:
         )
 
     def _cut(self, region: Region) -> Geometry:
-        groups = [shapely.intersection_all([self._piece(area) for area in group]) for group in region]
-        return shapely.union_all([polygons_of(group) for group in groups])
+        return unite([reduce(cut, [self._piece(area) for area in group]) for group in region])
 
     def _share_in(self, part: Geometry) -> float:
         return rounded(measure(polygons_of(part)) / self._ground)
 
     def _piece(self, area: int) -> Geometry:
         if area not in self._pieces:
-            self._pieces[area] = polygons_of(shapely.intersection(self._outline, self._area_shape(area)))
+            self._pieces[area] = self._meet(self._outline, self._area_shape(area))
         return self._pieces[area]
+
+    def _meet(self, outline: Geometry, area: Geometry) -> Geometry:
+        """No side of a disc runs along an edge of an area, so a plain one need not be rounded: a third of the time."""
+        if self.centre is None:
+            return cut(outline, area)
+        return polygons_of(shapely.intersection(outline, area))
 
     @cached_property
     def _outline(self) -> Geometry:

@@ -22,7 +22,7 @@ from services.rules.domain.footprint import (
     rounded,
     share_between,
 )
-from services.rules.domain.geometry import Disc, Extent, Geometry, extent_of, measure, outline, polygons_of
+from services.rules.domain.geometry import Disc, Extent, Geometry, cut, extent_of, measure, outline
 from services.rules.domain.model import Area, Truce
 from services.rules.domain.time import FOREVER, NEAR, Span
 
@@ -155,9 +155,7 @@ class Ground:
         place, other = self._shapes[zone], self._shapes[area]
         if shapely.covers(place, other):
             return rounded(self._measured(area) / self._measured(zone))
-        return share_between(
-            place, other, lambda: polygons_of(shapely.intersection(place, other)), self._measured(zone)
-        )
+        return share_between(place, other, lambda: cut(place, other), self._measured(zone))
 
 
 def _nothing_known(area: int) -> None:

@@ -9,10 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-import shapely
-
 from services.rules.domain.footprint import INSIDE
-from services.rules.domain.geometry import measure, polygons_of
+from services.rules.domain.geometry import cut, measure
 from services.rules.domain.model import Registry, Truce, Window
 
 Covers = Callable[[str, str], bool]
@@ -90,7 +88,7 @@ def _coverage(registry: Registry) -> Covers:
         if outer == inner:
             return True
         whole = registry.areas[inner].geometry
-        part = polygons_of(shapely.intersection(whole, registry.areas[outer].geometry))
+        part = cut(whole, registry.areas[outer].geometry)
         return measure(part) >= INSIDE * measure(whole)
 
     return covers

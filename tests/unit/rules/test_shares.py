@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from schemas.assessments import Assessment
 from schemas.report import Location
 from services.rules.domain.footprint import Zone
-from services.rules.domain.geometry import Disc, measure, outline
+from services.rules.domain.geometry import Disc, measure, outline, unite
 from services.rules.domain.index import Ground
 from services.rules.domain.stretches import Stretches
 from tests.unit.rules.build import account, area, assess, registry, report, truce
@@ -72,14 +72,25 @@ def test_a_share_is_what_quadrature_finds(one: Any, other: Any) -> None:
 @given(cut_polygons())
 def test_all_of_a_polygon_lies_in_its_two_halves(cut: tuple[Any, list[Any]]) -> None:
     whole, halves = cut
-    assert share(whole, *halves) == pytest.approx(1, abs=1e-9)
-    assert share(whole, shapely.union_all(halves)) == pytest.approx(1, abs=1e-9)
+    assert share(whole, *halves) == pytest.approx(1, abs=1e-6)
+    assert share(whole, unite(halves)) == pytest.approx(1, abs=1e-6)
+
+
+def test_halves_whose_border_differs_in_the_last_digit_are_united_whole() -> None:
+    """GEOS on bare floating point loses 7 % of this union without a word."""
+    east, west = (8.08725787041653, -2.9854449845488897), (-3.6404928607730094, -10.709471828941865)
+    south = [(7.461338152995377, -5.032736131236719), (-3.7082039324993707, -11.412678195541842)]
+    north = [(-1.4624321208617683, 11.910553819695865), (11.998172341876696, 0.2094288772474021), (9.0, 0.0)]
+    whole = shapely.Polygon([north[2], north[1], north[0], south[1], south[0]])
+    halves = [shapely.Polygon([*south, west, east]), shapely.Polygon([*north, east, west])]
+    assert share(whole, *halves) == pytest.approx(1, abs=1e-6)
+    assert share(whole, unite(halves)) == pytest.approx(1, abs=1e-6)
 
 
 @given(cut_polygons())
 def test_the_shares_of_the_parts_add_up_to_one(cut: tuple[Any, list[Any]]) -> None:
     whole, halves = cut
-    assert sum(share(whole, half) for half in halves) == pytest.approx(1, abs=1e-9)
+    assert sum(share(whole, half) for half in halves) == pytest.approx(1, abs=1e-6)
 
 
 @given(polygons(), cut_polygons())
@@ -91,7 +102,7 @@ def test_a_larger_area_never_holds_less(place: Any, cut: tuple[Any, list[Any]]) 
 
 def test_corners_along_an_edge_add_no_ground() -> None:
     long = shapely.Polygon([(0, 0), (12, 12), (0, 12)])
-    assert share(shapely.segmentize(long, 0.01), long) == pytest.approx(1, abs=1e-9)
+    assert share(shapely.segmentize(long, 0.01), long) == pytest.approx(1, abs=1e-6)
     assert measure(shapely.segmentize(long, 0.01)) == pytest.approx(measure(long), rel=1e-12)
 
 
