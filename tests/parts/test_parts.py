@@ -70,6 +70,15 @@ def test_what_postgres_holds_survives_kill_9(tmp_path: Path) -> None:
             assert connection.execute("SELECT n FROM t").fetchall() == [(1,)]
 
 
+def test_postgres_starts_again_after_the_pytest_root_was_closed(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    with Postgres(tmp_path / "postgres") as server:
+        server.kill()
+        tmp_path.chmod(0o700)
+        server.start()
+    assert not server.home.exists()
+
+
 async def test_the_receiver_checks_signatures_and_answers_as_told(receiver: Receiver) -> None:
     receiver.trust("/a", SECRET)
     receiver.answer("/a", Answer(status=503, headers={"Retry-After": "7"}), Answer())
