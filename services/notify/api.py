@@ -20,9 +20,11 @@ from services.notify.sql.subscriptions import SqlSubscriptions, UnknownError
 from services.notify.use_cases import endpoints
 from services.notify.use_cases.directory import Directory
 from services.notify.use_cases.endpoints import Decide, Fresh
+from services.notify.use_cases.owners import READERS
 from services.notify.wire import (
     DRAFT_EXAMPLE,
     Created,
+    OwnerRequest,
     Queued,
     Rotated,
     RotateRequest,
@@ -44,7 +46,7 @@ from services.shared.http import (
     reply,
     who,
 )
-from services.shared.security import Principal
+from services.shared.security import KeyRing, Principal
 
 MONITOR: Final[tuple[Role, ...]] = ("monitor",)
 LONGEST_OVERLAP: Final = 30 * DAY
@@ -68,6 +70,7 @@ def build_router(desk: Desk) -> APIRouter:
     router = APIRouter(tags=["subscriptions"])
     _add_subscriptions(router, desk)
     _add_proof(router, desk)
+    _add_owner(router, desk)
     return router
 
 
@@ -179,6 +182,38 @@ def _add_proof(router: APIRouter, desk: Desk) -> None:
         return reply(Rotated(id, secret, format_instant(until)), headers={"cache-control": "no-store"})
 
 
+def _add_owner(router: APIRouter, desk: Desk) -> None:
+    @router.post("/v1/subscriptions/{id}/owner")
+    @describe(
+        "Give a subscription to another key; one that was held is sent what waited, or is proved anew if it never was",
+        body=OwnerRequest,
+        answers={200: dict},
+        example={"key": "4f1c0b5e9d2a"},
+        roles=("operator",),
+    )
+    async def give(id: str, request: Request) -> Response:
+        who(request, "operator")
+        await find_own(desk, request, id)
+        to = _read_owner(await read_body(request), request.app.state.keys)
+        now, nonce = desk.clock.now(), new_token()
+        after = await change(
+            desk, request, id, "subscription.given", lambda s: endpoints.give(s, to.name, nonce, now),
+            {"owner": to.name, "key": to.key_id},
+        )  # fmt: skip
+        desk.kick(id)
+        return reply(view_subscription(after))
+
+
+def _read_owner(body: bytes, keys: KeyRing) -> Principal:
+    """Raises Problem 400, 422 for a key that is unknown, revoked, expired or may not have subscriptions."""
+    found = keys.find_by_id(parse(body, OwnerRequest).key)
+    if found is None or found.role not in READERS:
+        raise Problem(
+            422, "Not valid", errors=[FieldError("/key", "not the id of a valid key of a monitor or operator")]
+        )
+    return found
+
+
 def _read_overlap(body: bytes) -> int:
     wanted = parse(body or b"{}", RotateRequest)
     try:
@@ -240,12 +275,16 @@ def make_fresh() -> Fresh:
     return Fresh("sub_" + new_id(), format_secret(new_token().encode()), new_token(), new_token())
 
 
-def audited(principal: Principal, now: int, action: str, id: str) -> Callable[[Any], None]:
+def audited(
+    principal: Principal, now: int, action: str, id: str, detail: dict[str, Any] | None = None
+) -> Callable[[Any], None]:
     """One line of the audit, where an operator acts."""
 
     def also(connection: Any) -> None:
         if principal.role == "operator":
-            audit.record(connection, at=now, actor=principal.name, action=action, resource=f"subscriptions/{id}")
+            audit.record(
+                connection, at=now, actor=principal.name, action=action, resource=f"subscriptions/{id}", detail=detail
+            )
 
     return also
 
@@ -260,10 +299,12 @@ async def find_own(desk: Desk, request: Request, id: str) -> Subscription:
         return found
 
 
-async def change(desk: Desk, request: Request, id: str, action: str, decide: Decide) -> Subscription:
+async def change(
+    desk: Desk, request: Request, id: str, action: str, decide: Decide, detail: dict[str, Any] | None = None
+) -> Subscription:
     """One change by whoever asks, who has been found to be allowed."""
     principal = who(request, *MONITOR)
-    also = audited(principal, desk.clock.now(), action, id)
+    also = audited(principal, desk.clock.now(), action, id, detail)
     with problems():
         _, after = await endpoints.change(id, decide, store=desk.store, directory=desk.directory, also=also)
     return after

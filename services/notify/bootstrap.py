@@ -41,9 +41,11 @@ from services.notify.sweep import Stranded, Sweeper
 from services.notify.use_cases.directory import Directory
 from services.notify.use_cases.gather import flush_groups
 from services.notify.use_cases.heartbeat import flush_heartbeats
+from services.notify.use_cases.owners import Orphans
 from services.notify.use_cases.silences import close_silences
 from services.notify.use_cases.take_alerts import Arrival, release_silenced, take_alerts
 from services.notify.webhook import WebhookSender
+from services.shared import audit
 from services.shared.clock import new_id
 from services.shared.config import Settings
 from services.shared.failures import RetryLaterError
@@ -79,11 +81,13 @@ async def build(runtime: Runtime) -> Service:
         courier, queue, directory.subscriptions.get, clock, random.random, settling.settled, lambda: schedule.wake()
     )
     groups, beats, beating = SqlGroups(database), SqlHeartbeats(database), set[str]()
+    orphans = Orphans(runtime.keys, directory, store, _note_held)
     sweeper = Sweeper(
         queue,
         dispatcher,
         directory.refresh,
         (
+            orphans.hold,
             lambda now: release_silenced(now, directory, book, dispatcher),
             lambda now: flush_groups(now, directory, groups),
             lambda now: flush_heartbeats(now, directory, beating, beats),
@@ -165,6 +169,10 @@ async def build(runtime: Runtime) -> Service:
             "directory": directory,
         },
     )
+
+
+def _note_held(connection: Any, id: str, now: int) -> None:
+    audit.record(connection, at=now, actor="notify", action="subscription.held", resource=f"subscriptions/{id}")
 
 
 class _Kept(msgspec.Struct):

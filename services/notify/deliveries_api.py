@@ -8,7 +8,7 @@ from services.notify.api import LIST_QUERY, MONITOR, Desk, change, find_own, pro
 from services.notify.domain.lifecycle import next_endpoint
 from services.notify.domain.subscription import Subscription
 from services.notify.use_cases import endpoints
-from services.notify.use_cases.history import send_test
+from services.notify.use_cases.history import refuse_held, send_test
 from services.notify.wire import DeliveryView, Queued, Recovered, RecoverRequest, view_delivery
 from services.shared.http import Page, decode_cursor, describe, make_page, page_size, parse, read_body, reply
 
@@ -47,8 +47,9 @@ def _add_sending(router: APIRouter, desk: Desk) -> None:
     @router.post("/v1/subscriptions/{id}/deliveries/{delivery}/resend")
     @describe("Send a message again, under the same webhook-id", answers={202: Queued}, roles=MONITOR)
     async def resend(id: str, delivery: str, request: Request) -> Response:
-        await find_own(desk, request, id)
+        subscription = await find_own(desk, request, id)
         with problems():
+            refuse_held(subscription)
             await desk.history.resend(id, delivery, desk.clock.now())
         desk.kick(id)
         return reply(Queued(delivery, "pending"), 202)

@@ -16,19 +16,18 @@ from msgspec import Struct
 
 from schemas.instants import SECOND
 from services.notify.domain.attempt import (
-    UNPROVED_KINDS,
     Job,
     Outcome,
     fail_inside,
     give_up,
     hold,
+    is_off,
     is_void,
     put_back,
     settle,
     strip,
 )
 from services.notify.domain.delivery import Answer, Judgement
-from services.notify.domain.lifecycle import SENT_TO
 from services.notify.domain.subscription import Email, Subscription
 from services.notify.lane import SLOW_S, Lane
 from services.shared.clock import Clock
@@ -286,7 +285,7 @@ class Dispatcher:
         subscription, now = self._find(job.subscription), self._clock.now()
         if subscription is None:
             return Noted(hold(job, now, "ended"), led=True)
-        if subscription.state not in SENT_TO and job.kind not in UNPROVED_KINDS:
+        if is_off(job, subscription):
             return Noted(hold(job, now, subscription.state), led=True)
         if is_void(job, subscription, now):
             return Noted(give_up(job, now, "this proof is no longer asked for"), led=True)

@@ -13,6 +13,7 @@ from services.notify.domain import atom
 from services.notify.domain.identity import hash_token
 from services.notify.sql.feeds import SqlFeedTokens
 from services.notify.stream import MOST_STREAMS, Tail, follow
+from services.notify.use_cases.owners import READERS
 from services.notify.wire import FeedToken
 from services.shared.clock import new_id, new_token
 from services.shared.http import (
@@ -27,8 +28,6 @@ from services.shared.http import (
 from services.shared.security import KeyRing
 
 FEED_ENTRIES = 100
-#: Roles whose keys may read alerts.
-READERS = (*MONITOR, "operator")
 _TOKEN = {"token": "A feed token, instead of a key."}
 
 

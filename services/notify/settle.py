@@ -121,11 +121,13 @@ class Settling:
     def status(self, dispatcher: Dispatcher, directory: Directory) -> Mapping[str, Any]:
         """For ``/status``, from memory. A heartbeat that did not arrive is a line that may be dead."""
         disabled = directory.count("disabled") + directory.count("gone")
+        held = directory.count("held")
         backlog = max(self.backlog, dispatcher.size)
         self._metrics.delivery_backlog.set(backlog)
         self._metrics.endpoints_disabled.set(disabled)
         return {
-            "state": "degraded" if self.late_heartbeats else "ok",
+            "state": "degraded" if self.late_heartbeats or held else "ok",
+            "detail": f"{held} subscriptions are held, since their owners have no valid key" if held else "",
             "lag": self.lag,
             "backlog": backlog,
             "failure_rate": round(self.failure_rate(), 4),

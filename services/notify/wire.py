@@ -46,6 +46,12 @@ class RotateRequest(Struct, frozen=True, forbid_unknown_fields=True):
     overlap: str = "P1D"
 
 
+class OwnerRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """The id of the key that the subscription is given to: a monitor's or an operator's, and valid."""
+
+    key: Annotated[str, Meta(min_length=1, max_length=200)]
+
+
 class RecoverRequest(Struct, frozen=True, forbid_unknown_fields=True):
     since: Moment
 

@@ -46,6 +46,7 @@ class KeyRing:
         self._hash_of: dict[str, str] = {}
         self._revoked: set[str] = set()
         self._by_name: dict[str, set[str]] = {}
+        self._ended: dict[str, int] = {}
 
     def apply(self, change: KeyChanged) -> None:
         """Take a key in, or out when it was revoked, which is for good: the log may repeat that it was made."""
@@ -63,6 +64,7 @@ class KeyRing:
             self._by_name.setdefault(change.name, set()).add(change.id)
         else:
             self._revoked.add(change.id)
+            self._ended[change.name] = max(parse_instant(change.revoked_at), self._ended.get(change.name, 0))
 
     def find(self, secret: str) -> Principal | None:
         """The principal of a key, or None when it is unknown, revoked or expired."""
@@ -76,6 +78,12 @@ class KeyRing:
         """Whether a key of that name and of one of the roles counts now."""
         found = (self.find_by_id(key_id) for key_id in self._by_name.get(name, ()))
         return any(principal is not None and principal.role in roles for principal in found)
+
+    def ended_at(self, name: str) -> int | None:
+        """When a key of that name was last revoked or expired; None where none is known to have been."""
+        ends = [self._by_hash[self._hash_of[key_id]].expires_at for key_id in self._by_name.get(name, ())]
+        expired = [end for end in ends if end is not None and end <= self._clock.now()]
+        return max([*expired, *([self._ended[name]] if name in self._ended else [])], default=None)
 
     def _counting(self, held: _Held | None) -> Principal | None:
         if held is None or (held.expires_at is not None and held.expires_at <= self._clock.now()):

@@ -9,7 +9,7 @@ from schemas.vocabulary import AlertStatus
 from services.notify.domain.content import decode_challenge, decode_digest
 from services.notify.domain.delivery import Answer, Judgement, next_delay
 from services.notify.domain.identity import hash_token
-from services.notify.domain.lifecycle import DeliveryState, EndpointEvent, EndpointState, next_delivery
+from services.notify.domain.lifecycle import SENT_TO, DeliveryState, EndpointEvent, EndpointState, next_delivery
 from services.notify.domain.subscription import Subscription
 
 #: ``alert``: one revision of one alert. ``confirm`` asks a mail address for its consent; ``notice`` tells the owner
@@ -89,6 +89,14 @@ def strip(outcome: Outcome, error: Exception) -> Outcome:
     answer, reason = outcome.answer, f"recorded without its details: an internal error ({type(error).__name__})"
     bare = None if answer is None else Answer(answer.channel, 0, status=answer.status, failure=answer.failure)
     return structs.replace(outcome, reason=reason, answer=bare)
+
+
+def is_off(job: Job, subscription: Subscription) -> bool:
+    """Whether the message has to wait for its endpoint. One that is held because its owner has no valid key is sent
+    nothing at all; else proofs are asked for, and owners told, whatever the endpoint's state."""
+    if subscription.state == "held":
+        return True
+    return subscription.state not in SENT_TO and job.kind not in UNPROVED_KINDS
 
 
 def is_void(job: Job, subscription: Subscription, now: int) -> bool:

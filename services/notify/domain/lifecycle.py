@@ -3,12 +3,17 @@
 from typing import Final, Literal
 
 #: ``pending``: its owner has not proved it. ``failing``: the last attempt failed. ``disabled``: it failed for days.
-#: ``gone``: it answered that it wants no more. ``ended``: unsubscribed or deleted; nothing follows.
-EndpointState = Literal["pending", "active", "failing", "disabled", "gone", "ended"]
+#: ``gone``: it answered that it wants no more. ``held``: its owner has no valid key; messages wait until an
+#: operator gives it to another key or ends it. ``ended``: unsubscribed or deleted; nothing follows.
+EndpointState = Literal["pending", "active", "failing", "disabled", "gone", "held", "ended"]
 #: ``proved``: the challenge was echoed or the link confirmed. ``outlasted``: it has failed for five days.
 #: ``refused``: 410, or the mailbox does not exist. ``recovered``: its owner asked for what was held.
-#: ``moved``: it got another address. ``ended``: unsubscribed or deleted.
-EndpointEvent = Literal["proved", "delivered", "failed", "outlasted", "refused", "recovered", "moved", "ended"]
+#: ``moved``: it got another address. ``orphaned``: its owner's last key was revoked or expired. ``given`` and
+#: ``given_unproved``: an operator gave it, proved or not, to another key. ``ended``: unsubscribed or deleted.
+EndpointEvent = Literal[
+    "proved", "delivered", "failed", "outlasted", "refused", "recovered", "moved", "orphaned", "given",
+    "given_unproved", "ended",
+]  # fmt: skip
 
 ENDPOINT: Final[dict[tuple[EndpointState, EndpointEvent], EndpointState]] = {
     ("pending", "proved"): "active",
@@ -44,10 +49,29 @@ ENDPOINT: Final[dict[tuple[EndpointState, EndpointEvent], EndpointState]] = {
     ("gone", "recovered"): "active",
     ("gone", "moved"): "pending",
     ("gone", "ended"): "ended",
+    ("pending", "orphaned"): "held",
+    ("pending", "given"): "pending",
+    ("active", "given"): "active",
+    ("failing", "given"): "failing",
+    ("disabled", "given"): "disabled",
+    ("gone", "given"): "gone",
+    ("active", "orphaned"): "held",
+    ("failing", "orphaned"): "held",
+    ("disabled", "orphaned"): "held",
+    ("gone", "orphaned"): "held",
+    ("held", "orphaned"): "held",
+    ("held", "delivered"): "held",
+    ("held", "failed"): "held",
+    ("held", "outlasted"): "held",
+    ("held", "refused"): "gone",
+    ("held", "moved"): "pending",
+    ("held", "given"): "active",
+    ("held", "given_unproved"): "pending",
+    ("held", "ended"): "ended",
 }
 
-#: An endpoint in one of these gets alerts decided for it; in all but the first two they are held.
-MATCHED: Final[frozenset[EndpointState]] = frozenset({"active", "failing", "disabled", "gone"})
+#: An endpoint in one of these, if it was proved, gets alerts decided for it; in all but the first two they are held.
+MATCHED: Final[frozenset[EndpointState]] = frozenset({"active", "failing", "disabled", "gone", "held"})
 SENT_TO: Final[frozenset[EndpointState]] = frozenset({"active", "failing"})
 
 #: ``pending``: due at some time. ``held``: its endpoint is off. ``failed``: given up, kept for recovery.

@@ -15,7 +15,7 @@ from schemas.assessments import Alert
 from schemas.instants import format_instant
 from schemas.vocabulary import AlertStatus
 from services.notify.domain.grouping import due_at, is_gathered
-from services.notify.domain.lifecycle import MATCHED, SENT_TO
+from services.notify.domain.lifecycle import SENT_TO
 from services.notify.domain.matching import find_mismatch
 from services.notify.domain.quiet import breaks_through, quiet_until
 from services.notify.domain.silence import Silence
@@ -61,7 +61,7 @@ class Decision:
 
 def match(case: Case) -> Step:
     """Whoever got the alert gets what follows, also if the filter would now keep it out."""
-    if case.subscription.state not in MATCHED:
+    if not case.subscription.is_matched:
         return Step("match", False, f"the subscription is {case.subscription.state}")
     if case.told:
         return _TOLD_BEFORE

@@ -12,7 +12,7 @@ from schemas.local_time import find_zone
 from schemas.report import MAX_LIST, Name
 from schemas.vocabulary import Act, ActGroup, Certainty, Language, Severity
 from services.notify.domain.durations import parse_duration
-from services.notify.domain.lifecycle import EndpointState
+from services.notify.domain.lifecycle import MATCHED, EndpointState
 
 Values = Annotated[tuple[Name, ...], Meta(max_length=MAX_LIST)]
 ClockTime = Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$", max_length=5)]
@@ -92,7 +92,8 @@ class Draft(Struct, frozen=True, forbid_unknown_fields=True):
 class Subscription:
     """A subscription and the state of its endpoint. Instants in microseconds UTC.
 
-    ``owner`` is the name of the key that made it. ``version`` rises with every change of any subscription.
+    ``owner`` is the name of the key that it belongs to, which survives the rotation of keys. ``version`` rises with
+    every change of any subscription.
     ``secrets`` are ``whsec_…``, newest first, each with the instant at which it ceases to sign (None: never).
     ``nonce`` is what proves the channel: the challenge of a webhook, the hash of an email's confirmation token.
     ``token`` ends the subscription, by the link that every mail carries; ``reason`` says why it is in its state.
@@ -111,6 +112,11 @@ class Subscription:
     failing_since: int | None = None
     reason: str = ""
     token: str = ""
+
+    @property
+    def is_matched(self) -> bool:
+        """Whether alerts are decided for it: one that was never proved gets none, also while it is held."""
+        return self.state in MATCHED and (self.state != "held" or self.proved_at is not None)
 
     @property
     def target(self) -> str:

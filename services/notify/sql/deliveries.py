@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from msgspec import structs
 from sqlalchemy import Connection, and_, bindparam, case, exists, func, select, update
 
 from services.notify.domain.attempt import Job, Outcome
 from services.notify.domain.lifecycle import SENT_TO
 from services.notify.domain.subscription import Subscription
-from services.notify.sql.tables import CLAIMED, WAITING, attempts, deliveries, held, lanes
+from services.notify.sql.tables import CLAIMED, WAITING, attempts, deliveries, held, lanes, subscriptions
 from services.shared.db.bulk import insert_new_rows, update_rows
 from services.shared.db.engine import Database
 from services.shared.db.tables import leases
@@ -57,8 +58,13 @@ def _sooner(came: Any) -> dict[str, Any]:
 
 
 def follow_endpoint(connection: Connection, before: Subscription, after: Subscription) -> None:
-    """Let waiting messages follow their endpoint: held while it is off, dropped when it ended."""
-    if after.state in SENT_TO or before.state == after.state:
+    """Let waiting messages follow their endpoint: held while it is off, dropped when it ended, and sent when it was
+    held for want of an owner and has one again."""
+    if before.state == after.state:
+        return
+    if after.state in SENT_TO:
+        if before.state == "held":
+            release_held(connection, after.id)
         return
     mine = and_(_d.subscription_id == after.id, _d.kind.not_in(("challenge", "confirm", "notice")))
     if after.state == "ended":
@@ -68,6 +74,24 @@ def follow_endpoint(connection: Connection, before: Subscription, after: Subscri
     elif after.state in ("disabled", "gone"):
         off = update(deliveries).where(mine, WAITING)
         connection.execute(off.values(state="held", due_at=None))
+    elif after.state == "held":
+        off = update(deliveries).where(_d.subscription_id == after.id, WAITING)
+        connection.execute(off.values(state="held", due_at=None))
+
+
+def release_held(connection: Connection, subscription: str) -> None:
+    """Queue all that was held for a subscription: due since it was made, so that the oldest goes first."""
+    mine = and_(_d.subscription_id == subscription, _d.state == "held")
+    found = connection.execute(select(_d.lane, func.min(_d.created_at)).where(mine).group_by(_d.lane)).all()
+    connection.execute(update(deliveries).where(mine).values(state="pending", due_at=_d.created_at, claimed_by=None))
+    queue_lanes(connection, [(lane, since) for lane, since in found])
+
+
+def find_sent_to(connection: Connection, ids: Iterable[str]) -> frozenset[str]:
+    """Those of the subscriptions that are sent messages now. They stay so until the transaction ends."""
+    s = subscriptions.c
+    statement = select(s.id).where(s.id.in_(sorted(ids)), s.state.in_(SENT_TO)).order_by(s.id)
+    return frozenset(connection.execute(statement.with_for_update(read=True)).scalars())
 
 
 def release_silenced(connection: Connection, silence: str, now: int) -> None:
@@ -87,6 +111,7 @@ class SqlDeliveries:
         await self._database.write(lambda c: self._record(c, outcomes), durable=False, rows=len(outcomes))
 
     def _record(self, connection: Connection, outcomes: Sequence[Outcome]) -> None:
+        outcomes = _unhold(connection, outcomes)
         tried = [attempt_row(o) for o in outcomes if o.answer is not None]
         insert_new_rows(connection, attempts, _ATTEMPT, tried)
         settled = [settled_row(o) for o in outcomes]
@@ -182,6 +207,20 @@ def attempt_row(o: Outcome) -> tuple[Any, ...]:
         o.job.id, o.job.attempts + 1, o.at, o.answer.status,
         o.answer.failure, o.answer.latency, o.reason, o.answer.excerpt,
     )  # fmt: skip
+
+
+def _unhold(connection: Connection, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
+    """Outcomes as they are to be kept: what was held for an endpoint that was switched on meanwhile, by another
+    process, is due again, since nobody would release it any more."""
+    held_back = {o.job.subscription for o in outcomes if o.state == "held" and o.answer is None}
+    if not held_back or not (on := find_sent_to(connection, held_back)):
+        return outcomes
+    return [
+        structs.replace(o, state="pending", due_at=o.at)
+        if o.state == "held" and o.answer is None and o.job.subscription in on
+        else o
+        for o in outcomes
+    ]
 
 
 def settled_row(o: Outcome) -> tuple[Any, ...]:

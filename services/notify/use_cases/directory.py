@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from schemas.assessments import Alert
-from services.notify.domain.lifecycle import MATCHED, EndpointState
+from services.notify.domain.lifecycle import EndpointState
 from services.notify.domain.matching import Index
 from services.notify.domain.silence import Silence, find_silences
 from services.notify.domain.subscription import Subscription
@@ -86,13 +86,13 @@ class Directory:
                 continue
             self.subscriptions[subscription.id] = subscription
             self._note_beating(subscription)
-            if subscription.state in MATCHED:
+            if subscription.is_matched:
                 self._index.put(subscription.id, subscription.draft.filter)
             else:
                 self._index.remove(subscription.id)
 
     def _note_beating(self, subscription: Subscription) -> None:
-        if subscription.draft.heartbeat is not None and subscription.state in MATCHED:
+        if subscription.draft.heartbeat is not None and subscription.is_matched and subscription.state != "held":
             self.beating.add(subscription.id)
         else:
             self.beating.discard(subscription.id)

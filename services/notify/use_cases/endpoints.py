@@ -20,6 +20,8 @@ from services.notify.use_cases.directory import Directory
 #: How long a challenge is tried again, and a confirmation link is good for.
 CHALLENGE_FOR: Final = 24 * HOUR
 CONFIRM_FOR: Final = 48 * HOUR
+#: Why a subscription is held.
+NO_OWNER: Final = "its owner has no valid key; an operator gives it to another key or ends it"
 
 Decided = tuple[Subscription, Sequence[Job]]
 Decide = Callable[[Subscription], Decided]
@@ -62,7 +64,9 @@ def new_subscription(draft: Draft, owner: str, fresh: Fresh, now: int) -> Decide
 
 
 def ask_for_proof(subscription: Subscription, nonce: str, now: int) -> Decided:
-    """Send a new challenge or confirmation link; the ones before are void."""
+    """Send a new challenge or confirmation link; the ones before are void. Raises NotPossibleError while it is held."""
+    if subscription.state == "held":
+        raise NotPossibleError(f"the subscription is held: {subscription.reason}")
     is_hook = isinstance(subscription.draft.channel, Webhook)
     asked = replace(
         subscription,
@@ -112,6 +116,20 @@ def rotate(subscription: Subscription, secret: str, overlap_until: int) -> Decid
     return replace(subscription, secrets=rotate_secrets(subscription, secret, overlap_until)), []
 
 
+def orphan(subscription: Subscription, now: int) -> Decided:
+    """Its owner has no valid key any more: it is held, and proofs that are under way are void."""
+    if subscription.state in ("held", "ended"):
+        return subscription, []
+    return replace(follow(subscription, "orphaned", now, NO_OWNER), nonce=None, nonce_until=None), []
+
+
+def give(subscription: Subscription, owner: str, nonce: str, now: int) -> Decided:
+    """Another key's from now on. One that was held is sent what waited, or is proved anew if it never was."""
+    if subscription.state != "held" or subscription.proved_at is not None:
+        return replace(follow(subscription, "given", now, subscription.reason), owner=owner), []
+    return ask_for_proof(replace(follow(subscription, "given_unproved", now, ""), owner=owner), nonce, now)
+
+
 def end(subscription: Subscription, now: int, reason: str) -> Decided:
     """Unsubscribed or deleted: nothing more is sent. Ending twice changes nothing."""
     return (subscription if subscription.state == "ended" else follow(subscription, "ended", now, reason)), []
@@ -126,7 +144,7 @@ def turn_off(subscription: Subscription, report: str, now: int, reason: str) -> 
 
 def note(subscription: Subscription, event: EndpointEvent, now: int, reason: str) -> Decided:
     """What an attempt said of the endpoint; its owner is told when it is turned off."""
-    if subscription.state in ("pending", "ended") and event != "refused":
+    if subscription.state in ("pending", "held", "ended") and event != "refused":
         return subscription, []
     after = follow(subscription, event, now, reason)
     told: dict[str, NoticeKind] = {"disabled": "disabled", "gone": "gone"}

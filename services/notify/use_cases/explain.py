@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from schemas.instants import format_instant
-from services.notify.domain.lifecycle import MATCHED
 from services.notify.domain.pipeline import Case, Decision, Step, decide
 from services.notify.domain.quiet import breaks_through, quiet_until
 from services.notify.domain.silence import Silence, find_silences
@@ -46,7 +45,7 @@ def _before_matching(entry: Logged, subscription: Subscription) -> list[Step] | 
     if entry.recorded_at < proved:
         when = f"proved at {format_instant(proved)}, after the alert of {format_instant(entry.recorded_at)}"
         return [Step("match", False, f"the subscription was {when}")]
-    if subscription.state not in MATCHED:
+    if not subscription.is_matched:
         return [Step("match", False, f"the subscription is {subscription.state}")]
     return None
 

@@ -7,7 +7,7 @@ from typing import Protocol
 from schemas.vocabulary import AlertStatus
 from services.notify.domain.attempt import Job, MessageKind
 from services.notify.domain.identity import message_id
-from services.notify.domain.lifecycle import MATCHED, DeliveryState, NotPossibleError
+from services.notify.domain.lifecycle import DeliveryState, NotPossibleError
 from services.notify.domain.subscription import Subscription
 
 
@@ -51,8 +51,15 @@ class History(Protocol):
 
 async def send_test(subscription: Subscription, now: int, history: History) -> str:
     """Queue a test message; returns its id. Raises NotPossibleError for an endpoint that is not proved."""
-    if subscription.state not in MATCHED:
+    refuse_held(subscription)
+    if not subscription.is_matched:
         raise NotPossibleError(f"a subscription that is {subscription.state} is sent no messages")
     job = Job(id=message_id(subscription.id, "test", now), subscription=subscription.id, kind="test", created_at=now)
     await history.add([job])
     return job.id
+
+
+def refuse_held(subscription: Subscription) -> None:
+    """Raises NotPossibleError while the subscription is held: nothing is queued that nobody would send."""
+    if subscription.state == "held":
+        raise NotPossibleError(f"the subscription is held: {subscription.reason}")
