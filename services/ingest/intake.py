@@ -26,14 +26,17 @@ from services.shared.failures import RetryLaterError
 from services.shared.http import (
     JSON_TYPE,
     MAX_BODY,
+    MAX_DIGITS,
     Problem,
     answer_cut,
     away,
     check,
     read_authorization,
     read_body,
+    read_encoding,
     too_large,
     unforeseen,
+    unpacked,
     without_mark,
 )
 from services.shared.observability import Metrics
@@ -63,15 +66,15 @@ class Asked(msgspec.Struct, frozen=True):
 
 def read_headers(headers: Sequence[tuple[bytes, bytes]]) -> Asked:
     """Of a header that comes twice the last one counts. Raises Problem 422 for an Idempotency-Key that is none, 400
-    for two Authorization headers."""
+    for two Authorization headers, 415 for a Content-Encoding other than gzip."""
     given = dict(headers).get
     key, trace = given(b"idempotency-key"), given(b"traceparent")
     length = given(b"content-length", b"")
     return Asked(
         read_authorization(headers),
         _media_type(given(b"content-type", b"")),
-        _media_type(given(b"content-encoding", b"")),
-        int(length) if length.isdigit() else 0,
+        read_encoding(headers),
+        int(length) if length.isdigit() and len(length) <= MAX_DIGITS else 0,
         None if key is None else _idempotency_key(key),
         None if trace is None or len(trace) != TRACEPARENT_BYTES else trace.decode("latin-1"),
     )
@@ -93,8 +96,6 @@ def check_type(asked: Asked, allowed: frozenset[str]) -> None:
     """Raises Problem 415."""
     if asked.content_type not in allowed:
         raise Problem(415, "Media type not supported", f"Send {' or '.join(sorted(t for t in allowed if t))}.")
-    if asked.content_encoding not in ("", "identity"):
-        raise Problem(415, "Content encoding not supported", "Send the body as it is, without Content-Encoding.")
 
 
 def answer(outcome: Outcome) -> Response:
@@ -171,7 +172,7 @@ class Intake:
             asked = read_headers(scope["headers"])
             principal = self.authorize(asked.authorization)
             check_type(asked, JSON_TYPES)
-            body = await _receive(receive, asked.content_length)
+            body = await _receive(receive, asked)
             if body is None:
                 return
             recorded = expect_recorded(await self.take(principal, asked, body))
@@ -188,9 +189,10 @@ class Intake:
             await _send(send, recorded)
 
 
-async def _receive(receive: Receive, announced: int) -> bytes | None:
-    """The body, None where the client went away. Raises Problem 413 as soon as it is too long."""
-    if announced > MAX_BODY:
+async def _receive(receive: Receive, asked: Asked) -> bytes | None:
+    """The body, unpacked, None where the client went away. Raises Problem 413 as soon as it is too long, 400 where it
+    is not gzip as it says."""
+    if asked.content_length > MAX_BODY:
         raise too_large(MAX_BODY)
     message = await receive()
     body: bytes = message.get("body", b"")
@@ -205,7 +207,10 @@ async def _receive(receive: Receive, announced: int) -> bytes | None:
         return None
     if size > MAX_BODY:
         raise too_large(MAX_BODY)
-    return without_mark(body if len(parts) == 1 else b"".join(parts))
+    whole = body if len(parts) == 1 else b"".join(parts)
+    if asked.content_encoding:
+        whole = await unpacked(whole, asked.content_encoding, MAX_BODY)
+    return without_mark(whole)
 
 
 async def _send(send: Send, recorded: Recorded) -> None:

@@ -13,10 +13,11 @@ from typing import Any, Final, Literal
 import msgspec
 import yaml
 
+from services.shared.bodies import MAX_DEPTH, is_too_deep
+
 Format = Literal["json", "yaml"]
 MAX_BYTES: Final = 128 * 1024 * 1024
 MAX_NODES: Final = 5_000_000
-MAX_DEPTH: Final = 50
 #: Beyond this, a fault is given without its line: finding it would take longer than anybody waits.
 MAX_LOCATED: Final = 16 * 1024 * 1024
 
@@ -44,8 +45,12 @@ def read_text(data: bytes, form: Format) -> Any:
 
 
 def to_json(data: bytes, form: Format) -> bytes:
-    """The same document as JSON. Raises UnreadableTextError."""
-    return data if form == "json" else msgspec.json.encode(read_text(data, form))
+    """The same document as JSON. Raises UnreadableTextError, for JSON that nests too deeply before it is decoded."""
+    if form != "json":
+        return msgspec.json.encode(read_text(data, form))
+    if is_too_deep(data):
+        raise UnreadableTextError(f"nested deeper than {MAX_DEPTH}")
+    return data
 
 
 def read_json(data: bytes) -> Any:

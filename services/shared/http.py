@@ -20,6 +20,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from schemas.vocabulary import Role
+from services.shared.bodies import MAX_DEPTH, MAX_RATIO, UnpackedTooLargeError, is_too_deep, unpack
 from services.shared.failures import RetryLaterError
 from services.shared.security import KeyRing, Principal
 
@@ -31,6 +32,11 @@ MAX_PAGE: Final = 1000
 MAX_DIGITS: Final = 20
 #: A cursor of ours is far shorter; nothing longer is decoded.
 MAX_CURSOR: Final = 2000
+#: Errors that one answer lists, and characters of their pointers and details in all.
+MAX_ERRORS: Final = 100
+MAX_ERROR_TEXT: Final = 64 * 1024
+#: Longer bodies are unpacked off the event loop.
+_UNPACKED_AT_ONCE: Final = 64 * 1024
 PROBLEM_TYPE: Final = "application/problem+json"
 JSON_TYPE: Final = "application/json"
 
@@ -62,14 +68,29 @@ class Problem(Exception):  # noqa: N818 - the word of RFC 9457
 
     def body(self) -> dict[str, Any]:
         body: dict[str, Any] = {"type": "about:blank", "title": self.title, "status": self.status}
-        if self.detail:
-            body["detail"] = self.detail
-        if self.errors:
-            body["errors"] = self.errors
+        listed = first_errors(self.errors)
+        detail = self.detail
+        if len(listed) < len(self.errors):
+            detail = f"{detail} Of all errors the first {len(listed)} are listed.".lstrip()
+        if detail:
+            body["detail"] = detail
+        if listed:
+            body["errors"] = listed
         return body
 
     def response(self) -> Response:
         return Response(_encode(self.body()), self.status, self.headers, PROBLEM_TYPE)
+
+
+def first_errors(errors: Sequence[FieldError]) -> Sequence[FieldError]:
+    """As many errors as one answer lists: MAX_ERRORS, and fewer where long keys make their pointers long."""
+    kept, length = 0, 0
+    for error in errors[:MAX_ERRORS]:
+        length += len(error.pointer) + len(error.detail)
+        if kept and length > MAX_ERROR_TEXT:
+            break
+        kept += 1
+    return errors[:kept]
 
 
 def away(why: str) -> Problem:
@@ -96,10 +117,11 @@ def reply(value: Any, status: int = 200, headers: dict[str, str] | None = None) 
 
 
 async def read_body(request: Request, limit: int = MAX_BODY) -> bytes:
-    """The whole body without its byte order mark. Raises Problem 413 as soon as it is longer than ``limit`` bytes,
-    whatever it announced."""
+    """The whole body, unpacked, without its byte order mark. Raises Problem 413 as soon as it is longer than ``limit``
+    bytes, whatever it announced; 415 for an encoding other than gzip, 400 where it is not gzip as it says."""
+    encoding = read_encoding(request.scope["headers"])
     announced = request.headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > limit:
+    if announced.isdigit() and (len(announced) > MAX_DIGITS or int(announced) > limit):
         raise too_large(limit)
     parts, size = [], 0
     async for part in request.stream():
@@ -107,7 +129,42 @@ async def read_body(request: Request, limit: int = MAX_BODY) -> bytes:
         if size > limit:
             raise too_large(limit)
         parts.append(part)
-    return without_mark(b"".join(parts))
+    return without_mark(await unpacked(b"".join(parts), encoding, limit))
+
+
+def read_encoding(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """``gzip``, or nothing. Raises Problem 415 for any other Content-Encoding."""
+    given = b",".join(value for name, value in headers if name == b"content-encoding").decode("latin-1")
+    codings = [coding for part in given.split(",") if (coding := part.strip().lower()) not in ("", "identity")]
+    if not codings:
+        return ""
+    if codings not in (["gzip"], ["x-gzip"]):
+        raise Problem(
+            415,
+            "Content encoding not supported",
+            "Send the body as it is, or packed once with gzip.",
+            headers={"accept-encoding": "gzip"},
+        )
+    return "gzip"
+
+
+async def unpacked(body: bytes, encoding: str, limit: int) -> bytes:
+    """The body without its Content-Encoding. Raises Problem 413 where it is too large unpacked, 400 for no gzip."""
+    if not encoding:
+        return body
+    try:
+        if len(body) <= _UNPACKED_AT_ONCE and limit <= MAX_BODY:
+            return unpack(body, limit)
+        return await asyncio.to_thread(unpack, body, limit)
+    except UnpackedTooLargeError:
+        raise Problem(
+            413,
+            "Content too large",
+            f"Unpacked, a body may be at most {limit} bytes, and beyond 1 MiB at most {MAX_RATIO} times as large as "
+            "it was packed.",
+        ) from None
+    except ValueError as error:
+        raise Problem(400, "Not gzip", f"The body is not gzip: {error}.") from None
 
 
 def without_mark(body: bytes) -> bytes:
@@ -119,8 +176,15 @@ def too_large(limit: int) -> Problem:
     return Problem(413, "Content too large", f"The body may be at most {limit} bytes.")
 
 
+def refuse_deep(body: bytes) -> None:
+    """Raises Problem 400 for JSON that nests deeper than MAX_DEPTH, before anything decodes it."""
+    if is_too_deep(body):
+        raise Problem(400, "Nested too deeply", f"JSON may nest at most {MAX_DEPTH} deep.")
+
+
 def parse_json(body: bytes) -> Any:
-    """Raises Problem 400 for what is no JSON in UTF-8 (NaN and broken text included)."""
+    """Raises Problem 400 for what is not JSON in UTF-8 (NaN and broken text included), or nests too deeply."""
+    refuse_deep(body)
     try:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -129,6 +193,7 @@ def parse_json(body: bytes) -> Any:
 
 def parse(body: bytes, model: type[T]) -> T:
     """``body`` as ``model``. Raises Problem 400 for no JSON, 422 with a pointer to every offending field."""
+    refuse_deep(body)
     try:
         return msgspec.json.decode(body, type=model)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

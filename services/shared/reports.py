@@ -18,13 +18,11 @@ import msgspec
 from schemas.instants import FIRST_INSTANT, LAST_INSTANT, MINUTE, to_instant
 from schemas.local_time import day_bounds
 from schemas.report import Location, Occurrence, Report
-from services.shared.http import FieldError, Problem, parse_json
+from services.shared.http import MAX_ERRORS, FieldError, Problem, parse_json, refuse_deep
 from services.shared.validation import find_errors, pointer_to
 
 #: How far ahead of our clock a partner's may run.
 CLOCK_TOLERANCE: Final = 5 * MINUTE
-#: Errors that one answer lists; what is wrong in more places than this is no report.
-MAX_ERRORS: Final = 200
 
 _decode = msgspec.json.Decoder(Report).decode
 _OCCURRED: Final = Report.__annotations__["occurred"]
@@ -55,6 +53,7 @@ def read_report(body: bytes, now: int, zone: ZoneInfo) -> Report:
 
 def read_located(body: bytes, now: int, zone: ZoneInfo) -> tuple[Report, Span]:
     """As :func:`read_report`, with the moments that the report means."""
+    refuse_deep(body)
     try:
         report = _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -86,7 +85,7 @@ def _read_again(body: bytes, now: int, zone: ZoneInfo) -> tuple[Report, Span]:
     raw = _with_whole_counts(parse_json(body))
     errors = find_all_errors(raw, now, zone)
     if errors:
-        raise Problem(422, "Not valid", errors=errors[:MAX_ERRORS])
+        raise Problem(422, "Not valid", errors=errors)
     report = msgspec.convert(raw, Report)
     return report, locate_in_time(report.occurred, zone)
 
@@ -123,14 +122,14 @@ def _nul_pointers(raw: Any) -> list[str]:
     """
     found: list[str] = []
     left: list[_Place] = [(None, "", raw)]
-    while left and len(found) < MAX_ERRORS:
+    while left and len(found) <= MAX_ERRORS:
         place = left.pop()
         value = place[2]
         if isinstance(value, str) and "\0" in value:
             found.append(_pointer_of(place))
         elif isinstance(value, dict):
             left += [(place, key, item) for key, item in value.items() if isinstance(item, _MAY_HOLD_TEXT)]
-            found += [_pointer_of((place, key, None)) for key in islice(_nul_keys(value), MAX_ERRORS)]
+            found += [_pointer_of((place, key, None)) for key in islice(_nul_keys(value), MAX_ERRORS + 1)]
         elif isinstance(value, list):
             left += [(place, index, item) for index, item in enumerate(value) if isinstance(item, _MAY_HOLD_TEXT)]
     return found

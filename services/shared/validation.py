@@ -1,4 +1,4 @@
-"""All errors of a body at once, each with its JSON pointer.
+"""All errors of a body at once, as many as one answer lists, each with its JSON pointer.
 
 msgspec stops at the first error, which is what a hot route wants. This is the slow second look, taken only at what
 was refused: it walks the value along the model's own types, so the two can never disagree on what a field may hold.
@@ -7,17 +7,19 @@ was refused: it walks the value along the model's own types, so the two can neve
 from collections.abc import Iterator
 from datetime import datetime
 from functools import lru_cache
+from itertools import islice
 from typing import Annotated, Any, Literal, Union
 
 import msgspec
 from msgspec import inspect
 
-from services.shared.http import FieldError
+from services.shared.http import MAX_ERRORS, FieldError
 
 
 def find_errors(value: Any, model: Any, pointer: str = "") -> list[FieldError]:
-    """Every error of ``value``, decoded JSON, as ``model``; an empty list when it is valid."""
-    return list(_errors(value, _kind_of(model), pointer))
+    """The errors of ``value``, decoded JSON, as ``model``, up to one more than an answer lists; an empty list when it
+    is valid."""
+    return list(islice(_errors(value, _kind_of(model), pointer), MAX_ERRORS + 1))
 
 
 @lru_cache(maxsize=256)
@@ -70,7 +72,8 @@ def _list_errors(value: list[Any], kind: inspect.ListType | inspect.VarTupleType
         yield FieldError(pointer, f"may hold at most {kind.max_length} items")
     if kind.min_length is not None and len(value) < kind.min_length:
         yield FieldError(pointer, f"must hold at least {kind.min_length} items")
-    for index, item in enumerate(value):
+    # What lies beyond the limit is refused already, and may be any number of items.
+    for index, item in enumerate(value[: kind.max_length]):
         yield from _errors(item, kind.item_type, pointer_to(pointer, index))
 
 

@@ -1,6 +1,7 @@
 """The hot route answers like every other: byte order marks are ignored, and whatever is unforeseen is a problem."""
 
 import codecs
+import gzip
 import json
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -53,3 +54,23 @@ async def test_whatever_is_unforeseen_is_a_problem_document(desk: Desk) -> None:
         answer = await client.post("/v1/incidents", json=REPORT)
     assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
     assert "clock" not in answer.text
+
+
+@pytest.mark.parametrize("path", ["/v1/incidents", "/v1/incidents/batch"])
+async def test_a_body_may_be_packed_with_gzip(desk: Desk, path: str) -> None:
+    body = json.dumps(REPORT if path.endswith("incidents") else [REPORT]).encode()
+    headers = {"content-encoding": "gzip", "content-type": "application/json"}
+    answer = await desk.partner.post(path, content=gzip.compress(body), headers=headers)
+    assert answer.status_code == (202 if path.endswith("incidents") else 200), answer.text
+    bomb = gzip.compress(b'"' + b" " * 17 * 1024 * 1024 + b'"')
+    assert (await desk.partner.post(path, content=bomb, headers=headers)).status_code == 413
+    assert (await desk.partner.post(path, content=b"{}", headers=headers)).status_code == 400
+
+
+async def test_a_report_nested_too_deeply_is_refused_and_harms_no_neighbour_in_a_batch(desk: Desk) -> None:
+    deep = b'{"external_id":' + b"[" * 900 + b"]" * 900 + b"}"
+    answer = await desk.partner.post("/v1/incidents", content=deep)
+    assert (answer.status_code, answer.json()["title"]) == (400, "Nested too deeply")
+    both = b"[" + deep + b"," + json.dumps(REPORT).encode() + b"]"
+    results = (await desk.partner.post("/v1/incidents/batch", content=both)).json()["results"]
+    assert [result["status"] for result in results] == [422, 202]
