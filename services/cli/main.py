@@ -6,6 +6,7 @@ from importlib.metadata import version
 import click
 
 from services.cli.admin_commands import keys, registry
+from services.cli.listen_command import listen
 from services.cli.replay_command import replay
 
 ABOUT = """Ceasefire violation alerting: incident reports in, judged alerts out.
@@ -16,5 +17,7 @@ ABOUT = """Ceasefire violation alerting: incident reports in, judged alerts out.
 def make_cli(more: Sequence[click.Command] = ()) -> click.Group:
     """``trucewatch`` with the client commands and ``more``."""
     settings = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-    group = click.Group("trucewatch", help=ABOUT, commands=[*more, registry, replay, keys], context_settings=settings)
+    group = click.Group(
+        "trucewatch", help=ABOUT, commands=[*more, registry, replay, keys, listen], context_settings=settings
+    )
     return click.version_option(version("trucewatch"), prog_name="trucewatch")(group)

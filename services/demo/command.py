@@ -16,6 +16,7 @@ from rich.console import Console
 from services.app import Assembly, serve
 from services.cli.ask import WrongSettingError
 from services.cli.client import RefusedError, UnreachableError, open_api
+from services.cli.receiver import Receiver
 from services.demo.mailbox import Mailbox
 from services.demo.play import (
     Cast,
@@ -28,7 +29,6 @@ from services.demo.play import (
     subscribe,
     wait_for_alerts,
 )
-from services.demo.receiver import Receiver
 from services.demo.tell import Tell
 from services.shared.clock import SystemClock
 from services.shared.config import Settings, SettingsError, base_url, embedded_url

@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 import msgspec
 
 from services.cli.client import Api
+from services.cli.receiver import Receiver
 from services.demo.due import Desk, Missing, find_missing
 from services.demo.mailbox import find_confirmation, find_incident
-from services.demo.receiver import Receiver
 from services.demo.tell import Tell
 from services.rules.registry_file import load_registry_file
 from services.shared.clock import Clock

@@ -18,7 +18,17 @@ def run(*arguments: str) -> Result:
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["registry"], ["registry", "check"], ["registry", "load"], ["replay"], ["keys"], ["keys", "create"]]
+    "command",
+    [
+        [],
+        ["registry"],
+        ["registry", "check"],
+        ["registry", "load"],
+        ["replay"],
+        ["keys"],
+        ["keys", "create"],
+        ["listen"],
+    ],
 )
 def test_every_command_explains_itself(command: list[str]) -> None:
     told = run(*command, "--help")

@@ -10,8 +10,8 @@ import pytest
 from standardwebhooks import Webhook
 
 from schemas.instants import to_instant
+from services.cli.receiver import Receiver, is_signed
 from services.demo.mailbox import Mailbox, find_confirmation, find_incident
-from services.demo.receiver import Receiver, is_signed
 from tests.fakes import DrivenClock
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

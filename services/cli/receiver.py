@@ -12,6 +12,7 @@ from aiohttp import web
 
 from schemas.instants import SECOND
 from services.shared.clock import Clock
+from services.shared.config import base_url
 
 TOLERANCE_S: Final = 300
 #: The challenge may come before the answer that holds the secret.
@@ -34,11 +35,15 @@ def is_signed(secret: str, headers: Mapping[str, str], body: bytes, now_s: int) 
 
 
 class Receiver:
-    """Listens on a free port of loopback. What is signed is told to ``on_message``; the rest is refused with 401."""
+    """Passes each signed message to ``on_message`` and answers 204; anything else gets 401.
 
-    def __init__(self, clock: Clock, on_message: Arrival) -> None:
+    Port 0 is any free one. A message whose body is not a JSON object gets 400.
+    """
+
+    def __init__(self, clock: Clock, on_message: Arrival, host: str = "127.0.0.1", port: int = 0) -> None:
         self._clock = clock
         self._on_message = on_message
+        self._host, self._port = host, port
         self._secret: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         app = web.Application()
         app.router.add_post("/hook", self._receive)
@@ -47,7 +52,7 @@ class Receiver:
 
     async def __aenter__(self) -> Self:
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        await web.TCPSite(self._runner, self._host, self._port).start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -55,7 +60,7 @@ class Receiver:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._runner.addresses[0][1]}/hook"
+        return f"{base_url(self._host, self._runner.addresses[0][1])}/hook"
 
     def trust(self, secret: str) -> None:
         """The secret that the subscription was answered with."""
