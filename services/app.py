@@ -27,6 +27,7 @@ from services.shared.config import Settings, base_url
 from services.shared.db.engine import Database
 from services.shared.db.migrate import upgrade
 from services.shared.db.outgoing import Outgoing
+from services.shared.etags import tag_documents
 from services.shared.failures import RetryLaterError
 from services.shared.http import answer_heads, answer_when_cut, install_problems, refuse_nul
 from services.shared.lifecycle import bind, run
@@ -125,7 +126,7 @@ def build_asgi(runtime: Runtime, built: Sequence[Service], overview: Overview) -
     app.include_router(status_router(overview.status, runtime.clock))
     for service in built:
         app.include_router(service.router)
-    asgi: ASGIApp = answer_when_cut(answer_heads(refuse_nul(app)))
+    asgi: ASGIApp = answer_when_cut(answer_heads(tag_documents(refuse_nul(app))))
     for service in built:
         if service.wrap is not None:
             asgi = service.wrap(asgi)

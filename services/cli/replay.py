@@ -15,6 +15,8 @@ BATCH_BYTES: Final = 4 * 1024 * 1024
 NDJSON: Final = "application/x-ndjson"
 #: What a server says of a body, as opposed to a key or to itself.
 ABOUT_THE_BODY: Final = frozenset({400, 413, 415, 422})
+#: What a server says of a report that it has: new, or there before.
+TAKEN: Final = frozenset({200, 202})
 POLL_S: Final = 0.5
 
 
@@ -85,7 +87,7 @@ async def _send(api: Api, batch: Sequence[Line], summary: Summary) -> None:
 
 
 def _note(result: dict[str, Any], line: Line, summary: Summary) -> None:
-    if result["status"] == 422:
+    if result["status"] not in TAKEN:
         problem = result.get("problem") or {}
         faults = read_faults(problem) or [Fault("", str(problem.get("detail") or problem.get("title") or "refused"))]
         summary.refused.append(Refusal(line.number, faults))

@@ -25,8 +25,10 @@ from services.ingest.wire import (
 )
 from services.shared.clock import Clock
 from services.shared.db.engine import Database
+from services.shared.etags import tag_of
 from services.shared.http import (
     JSON_TYPE,
+    PROBLEM_TYPE,
     FieldError,
     Page,
     Problem,
@@ -57,6 +59,9 @@ EXAMPLE: Final[dict[str, Any]] = {
     "language": "en",
 }
 
+#: Beside what every operation may answer: content that was corrected since, and another newest revision than named.
+CONFLICTS: Final = {409: PROBLEM_TYPE, 412: PROBLEM_TYPE}
+
 
 def build_router(intake: Intake, batches: Batches, database: Database, clock: Clock, local: LocalTime) -> APIRouter:
     """The routes of incidents. POST /v1/incidents is here for the document; the hot route stands in front of it."""
@@ -66,7 +71,7 @@ def build_router(intake: Intake, batches: Batches, database: Database, clock: Cl
     @describe(
         "Report an incident",
         body=Report,
-        answers={202: Accepted, 200: Accepted},
+        answers={202: Accepted, 200: Accepted, **CONFLICTS},
         example=EXAMPLE,
         roles=("partner",),
     )
@@ -89,7 +94,7 @@ def build_router(intake: Intake, batches: Batches, database: Database, clock: Cl
     @describe(
         "Take an incident back",
         body=RetractionRequest,
-        answers={202: Accepted, 200: Accepted},
+        answers={202: Accepted, 200: Accepted, 412: PROBLEM_TYPE},
         example={"reason": "The source withdrew its report."},
         roles=("partner",),
     )
@@ -107,7 +112,10 @@ def build_router(intake: Intake, batches: Batches, database: Database, clock: Cl
         found = await database.read(lambda connection: find_incident(connection, incident_id, partner))
         if found is None:
             raise Problem(404, "Not found", "There is no such incident.")
-        return reply(found)
+        answer = reply(found)
+        # The revision stands first: what rules make of it changes the tag, and no correction has to wait for that.
+        answer.headers["etag"] = f'"{found.revision}-{tag_of(bytes(answer.body))}"'
+        return answer
 
     @router.get("/v1/incidents")
     @describe(
@@ -176,5 +184,5 @@ async def _retract(intake: Intake, clock: Clock, incident_id: str, request: Requ
         content = b"retraction\n" + incident_id.encode() + b"\n" + wanted.reason.encode()
         once = Once(principal.name, asked.idempotency_key, hashlib.sha256(content).digest())
     owner = None if principal.role == "operator" else principal.name
-    retraction = Retraction(incident_id, wanted.reason, owner, principal.name, clock.now(), once)
+    retraction = Retraction(incident_id, wanted.reason, owner, principal.name, clock.now(), once, asked.if_match)
     return answer((await intake.writer.write([retraction]))[0])

@@ -16,8 +16,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.ingest.admission import Admission
-from services.ingest.intake import Asked, Intake, check_type, expect_recorded, key_reused, read_headers
-from services.ingest.use_cases import Answer, Filing, KeyReused, Once, Outcome
+from services.ingest.intake import Asked, Intake, check_type, expect_recorded, key_reused, read_headers, stale_report
+from services.ingest.use_cases import Answer, Filing, KeyReused, Once, Outcome, Stale
 from services.ingest.wire import MAX_BATCH, MAX_BATCH_BYTES, BatchItem
 from services.shared.bodies import find_commas
 from services.shared.db.group import GroupWriter
@@ -77,6 +77,8 @@ class Batches:
     async def post(self, request: Request) -> Response:
         """The answer to a batch. Raises Problem 400, 413, 422; RetryLaterError: what was taken in by then stays."""
         asked = read_headers(request.scope["headers"])
+        if asked.if_match is not None:
+            raise Problem(400, "Not valid", "If-Match names a revision of one incident; a batch may hold many.")
         principal = self.intake.authorize(asked.authorization)
         check_type(asked, TYPES)
         body = await read_body(request, MAX_BATCH_BYTES)
@@ -155,6 +157,8 @@ def _encode_all(start: int, items: Sequence[BatchItem | Filing], outcomes: Itera
 
 
 def _result(index: int, outcome: Outcome) -> BatchItem:
+    if isinstance(outcome, Stale):
+        return BatchItem(index, 409, outcome.incident_id, problem=stale_report(outcome).body())
     recorded = expect_recorded(outcome)
     return BatchItem(index, 202 if recorded.fresh else 200, recorded.incident_id, recorded.revision)
 

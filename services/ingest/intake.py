@@ -6,6 +6,7 @@ The OpenAPI file describes it all the same: :mod:`services.ingest.api` has the s
 import asyncio
 import hashlib
 import logging
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,7 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from schemas.instants import SECOND
 from services.ingest.admission import Admission
 from services.ingest.domain import identify
-from services.ingest.use_cases import Command, KeyReused, Once, Outcome, Recorded, UnknownIncident
+from services.ingest.use_cases import Command, KeyReused, NotMatched, Once, Outcome, Recorded, Stale, UnknownIncident
 from services.ingest.wire import Accepted
 from services.shared.db.group import GroupWriter
 from services.shared.failures import RetryLaterError
@@ -34,6 +35,7 @@ from services.shared.http import (
     read_authorization,
     read_body,
     read_encoding,
+    read_tags,
     too_large,
     unforeseen,
     unpacked,
@@ -49,6 +51,8 @@ MAX_KEY: Final = 255
 #: https://www.w3.org/TR/trace-context/, version 00
 TRACEPARENT_BYTES: Final = 55
 JSON_TYPES: Final = frozenset({"", JSON_TYPE})
+#: The tag of a revision, as an answer to a report has it, or of a whole incident as it is read.
+_REVISION: Final = re.compile(r'"(\d{1,9})(?:-[0-9a-f]+)?"')
 
 _encode = msgspec.json.Encoder().encode
 
@@ -62,11 +66,13 @@ class Asked(msgspec.Struct, frozen=True):
     content_length: int = 0
     idempotency_key: str | None = None
     traceparent: str | None = None
+    if_match: frozenset[int] | None = None
 
 
 def read_headers(headers: Sequence[tuple[bytes, bytes]]) -> Asked:
-    """Of a header that comes twice the last one counts. Raises Problem 422 for an Idempotency-Key that is none, 400
-    for two Authorization headers, 415 for a Content-Encoding other than gzip."""
+    """Of a header that comes twice the last one counts, save If-Match, which is a list. Raises Problem 422 for an
+    Idempotency-Key that is none, 400 for two Authorization headers and for an If-Match that is none, 415 for a
+    Content-Encoding other than gzip."""
     given = dict(headers).get
     key, trace = given(b"idempotency-key"), given(b"traceparent")
     length = given(b"content-length", b"")
@@ -77,7 +83,16 @@ def read_headers(headers: Sequence[tuple[bytes, bytes]]) -> Asked:
         int(length) if length.isdigit() and len(length) <= MAX_DIGITS else 0,
         None if key is None else _idempotency_key(key),
         None if trace is None or len(trace) != TRACEPARENT_BYTES else trace.decode("latin-1"),
+        None if given(b"if-match") is None else _revisions_named(headers),
     )
+
+
+def _revisions_named(headers: Sequence[tuple[bytes, bytes]]) -> frozenset[int]:
+    """The revisions that If-Match names. ``*`` and weak tags name none (RFC 9110, 13.1.1 and 8.8.3.2). Raises Problem
+    400 for what is no list of entity tags."""
+    tags = read_tags(b",".join(value for name, value in headers if name == b"if-match").decode("latin-1"))
+    found = [_REVISION.fullmatch(tag) for tag in tags]
+    return frozenset(int(match[1]) for match in found if match is not None)
 
 
 @lru_cache(maxsize=256)
@@ -99,20 +114,50 @@ def check_type(asked: Asked, allowed: frozenset[str]) -> None:
 
 
 def answer(outcome: Outcome) -> Response:
-    """The answer to a report or a retraction. Raises Problem 404, 422."""
+    """The answer to a report or a retraction. Raises Problem 404, 409, 412, 422."""
     recorded = expect_recorded(outcome)
     body = _encode(Accepted(recorded.incident_id, recorded.revision))
     location = f"{PATH}/{recorded.incident_id}"
-    return Response(body, 202 if recorded.fresh else 200, {"location": location}, JSON_TYPE)
+    headers = {"location": location, "etag": f'"{recorded.revision}"'}
+    return Response(body, 202 if recorded.fresh else 200, headers, JSON_TYPE)
 
 
 def expect_recorded(outcome: Outcome) -> Recorded:
-    """Raises Problem 404 for an incident that is not there, 422 for an Idempotency-Key sent with other content."""
+    """Raises Problem 404 for an incident that is not there, 409 for content that was corrected since, 412 where the
+    newest revision is another one than was named, 422 for an Idempotency-Key sent with other content."""
     if isinstance(outcome, UnknownIncident):
         raise Problem(404, "Not found", "There is no such incident.")
     if isinstance(outcome, KeyReused):
         raise key_reused()
+    if isinstance(outcome, Stale):
+        raise stale_report(outcome)
+    if isinstance(outcome, NotMatched):
+        raise not_matched(outcome)
     return outcome
+
+
+def stale_report(stale: Stale) -> Problem:
+    """The content was superseded: whoever means it all the same says which revision it is to follow."""
+    return Problem(
+        409,
+        "Stale report",
+        f"This is what revision {stale.revision} said; revision {stale.latest} has come since. "
+        f'If it is to hold again, send it with If-Match: "{stale.latest}".',
+        type="stale-report",
+        more={"incident_id": stale.incident_id, "revision": stale.revision, "latest": stale.latest},
+    )
+
+
+def not_matched(found: NotMatched) -> Problem:
+    if found.latest is None:
+        return Problem(412, "Precondition failed", "There is no such incident yet.")
+    return Problem(
+        412,
+        "Precondition failed",
+        f"If-Match does not name the newest revision, which is {found.latest}.",
+        headers={"etag": f'"{found.latest}"'},
+        more={"latest": found.latest},
+    )
 
 
 def key_reused() -> Problem:
@@ -142,6 +187,8 @@ class Intake:
     async def take(self, principal: Principal, asked: Asked, body: bytes) -> Outcome:
         """Admit one report and wait until it is durable. Raises Problem 400, 422; RetryLaterError."""
         filing = self.admission.admit(body, principal.name, asked.traceparent)
+        if asked.if_match is not None:
+            filing = msgspec.structs.replace(filing, if_match=asked.if_match)
         if asked.idempotency_key is not None:
             fingerprint = hashlib.sha256(b"report" + filing.incident_id.encode() + identify(filing.report)).digest()
             filing = msgspec.structs.replace(filing, once=Once(principal.name, asked.idempotency_key, fingerprint))
@@ -222,6 +269,7 @@ async def _send(send: Send, recorded: Recorded) -> None:
         (b"content-type", b"application/json"),
         (b"content-length", b"%d" % len(body)),
         (b"location", b"/v1/incidents/" + recorded.incident_id.encode()),
+        (b"etag", b'"%d"' % recorded.revision),
     ]
     await send({"type": "http.response.start", "status": 202 if recorded.fresh else 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})

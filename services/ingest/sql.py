@@ -48,6 +48,8 @@ revisions = Table(
     Column("occurred_end", BigInteger, nullable=False),
     Column("superseded_at", BigInteger),
     Column("body", LargeBinary, nullable=False),
+    #: Of what was reported (:func:`services.ingest.domain.identify`); null for a retraction.
+    Column("identity", LargeBinary),
 )
 newest = revisions.c.superseded_at.is_(None)
 for _name, _columns in (
@@ -97,6 +99,8 @@ _LATEST: Final = (
     "SELECT incident_id, revision, partner, received_at, occurred_start, occurred_end, retracted, body"
     " FROM incident_revisions WHERE superseded_at IS NULL AND incident_id"
 )
+#: Read only where an incident is corrected.
+_REPORTED: Final = "SELECT incident_id, revision, identity FROM incident_revisions WHERE incident_id"
 
 
 class _Reported(msgspec.Struct):
@@ -125,6 +129,15 @@ class SqlIncidents:
     def latest(self, ids: Iterable[str]) -> dict[str, Revision]:
         rows = select_by_key(self.connection, _LATEST, list(ids))
         return {row[0]: _revision(*row) for row in rows}
+
+    def reported(self, ids: Iterable[str]) -> dict[str, dict[bytes, int]]:
+        found: dict[str, dict[bytes, int]] = {}
+        wanted = list(ids)
+        for incident_id, revision, identity in select_by_key(self.connection, _REPORTED, wanted) if wanted else ():
+            if identity is not None:
+                known = found.setdefault(incident_id, {})
+                known[bytes(identity)] = max(revision, known.get(bytes(identity), 0))
+        return found
 
     def add(self, added: Sequence[Revision], acts: Sequence[OperatorActed]) -> None:
         # Sorted, so that two processes that add the same keys wait for each other in one order only.
@@ -215,7 +228,7 @@ def _row(one: Revision, superseded_at: int | None, body: bytes) -> tuple[Any, ..
     """In the order of the table's columns."""
     return (
         one.incident_id, one.revision, one.partner, one.report.external_id, one.retracted,
-        one.received_at, one.span.start, one.span.end, superseded_at, body,
+        one.received_at, one.span.start, one.span.end, superseded_at, body, one.identity,
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import msgspec
 from schemas.events import OperatorActed
 from schemas.instants import format_instant
 from schemas.report import Report
-from services.ingest.domain import next_retraction, next_revision
+from services.ingest.domain import identify, next_retraction, next_revision
 from services.shared.reports import Span
 
 
@@ -31,6 +31,8 @@ class Filing(msgspec.Struct, frozen=True):
     received_at: int
     traceparent: str | None = None
     once: Once | None = None
+    #: The revisions of which one must be the newest (``If-Match``); None: any may be, or none.
+    if_match: frozenset[int] | None = None
 
 
 class Retraction(msgspec.Struct, frozen=True):
@@ -42,6 +44,7 @@ class Retraction(msgspec.Struct, frozen=True):
     actor: str
     received_at: int
     once: Once | None = None
+    if_match: frozenset[int] | None = None
 
 
 class Recorded(msgspec.Struct, frozen=True):
@@ -60,12 +63,27 @@ class KeyReused(msgspec.Struct, frozen=True):
     """The Idempotency-Key was sent with other content before."""
 
 
+class Stale(msgspec.Struct, frozen=True):
+    """The content is that of an earlier ``revision``: an old file sent again must not undo what came after it."""
+
+    incident_id: str
+    revision: int
+    latest: int
+
+
+class NotMatched(msgspec.Struct, frozen=True):
+    """The newest revision, ``latest``, is none of those that ``If-Match`` names; None: there is none at all."""
+
+    latest: int | None
+
+
 Command = Filing | Retraction
-Outcome = Recorded | UnknownIncident | KeyReused
+Outcome = Recorded | UnknownIncident | KeyReused | Stale | NotMatched
 
 
 class Revision(msgspec.Struct, frozen=True):
-    """One revision as it is kept and published. ``retracted`` is the reason of a retraction."""
+    """One revision as it is kept and published. ``retracted`` is the reason of a retraction; ``identity`` is of what
+    was reported, known where the revision is new, and None for a retraction."""
 
     incident_id: str
     revision: int
@@ -75,6 +93,7 @@ class Revision(msgspec.Struct, frozen=True):
     received_at: int
     retracted: str | None = None
     traceparent: str | None = None
+    identity: bytes | None = None
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -100,6 +119,11 @@ class Incidents(Protocol):
 
     def latest(self, ids: Iterable[str]) -> dict[str, Revision]:
         """The newest revision of each of these incidents that is there."""
+        ...
+
+    def reported(self, ids: Iterable[str]) -> dict[str, dict[bytes, int]]:
+        """For each of these incidents that is there, what it was ever reported to be (:func:`identify`), with the
+        newest revision of that content. Retractions are left out."""
         ...
 
     def add(self, revisions: Sequence[Revision], acts: Sequence[OperatorActed]) -> None:
@@ -139,6 +163,7 @@ class _Work:
     """What one unit of work knows and has decided so far."""
 
     latest: dict[str, Revision]
+    reported: dict[str, dict[bytes, int]]
     answers: dict[tuple[str, str], Answer]
     added: list[Revision]
     acts: list[OperatorActed]
@@ -146,8 +171,10 @@ class _Work:
 
 def take(incidents: Incidents, answers: Answers, commands: Sequence[Command]) -> list[Outcome]:
     """Take reports and retractions in, in order. Returns one outcome each; what was refused changes nothing."""
+    latest = incidents.latest({command.incident_id for command in commands})
     work = _Work(
-        incidents.latest({command.incident_id for command in commands}),
+        latest,
+        incidents.reported(_changed(latest, commands)),
         answers.recall([command.once for command in commands if command.once is not None]),
         [],
         [],
@@ -162,6 +189,12 @@ def take(incidents: Incidents, answers: Answers, commands: Sequence[Command]) ->
     incidents.add(work.added, work.acts)
     answers.remember(remembered)
     return outcomes
+
+
+def _changed(latest: Mapping[str, Revision], commands: Sequence[Command]) -> set[str]:
+    """The incidents, known before, of which something else is reported than stands."""
+    filings = [one for one in commands if isinstance(one, Filing) and one.incident_id in latest]
+    return {one.incident_id for one in filings if next_revision(1, latest[one.incident_id].report, one.report)}
 
 
 def _decide_once(
@@ -185,19 +218,32 @@ def _decide(work: _Work, command: Command) -> Outcome:
     return _file(work, command) if isinstance(command, Filing) else _retract(work, command)
 
 
-def _file(work: _Work, filing: Filing) -> Recorded:
+def _file(work: _Work, filing: Filing) -> Outcome:
     latest = work.latest.get(filing.incident_id)
-    revision = 1 if latest is None else next_revision(latest.revision, latest.report, filing.report)
-    if revision is None:
+    number = 1 if latest is None else next_revision(latest.revision, latest.report, filing.report)
+    if number is None:
         assert latest is not None
+        # What is asked for stands already, whichever revision it was to follow: an answer may have been lost.
         return Recorded(filing.incident_id, latest.revision, fresh=False)
+    if (refused := _unmatched(filing, latest)) is not None:
+        return refused
+    known, identity = work.reported.setdefault(filing.incident_id, {}), identify(filing.report)
+    if latest is not None and filing.if_match is None and identity in known:
+        return Stale(filing.incident_id, known[identity], latest.revision)
+    known[identity] = number
     return _add(
         work,
         Revision(
-            filing.incident_id, revision, filing.partner, filing.report, filing.span, filing.received_at, None,
-            filing.traceparent,
+            filing.incident_id, number, filing.partner, filing.report, filing.span, filing.received_at, None,
+            filing.traceparent, identity,
         ),
     )  # fmt: skip
+
+
+def _unmatched(command: Command, latest: Revision | None) -> NotMatched | None:
+    if command.if_match is None or (latest is not None and latest.revision in command.if_match):
+        return None
+    return NotMatched(None if latest is None else latest.revision)
 
 
 def _retract(work: _Work, retraction: Retraction) -> Outcome:
@@ -207,12 +253,19 @@ def _retract(work: _Work, retraction: Retraction) -> Outcome:
     revision = next_retraction(latest.revision, latest.retracted, retraction.reason)
     if revision is None:
         return Recorded(retraction.incident_id, latest.revision, fresh=False)
+    if (refused := _unmatched(retraction, latest)) is not None:
+        return refused
     if retraction.owner is None:
         work.acts.append(_retracted(retraction))
     return _add(
         work,
         msgspec.structs.replace(
-            latest, revision=revision, received_at=retraction.received_at, retracted=retraction.reason, traceparent=None
+            latest,
+            revision=revision,
+            received_at=retraction.received_at,
+            retracted=retraction.reason,
+            traceparent=None,
+            identity=None,
         ),
     )
 

@@ -24,7 +24,7 @@ class BatchItem(msgspec.Struct, frozen=True, omit_defaults=True):
     """The answer to one report of a batch: ``problem`` where it was refused, else where it stands."""
 
     index: int
-    status: Literal[200, 202, 422]
+    status: Literal[200, 202, 409, 422]
     incident_id: str | None = None
     revision: int | None = None
     problem: dict[str, Any] | None = None

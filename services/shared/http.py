@@ -8,8 +8,10 @@ import asyncio
 import base64
 import codecs
 import json
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -52,7 +54,8 @@ class FieldError(msgspec.Struct, frozen=True):
 
 
 class Problem(Exception):  # noqa: N818 - the word of RFC 9457
-    """An answer that is an error, as RFC 9457 shapes it. ``errors`` names every offending field."""
+    """An answer that is an error, as RFC 9457 shapes it. ``errors`` names every offending field; ``type`` is a kind
+    of ours, where a client may want to tell it from others, and ``more`` what it needs to know then."""
 
     def __init__(
         self,
@@ -61,13 +64,17 @@ class Problem(Exception):  # noqa: N818 - the word of RFC 9457
         detail: str = "",
         errors: Sequence[FieldError] = (),
         headers: dict[str, str] | None = None,
+        *,
+        type: str = "about:blank",
+        more: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         super().__init__(f"{status} {title}: {detail}")
         self.status, self.title, self.detail = status, title, detail
+        self.type, self.more = type, more
         self.errors, self.headers = tuple(errors), headers or {}
 
     def body(self) -> dict[str, Any]:
-        body: dict[str, Any] = {"type": "about:blank", "title": self.title, "status": self.status}
+        body: dict[str, Any] = {"type": self.type, "title": self.title, "status": self.status}
         listed = first_errors(self.errors)
         detail = self.detail
         if len(listed) < len(self.errors):
@@ -76,7 +83,7 @@ class Problem(Exception):  # noqa: N818 - the word of RFC 9457
             body["detail"] = detail
         if listed:
             body["errors"] = listed
-        return body
+        return {**body, **self.more}
 
     def response(self) -> Response:
         return Response(_encode(self.body()), self.status, self.headers, PROBLEM_TYPE)
@@ -230,6 +237,18 @@ def check(keys: KeyRing, authorization: str | None, roles: Sequence[Role] = ()) 
     if roles and principal.role not in roles and principal.role != "operator":
         raise Problem(403, "Not allowed", f"This needs the role {' or '.join(roles)}.")
     return principal
+
+
+_TAGS: Final = re.compile(r'[ \t,]*(?:(\*|(?:W/)?"[\x21\x23-\x7e\x80-\xff]*")[ \t]*(?:,[ \t,]*|$))*')
+_TAG: Final = re.compile(r'\*|(?:W/)?"[^"]*"')
+MAX_TAGS: Final = 1000
+
+
+def read_tags(value: str) -> list[str]:
+    """The entity tags of an If-Match or If-None-Match header, as they stand (RFC 9110, 13.1). Raises Problem 400."""
+    if len(value) > MAX_TAGS or _TAGS.fullmatch(value) is None or not (tags := _TAG.findall(value)):
+        raise Problem(400, "Not valid", 'If-Match and If-None-Match hold entity tags: "3", or a list of them.')
+    return tags
 
 
 def page_size(request: Request) -> int:

@@ -21,6 +21,7 @@ from services.ingest.use_cases import (
     Outcome,
     Recorded,
     Retraction,
+    Stale,
     claim,
     follow_assessments,
     follow_deaths,
@@ -45,11 +46,13 @@ async def take(database: Database, commands: Sequence[Command]) -> Sequence[Outc
 
 
 async def test_revisions_of_one_unit_follow_each_other(database: Database) -> None:
-    commands = [filing("a"), filing("b"), filing("a", act="rocket"), filing("a", act="rocket"), filing("a")]
+    acts = ("shelling", "rocket", "rocket", "mortar")
+    commands = [filing("b"), *(filing("a", act=act) for act in acts)]
     outcomes = await take(database, commands)
     assert [(one.revision, one.fresh) for one in outcomes if isinstance(one, Recorded)] == [
         (1, True), (1, True), (2, True), (2, False), (3, True),
     ]  # fmt: skip
+    assert await take(database, [filing("a")]) == [Stale(name_incident(OWNER, "a"), 1, 3)]
     found = await database.read(lambda c: find_incident(c, name_incident(OWNER, "a"), None))
     assert found is not None
     assert [one.revision for one in found.revisions] == [3, 2, 1]

@@ -30,14 +30,20 @@ async def test_a_report_is_accepted_published_and_read_back(desk: Desk) -> None:
 
 
 async def test_the_same_content_is_the_same_revision_and_changed_content_the_next(desk: Desk) -> None:
-    for expected, changes in ((202, {}), (200, {}), (202, {"act": "rocket"}), (200, {"act": "rocket"}), (202, {})):
+    for expected, changes in (
+        (202, {}),
+        (200, {}),
+        (202, {"act": "rocket"}),
+        (200, {"act": "rocket"}),
+        (202, {"act": "mortar"}),
+    ):
         answer = await desk.partner.post("/v1/incidents", json=report(**changes))
         assert answer.status_code == expected
     assert answer.json()["revision"] == 3
     assert [fact.revision for fact in await desk.published()] == [1, 2, 3]
     found = (await desk.partner.get(f"/v1/incidents/{answer.json()['incident_id']}")).json()
     assert [(one["revision"], one["report"]["act"]) for one in found["revisions"]] == [
-        (3, "shelling"),
+        (3, "mortar"),
         (2, "rocket"),
         (1, "shelling"),
     ]

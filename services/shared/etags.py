@@ -1,0 +1,87 @@
+"""Entity tags: every document and list has one, so that whoever asks again may be told that nothing changed.
+
+Source: the contract, "Keys and roles"; RFC 9110, 8.8.3, 13.1.2 and 15.4.5.
+"""
+
+import hashlib
+from typing import Any, Final
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from services.shared.http import Problem, read_tags
+
+#: Probes and metrics are asked by machines that keep nothing.
+_TAGGED: Final = "/v1/"
+#: What RFC 9110, 15.4.5 lets a 304 say; the rest is about a body that is not sent.
+_KEPT: Final = frozenset({b"cache-control", b"content-location", b"date", b"etag", b"expires", b"vary"})
+
+
+def tag_of(body: bytes) -> str:
+    """16 hex digits that name a body."""
+    return hashlib.blake2b(body, digest_size=8).hexdigest()
+
+
+def tag_documents(app: ASGIApp) -> ASGIApp:
+    """``app``, whose whole answers to GET under ``/v1`` have an ``ETag``, and are ``304`` where ``If-None-Match`` names
+    it. What is streamed has none."""
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "GET" or not scope["path"].startswith(_TAGGED):
+            await app(scope, receive, send)
+            return
+        try:
+            known = read_known(scope)
+        except Problem as problem:
+            await problem.response()(scope, receive, send)
+        else:
+            await app(scope, receive, _Tagging(send, known).send)
+
+    return serve
+
+
+def read_known(scope: Scope) -> list[str]:
+    """The tags that If-None-Match names, as weak comparison takes them. Raises Problem 400 for what is no list."""
+    given = [value for name, value in scope["headers"] if name == b"if-none-match"]
+    return [tag.removeprefix("W/") for tag in read_tags(b",".join(given).decode("latin-1"))] if given else []
+
+
+class _Tagging:
+    """Holds the head back until it is seen whether the body is whole."""
+
+    def __init__(self, send: Send, known: list[str]) -> None:
+        self._send, self._known = send, known
+        self._head: Message | None = None
+        self._unchanged = False
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start" and message["status"] == 200:
+            self._head = message
+            return
+        if self._head is None:
+            if not self._unchanged:
+                await self._send(message)
+            return
+        head, self._head = self._head, None
+        whole = message["type"] == "http.response.body" and not message.get("more_body", False)
+        tag = _find(head) or (f'"{tag_of(message.get("body", b""))}"' if whole else None)
+        if whole and tag is not None and (tag in self._known or "*" in self._known):
+            self._unchanged = True
+            await self._send(_not_modified(head, tag))
+            await self._send({"type": "http.response.body", "body": b""})
+            return
+        await self._send(head if tag is None else _tagged(head, tag))
+        await self._send(message)
+
+
+def _find(head: Message) -> str | None:
+    return next((value.decode("latin-1") for name, value in head["headers"] if name.lower() == b"etag"), None)
+
+
+def _tagged(head: Message, tag: str) -> Message:
+    headers: list[Any] = [pair for pair in head["headers"] if pair[0].lower() != b"etag"]
+    return {**head, "headers": [*headers, (b"etag", tag.encode("latin-1"))]}
+
+
+def _not_modified(head: Message, tag: str) -> Message:
+    tagged = _tagged(head, tag)
+    return {**tagged, "status": 304, "headers": [pair for pair in tagged["headers"] if pair[0].lower() in _KEPT]}
