@@ -101,5 +101,5 @@ $(DEV): requirements-dev.lock $(RUNTIME)
 
 $(SECRETS): | deploy/compose.env.example
 	@umask 077 && $(PYTHON) -c 'import re, secrets, sys; sys.stdout.write(re.sub(r"(?m)=generate$$", \
-		lambda _: "=" + secrets.token_hex(24), sys.stdin.read()))' < deploy/compose.env.example > $@
+		lambda _: "=" + secrets.token_hex(32), sys.stdin.read()))' < deploy/compose.env.example > $@
 	@echo "Wrote $@ with secrets of its own"

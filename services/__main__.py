@@ -6,7 +6,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -67,7 +67,8 @@ def _service_command(name: str, port: int) -> click.Command:
 def _start(settings: Settings, names: tuple[str, ...]) -> None:
     configure_logs(sys.stderr, os.environ.get("TRUCEWATCH_LOG", "WARNING"))
     tune()
-    uvloop.run(serve(settings, names, on_ready=_announce, listener=_listener(settings)))
+    with closing(_listener(settings)) as listener:
+        uvloop.run(serve(settings, names, on_ready=_announce, listener=listener))
 
 
 def _listener(settings: Settings) -> socket.socket:

@@ -10,6 +10,7 @@ import yaml
 
 SCENARIO: Final = Path(__file__).parents[1] / "deploy" / "scenarios" / "syria_2016"
 OPERATOR_KEY: Final = "tw_" + "k" * 43
+SECRET_KEY: Final = "5e" * 32
 
 
 def bearer(key: str = OPERATOR_KEY) -> dict[str, str]:

@@ -35,6 +35,7 @@ from services.notify.sql.heartbeats import SqlHeartbeats
 from services.notify.sql.history import SqlHistory
 from services.notify.sql.names import SqlNames
 from services.notify.sql.presence import leave, stay
+from services.notify.sql.seal_anew import holds_sealed, seal_anew
 from services.notify.sql.subscriptions import SqlSubscriptions
 from services.notify.stream import Tail
 from services.notify.sweep import Stranded, Sweeper
@@ -50,6 +51,7 @@ from services.shared.clock import new_id
 from services.shared.config import Settings
 from services.shared.failures import RetryLaterError
 from services.shared.runtime import Runtime, Service
+from services.shared.secret_key import open_sealer
 
 GROUP: Final = "notify.alerts"
 COUNTING: Final = "notify.counts"
@@ -66,7 +68,9 @@ async def build(runtime: Runtime) -> Service:
     """Notify as its tables stand: what was pending when the last process ended is sent by this one."""
     settings, database, clock = runtime.settings, runtime.database, runtime.clock
     instance = new_id()
-    store, history, log = SqlSubscriptions(database), SqlHistory(database), SqlAlertLog(database)
+    sealer = open_sealer(settings.secret_keys, database.file, in_use=await holds_sealed(database))
+    await seal_anew(database, sealer)
+    store, history, log = SqlSubscriptions(database, sealer), SqlHistory(database), SqlAlertLog(database)
     queue, book = SqlDeliveries(database, instance), SqlAlertBook(database, instance)
     mail_from = parse_sender(settings.mail_from)
     directory = Directory(store, mail_from.domain)
@@ -152,7 +156,7 @@ async def build(runtime: Runtime) -> Service:
     shelf = Shelf(log, clock, settings.public_url)
     router.include_router(build_feeds_router(Feeds(shelf, SqlFeedTokens(database), tail)))
     router.include_router(build_alerts_router(shelf, desk))
-    router.include_router(build_lookup_router(desk, log, SqlNames(database)))
+    router.include_router(build_lookup_router(desk, log, SqlNames(database, sealer)))
     return Service(
         name="notify",
         router=router,

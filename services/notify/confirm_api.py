@@ -10,7 +10,6 @@ from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, Response
 
 from services.notify.api import Desk
-from services.notify.domain.identity import hash_token
 from services.notify.domain.lifecycle import NotPossibleError
 from services.notify.domain.subscription import Subscription
 from services.notify.use_cases import endpoints
@@ -45,7 +44,7 @@ def build_pages_router(desk: Desk) -> APIRouter:
 def _add_confirm(router: APIRouter, desk: Desk) -> None:
     async def waiting(token: str) -> Subscription | None:
         """The subscription that a confirmation token is good for now."""
-        found = await desk.store.find(nonce=hash_token(token))
+        found = await desk.store.find(nonce=token)
         if found is None or found.nonce_until is None or found.nonce_until <= desk.clock.now():
             return None
         return found

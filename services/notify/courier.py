@@ -18,7 +18,6 @@ from services.notify.domain import cap, email, message
 from services.notify.domain.attempt import Job
 from services.notify.domain.content import (
     DigestContent,
-    decode_challenge,
     decode_digest,
     decode_heartbeat,
     decode_notice,
@@ -100,7 +99,7 @@ class Courier:
             answer = await self._mail(job, subscription)
             return answer, judge_answer(answer)
         answer = await self._hook(job, subscription, subscription.draft.channel.url)
-        return answer, _judge_challenge(job, answer) if job.kind == "challenge" else judge_answer(answer)
+        return answer, _judge_challenge(subscription, answer) if job.kind == "challenge" else judge_answer(answer)
 
     async def _hook(self, job: Job, subscription: Subscription, url: str) -> Answer:
         keys = [_key(secret) for secret in signing_secrets(subscription, self._parts.clock.now())]
@@ -128,8 +127,7 @@ class Courier:
             case "heartbeat":
                 return message.heartbeat_body(decode_heartbeat(content), sent_at=job.created_at)
             case "challenge":
-                challenge = decode_challenge(content).challenge
-                return message.challenge_body(subscription.id, challenge, sent_at=job.created_at)
+                return message.challenge_body(subscription.id, subscription.nonce or "", sent_at=job.created_at)
             case _:
                 return message.test_body(subscription.id, subscription.draft.name, sent_at=job.created_at)
 
@@ -215,7 +213,7 @@ class Courier:
             case "heartbeat":
                 return self._heartbeat_letter(decode_heartbeat(content), subscription)
             case "confirm":
-                url = f"{self._parts.public_url}/v1/confirm?token={decode_challenge(content).challenge}"
+                url = f"{self._parts.public_url}/v1/confirm?token={subscription.nonce}"
                 return email.confirm_letter(draft.name, url, language=draft.language)
             case "notice":
                 told = decode_notice(content)
@@ -286,11 +284,11 @@ def _zone_name(subscription: Subscription) -> str:
     return draft.quiet_hours.timezone if draft.quiet_hours else "UTC"
 
 
-def _judge_challenge(job: Job, answer: Answer) -> Judgement:
+def _judge_challenge(subscription: Subscription, answer: Answer) -> Judgement:
     """A 2xx answer proves the endpoint only when it echoes the challenge."""
     judgement = judge_answer(answer)
     if judgement.meaning != "delivered":
         return judgement
-    if message.echoes(decode_challenge(job.content or b"{}").challenge, answer.excerpt):
+    if message.echoes(subscription.nonce or "", answer.excerpt):
         return Judgement("delivered", "the challenge was echoed")
     return Judgement("retry", f"answered {answer.status}, but did not echo the challenge")

@@ -8,6 +8,8 @@ from typing import Final
 
 from sqlalchemy.engine import URL
 
+from services.shared.sealing import parse_secret_keys
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 #: Shortest key that TRUCEWATCH_ADMIN_KEY may set, in characters.
 SHORTEST_ADMIN_KEY: Final = 20
@@ -32,6 +34,8 @@ class Settings:
     mail_from: str = DEFAULT_MAIL_FROM
     admin_key: str | None = None
     webhook_allow: tuple[Network, ...] = ()
+    #: What encrypts secrets at rest: the first encrypts, each decrypts.
+    secret_keys: tuple[bytes, ...] = ()
     host: str = "127.0.0.1"
     port: int = 8000
 
@@ -61,6 +65,7 @@ def read_settings(environ: Mapping[str, str], *, database_url: str | None = None
         mail_from=environ.get("TRUCEWATCH_MAIL_FROM") or DEFAULT_MAIL_FROM,
         admin_key=_admin_key(environ.get("TRUCEWATCH_ADMIN_KEY")),
         webhook_allow=_networks(environ.get("TRUCEWATCH_WEBHOOK_ALLOW", "")),
+        secret_keys=_secret_keys(environ.get("TRUCEWATCH_SECRET_KEY", "")),
         host=host,
         port=port,
     )
@@ -83,6 +88,13 @@ def _admin_key(key: str | None) -> str | None:
             f"TRUCEWATCH_ADMIN_KEY must have at least {SHORTEST_ADMIN_KEY} characters, all printable ASCII, no spaces"
         )
     return key
+
+
+def _secret_keys(text: str) -> tuple[bytes, ...]:
+    try:
+        return parse_secret_keys(text)
+    except ValueError as error:
+        raise SettingsError(f"TRUCEWATCH_SECRET_KEY {error}") from None
 
 
 def _networks(text: str) -> tuple[Network, ...]:

@@ -20,7 +20,7 @@ async def test_a_start_that_fails_leaves_no_reader_behind_and_keeps_the_first_ke
     kafka: Kafka, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with postgres.database() as uri:
-        settings = Settings(normal_url(uri), "http://trucewatch.test", kafka=kafka.bootstrap)
+        settings = Settings(normal_url(uri), "http://trucewatch.test", kafka=kafka.bootstrap, secret_keys=(b"k" * 32,))
         with monkeypatch.context() as patch:
             patch.setitem(BUILDERS, "notify", not_yet)
             with pytest.raises(RetryLaterError):

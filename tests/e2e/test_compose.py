@@ -14,7 +14,7 @@ from tests.parts.cluster import eventually
 from tests.parts.containers import ROOT, Composition, Podman
 from tests.parts.process import PartFailedError, free_port
 from tests.parts.receiver import Receiver
-from tests.scenario import OPERATOR_KEY, bearer, registry_document
+from tests.scenario import OPERATOR_KEY, SECRET_KEY, bearer, registry_document
 
 PATIENCE_S = 180.0
 
@@ -30,6 +30,7 @@ def system(podman: Podman) -> Iterator[Composition]:
     settings = {
         "POSTGRES_PASSWORD": "only-for-this-test",
         "TRUCEWATCH_ADMIN_KEY": OPERATOR_KEY,
+        "TRUCEWATCH_SECRET_KEY": SECRET_KEY,
         "TRUCEWATCH_PUBLIC_URL": f"http://127.0.0.1:{port}",
         "GATEWAY_BIND": f"127.0.0.1:{port}",
         # Only the bridge networks of podman, from which the receiver on this machine is reached.

@@ -13,7 +13,7 @@ import httpx
 from tests.parts.kafka import Kafka
 from tests.parts.postgres import Postgres
 from tests.parts.service import ROOT, Service
-from tests.scenario import OPERATOR_KEY, bearer
+from tests.scenario import OPERATOR_KEY, SECRET_KEY, bearer
 
 Kind = Literal["ingest", "rules", "notify"]
 KINDS: Final[tuple[Kind, ...]] = ("ingest", "rules", "notify")
@@ -75,6 +75,7 @@ class Cluster:
             "TRUCEWATCH_KAFKA": self.kafka.bootstrap,
             "TRUCEWATCH_DATABASE_URL": self.database_uri,
             "TRUCEWATCH_ADMIN_KEY": OPERATOR_KEY,
+            "TRUCEWATCH_SECRET_KEY": SECRET_KEY,
             "TRUCEWATCH_PUBLIC_URL": PUBLIC_URL,
             "TRUCEWATCH_WEBHOOK_ALLOW": "127.0.0.0/8",
             **self._extra,

@@ -109,8 +109,8 @@ def is_void(job: Job, subscription: Subscription, now: int) -> bool:
 
 def proves(job: Job, subscription: Subscription) -> bool:
     """Whether an answer to this message is the proof that the subscription waits for."""
-    nonce = decode_challenge(job.content or b"{}").challenge
-    return subscription.nonce in (nonce, hash_token(nonce))
+    nonce = subscription.nonce
+    return nonce is not None and decode_challenge(job.content or b"{}").challenge == hash_token(nonce)
 
 
 def tells_heartbeat(job: Job) -> bool:

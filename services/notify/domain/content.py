@@ -21,7 +21,7 @@ class DigestContent(msgspec.Struct, frozen=True):
 
 
 class ChallengeContent(msgspec.Struct, frozen=True):
-    """What a channel is to prove itself with: a webhook's challenge, or an email's confirmation token."""
+    """The hash of what a channel is to prove itself with; the subscription has the challenge or token itself."""
 
     challenge: str
 

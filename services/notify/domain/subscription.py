@@ -95,7 +95,7 @@ class Subscription:
     ``owner`` is the name of the key that it belongs to, which survives the rotation of keys. ``version`` rises with
     every change of any subscription.
     ``secrets`` are ``whsec_…``, newest first, each with the instant at which it ceases to sign (None: never).
-    ``nonce`` is what proves the channel: the challenge of a webhook, the hash of an email's confirmation token.
+    ``nonce`` is what proves the channel: the challenge of a webhook, an email's confirmation token.
     ``token`` ends the subscription, by the link that every mail carries; ``reason`` says why it is in its state.
     """
 

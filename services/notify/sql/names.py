@@ -7,6 +7,7 @@ from sqlalchemy import Connection, or_, select
 
 from services.notify.sql.tables import alert_log, deliveries, gathered, subscriptions
 from services.shared.db.engine import Database
+from services.shared.sealing import Sealer
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +22,9 @@ class Named:
 
 
 class SqlNames:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, sealer: Sealer) -> None:
         self._database = database
+        self._sealer = sealer
 
     async def alerts_by_delivery(self, id: str, owner: str | None) -> Sequence[str]:
         """The alerts that a message told of, by its webhook-id or its Message-ID; of one owner's, or of anybody's."""
@@ -76,5 +78,5 @@ class SqlNames:
         if mail_id is not None:
             statement = select(d.subscription_id).where(d.mail_id == f"<{mail_id.strip('<>')}>")
         else:
-            statement = select(s.id).where(s.target == address, s.state != "ended")
+            statement = select(s.id).where(s.target_hash.in_(self._sealer.indexes(address or "")), s.state != "ended")
         return await self._database.read(lambda connection: list(connection.execute(statement).scalars()))

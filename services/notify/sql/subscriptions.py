@@ -1,12 +1,14 @@
 """Subscriptions as rows. Every change takes the next version of the directory in the same transaction."""
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
 from sqlalchemy import Connection, Row, insert, select, tuple_, update
 
 from services.notify.domain.attempt import Job
+from services.notify.domain.identity import hash_token
 from services.notify.domain.silence import Matcher, Silence
 from services.notify.domain.subscription import Draft, Subscription
 from services.notify.sql import deliveries
@@ -16,14 +18,26 @@ from services.shared.db.bulk import scalar
 from services.shared.db.engine import Database
 from services.shared.db.upsert import upsert
 from services.shared.failures import NeverRetryError
+from services.shared.sealing import DamagedError, Sealer
 
-Secrets = tuple[tuple[str, int | None], ...]
+log = logging.getLogger(__name__)
+
 Also = Callable[[Connection], None]
 
 _encode = msgspec.json.Encoder().encode
-_decode_draft: Final = msgspec.json.Decoder(Draft).decode
-_decode_secrets: Final = msgspec.json.Decoder(Secrets).decode
 _decode_matchers: Final = msgspec.json.Decoder(tuple[Matcher, ...]).decode
+
+
+class Sealed(msgspec.Struct, frozen=True):
+    """What of a subscription is a secret or may hold one, encrypted at rest: a URL may name a user, or be a secret."""
+
+    draft: Draft
+    secrets: tuple[tuple[str, int | None], ...]
+    nonce: str | None
+    token: str
+
+
+_decode_sealed: Final = msgspec.json.Decoder(Sealed).decode
 
 
 class UnknownError(NeverRetryError):
@@ -54,18 +68,19 @@ def next_version(connection: Connection) -> int:
 class SqlSubscriptions:
     """The store of subscriptions; ``also`` in each change is what happens with it, or not at all."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, sealer: Sealer) -> None:
         self._database = database
+        self._sealer = sealer
 
     async def add(self, subscription: Subscription, jobs: Sequence[Job], also: Also) -> Subscription:
         """Keep a new one, with the messages that prove it. Returns it with its version."""
 
         def work(connection: Connection) -> Subscription:
-            row = to_row(subscription) | {"version": next_version(connection)}
+            row = to_row(subscription, self._sealer) | {"version": next_version(connection)}
             connection.execute(insert(subscriptions), row)
             deliveries.insert_jobs(connection, jobs)
             also(connection)
-            return to_subscription(row)
+            return to_subscription(row, self._sealer)
 
         return await self._database.write(work)
 
@@ -76,21 +91,22 @@ class SqlSubscriptions:
         ``decide`` raises."""
 
         def work(connection: Connection) -> tuple[Subscription, Subscription]:
-            return change_in(connection, id, decide, also)
+            return change_in(connection, self._sealer, id, decide, also)
 
         return await self._database.write(work)
 
     async def load(self, id: str) -> Subscription:
         """Raises UnknownError."""
-        return await self._database.read(lambda connection: load_in(connection, id))
+        return await self._database.read(lambda connection: load_in(connection, self._sealer, id))
 
     async def find(self, **column: str) -> Subscription | None:
-        """The one whose only given column (``nonce``, ``token``) has that value."""
+        """The one whose only given secret (``nonce``, ``token``) has that value."""
         ((name, value),) = column.items()
+        wanted = subscriptions.c[f"{name}_hash"] == hash_token(value)
 
         def work(connection: Connection) -> Subscription | None:
-            row = connection.execute(select(subscriptions).where(subscriptions.c[name] == value)).first()
-            return None if row is None else to_subscription(row._mapping)
+            row = connection.execute(select(subscriptions).where(wanted)).first()
+            return None if row is None else to_subscription(row._mapping, self._sealer)
 
         return await self._database.read(work)
 
@@ -102,7 +118,7 @@ class SqlSubscriptions:
         if after is not None:
             statement = statement.where(tuple_(subscriptions.c.created_at, subscriptions.c.id) > after)
         statement = statement.order_by(subscriptions.c.created_at, subscriptions.c.id).limit(limit)
-        return await self._database.read(lambda c: [to_subscription(r._mapping) for r in c.execute(statement)])
+        return await self._database.read(lambda c: _readable(c.execute(statement), self._sealer))
 
     async def changed_since(self, version: int) -> tuple[int, list[Subscription], list[Silence]]:
         """The directory's version, and all that changed after ``version``, of one moment."""
@@ -111,7 +127,7 @@ class SqlSubscriptions:
             now = current_version(connection)
             found = connection.execute(select(subscriptions).where(subscriptions.c.version > version))
             quiet = connection.execute(select(silences).where(silences.c.version > version))
-            return now, [to_subscription(r._mapping) for r in found], [to_silence(r) for r in quiet]
+            return now, _readable(found, self._sealer), [to_silence(r) for r in quiet]
 
         return await self._database.read(work)
 
@@ -165,6 +181,7 @@ class SqlSubscriptions:
 
 def change_in(
     connection: Connection,
+    sealer: Sealer,
     id: str,
     decide: Callable[[Subscription], tuple[Subscription, Sequence[Job]]],
     also: Also,
@@ -172,50 +189,76 @@ def change_in(
     """:meth:`SqlSubscriptions.change` within a transaction that is under way."""
     # The version is locked first, by all alike: several changes in one transaction must not wait for one another's.
     version = next_version(connection)
-    before = load_in(connection, id, lock=True)
+    before = load_in(connection, sealer, id, lock=True)
     after, jobs = decide(before)
-    row = to_row(after)
+    row = to_row(after, sealer)
     if after != before:
         row["version"] = version
     connection.execute(update(subscriptions).where(subscriptions.c.id == id).values(row))
     deliveries.follow_endpoint(connection, before, after)
     deliveries.insert_jobs(connection, jobs)
     also(connection)
-    return before, to_subscription(row)
+    return before, to_subscription(row, sealer)
 
 
-def load_in(connection: Connection, id: str, *, lock: bool = False) -> Subscription:
+def load_in(connection: Connection, sealer: Sealer, id: str, *, lock: bool = False) -> Subscription:
     statement = select(subscriptions).where(subscriptions.c.id == id)
     row = connection.execute(statement.with_for_update() if lock else statement).first()
     if row is None:
         raise UnknownError(f"no subscription {id}")
-    return to_subscription(row._mapping)
+    return to_subscription(row._mapping, sealer)
 
 
-def to_row(s: Subscription) -> dict[str, Any]:
+def to_row(s: Subscription, sealer: Sealer) -> dict[str, Any]:
+    sealed = sealer.seal(_encode(Sealed(s.draft, s.secrets, s.nonce, s.token)), _place(s.id))
     return {
-        "id": s.id, "owner": s.owner, "version": s.version, "state": s.state, "draft": _encode(s.draft),
-        "target": s.target, "created_at": s.created_at, "proved_at": s.proved_at, "secrets": _encode(s.secrets),
-        "nonce": s.nonce, "nonce_until": s.nonce_until, "failing_since": s.failing_since, "reason": s.reason,
-        "token": s.token,
+        "id": s.id, "owner": s.owner, "version": s.version, "state": s.state, "sealed": sealed,
+        "target_hash": sealer.index(s.target), "created_at": s.created_at, "proved_at": s.proved_at,
+        "nonce_hash": None if s.nonce is None else hash_token(s.nonce), "nonce_until": s.nonce_until,
+        "failing_since": s.failing_since, "reason": s.reason, "token_hash": hash_token(s.token),
     }  # fmt: skip
 
 
-def to_subscription(row: Any) -> Subscription:
+def to_subscription(row: Any, sealer: Sealer) -> Subscription:
+    """Raises SealError for a row that another key sealed, DamagedError for one that was changed."""
+    return _subscription(row, _decode_sealed(sealer.open(row["sealed"], _place(row["id"]))))
+
+
+def _readable(rows: Iterable[Row[Any]], sealer: Sealer) -> list[Subscription]:
+    """All but those that are damaged: one such row must not keep the others from being read."""
+    found = []
+    for row in rows:
+        try:
+            found.append(to_subscription(row._mapping, sealer))
+        except DamagedError as error:
+            log.error("left out: %s", error)
+    return found
+
+
+def _place(id: str) -> str:
+    return f"subscriptions/{id}"
+
+
+def from_plain(row: Any) -> Subscription:
+    """A row as it was before secrets were encrypted."""
+    return _subscription(row, _decode_sealed(row["sealed"]))
+
+
+def _subscription(row: Any, sealed: Sealed) -> Subscription:
     return Subscription(
         id=row["id"],
         owner=row["owner"],
-        draft=_decode_draft(row["draft"]),
+        draft=sealed.draft,
         state=row["state"],
         created_at=row["created_at"],
         version=row["version"],
         proved_at=row["proved_at"],
-        secrets=_decode_secrets(row["secrets"]),
-        nonce=row["nonce"],
+        secrets=sealed.secrets,
+        nonce=sealed.nonce,
         nonce_until=row["nonce_until"],
         failing_since=row["failing_since"],
         reason=row["reason"],
-        token=row["token"],
+        token=sealed.token,
     )
 
 

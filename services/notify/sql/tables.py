@@ -15,6 +15,7 @@ directory_version = Table(
     Column("version", BigInteger, nullable=False),
 )
 
+#: ``sealed`` is encrypted (see ``services.notify.sql.subscriptions``); a row is found by the hash of what it holds.
 subscriptions = Table(
     "subscriptions",
     metadata,
@@ -22,16 +23,15 @@ subscriptions = Table(
     Column("owner", Text, nullable=False),
     Column("version", BigInteger, nullable=False, index=True),
     Column("state", Text, nullable=False),
-    Column("draft", LargeBinary, nullable=False),
-    Column("target", Text, nullable=False, index=True),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("target_hash", Text, nullable=False, index=True),
     Column("created_at", BigInteger, nullable=False),
     Column("proved_at", BigInteger),
-    Column("secrets", LargeBinary, nullable=False),
-    Column("nonce", Text, index=True),
+    Column("nonce_hash", Text, index=True),
     Column("nonce_until", BigInteger),
     Column("failing_since", BigInteger),
     Column("reason", Text, nullable=False),
-    Column("token", Text, nullable=False, index=True),
+    Column("token_hash", Text, nullable=False, index=True),
 )
 
 silences = Table(

@@ -70,7 +70,7 @@ def ask_for_proof(subscription: Subscription, nonce: str, now: int) -> Decided:
     is_hook = isinstance(subscription.draft.channel, Webhook)
     asked = replace(
         subscription,
-        nonce=nonce if is_hook else hash_token(nonce),
+        nonce=nonce,
         nonce_until=now + (CHALLENGE_FOR if is_hook else CONFIRM_FOR),
     )
     job = Job(
@@ -78,7 +78,7 @@ def ask_for_proof(subscription: Subscription, nonce: str, now: int) -> Decided:
         subscription=subscription.id,
         kind="challenge" if is_hook else "confirm",
         created_at=now,
-        content=encode_content(ChallengeContent(nonce)),
+        content=encode_content(ChallengeContent(hash_token(nonce))),
     )
     return asked, [job]
 
@@ -91,7 +91,7 @@ def prove(subscription: Subscription, now: int) -> Decided:
 def confirm(subscription: Subscription, token: str, now: int) -> Decided:
     """The link of a confirmation mail was followed. Raises NotPossibleError for one that is void or too old."""
     until = subscription.nonce_until
-    if subscription.nonce != hash_token(token) or until is None or now >= until:
+    if subscription.nonce != token or until is None or now >= until:
         raise NotPossibleError("this link is no longer good; ask for a new one")
     return prove(subscription, now)
 

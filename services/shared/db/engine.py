@@ -94,6 +94,19 @@ class Database:
         """For migrations and tests; use cases go through :meth:`read` and :meth:`write`."""
         return self._writer_engine
 
+    @property
+    def file(self) -> str | None:
+        """The file of an embedded database, empty where it is in memory; None for a server."""
+        return (self._path or "") if self.is_log else None
+
+    def wipe_free_pages(self) -> None:
+        """Write the file anew without what was deleted or overwritten; blocking. A server sees to that itself."""
+        if self.is_log:
+            with self._turn, self._writer_engine.connect() as connection:
+                driver = connection.connection
+                driver.cursor().execute("VACUUM")
+                driver.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def on_commit(self, hook: Callable[[PutOut], None]) -> None:
         """Have ``hook`` called on the event loop, after each commit, with the events that the commit put out."""
         self._hooks.append(hook)

@@ -115,6 +115,7 @@ async def running(
     settings = Settings(
         database_url="", public_url="https://alerts.example.org", smtp_url=smtp_url,
         mail_from="Trucewatch <alerts@example.org>", webhook_allow=(ipaddress.ip_network("127.0.0.0/8"),),
+        secret_keys=() if url is None else (b"k" * 32,),
     )  # fmt: skip
     runtime = Runtime(settings, clock, database, EmbeddedBus(database), keys, Graveyard(database, clock))
     service = await services.notify.bootstrap.build(runtime)

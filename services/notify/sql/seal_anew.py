@@ -1,0 +1,54 @@
+"""Encrypt what is stored in plain text, or under a key that was replaced; done at each start."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy import Connection, select, update
+
+from services.notify.sql.subscriptions import from_plain, to_row, to_subscription
+from services.notify.sql.tables import subscriptions
+from services.shared.config import SettingsError
+from services.shared.db.engine import Database
+from services.shared.sealing import Sealer, is_sealed
+
+#: Rows of one transaction, so that no other write waits long.
+AT_ONCE: Final = 200
+
+
+async def holds_sealed(database: Database) -> bool:
+    """Whether anything is encrypted yet."""
+    statement = select(subscriptions.c.sealed)
+    return await database.read(lambda c: any(is_sealed(value) for value in c.execute(statement).scalars()))
+
+
+async def seal_anew(database: Database, sealer: Sealer) -> int:
+    """Encrypt with the first key whatever is not, and return how many rows that were; several processes may do so.
+
+    Raises SettingsError, with nothing changed, where the key of a row is not at hand.
+    """
+    statement = select(subscriptions.c.id, subscriptions.c.sealed)
+    rows = await database.read(lambda connection: connection.execute(statement).all())
+    if foreign := sum(is_sealed(row.sealed) and not sealer.knows(row.sealed) for row in rows):
+        raise SettingsError(
+            f"the secret key is not the one that encrypted {foreign} of {len(rows)} subscriptions: "
+            "TRUCEWATCH_SECRET_KEY must hold that one too; nothing was changed"
+        )
+    old = [row.id for row in rows if not sealer.is_current(row.sealed)]
+    for start in range(0, len(old), AT_ONCE):
+        await _write(database, sealer, old[start : start + AT_ONCE])
+    if any(not is_sealed(row.sealed) for row in rows):
+        await asyncio.to_thread(database.wipe_free_pages)
+    return len(old)
+
+
+async def _write(database: Database, sealer: Sealer, ids: Sequence[str]) -> None:
+    def work(connection: Connection) -> None:
+        found = connection.execute(select(subscriptions).where(subscriptions.c.id.in_(ids)).with_for_update())
+        for row in found.mappings().all():
+            plain = not is_sealed(row["sealed"])
+            subscription = from_plain(row) if plain else to_subscription(row, sealer)
+            changed = update(subscriptions).where(subscriptions.c.id == subscription.id)
+            connection.execute(changed.values(to_row(subscription, sealer)))
+
+    await database.write(work)
