@@ -110,7 +110,7 @@ def shown(directory: Path, secrets: Iterable[str]) -> list[tuple[str, str]]:
 def upgrade_to_plain(database: Database) -> None:
     """The tables as they were, with a webhook and a mailbox that are to be proved."""
     with database.engine.connect() as connection, connection.begin():
-        command.upgrade(config(connection), "0001")
+        command.upgrade(config(connection), "0002")
         channels = ({"type": "webhook", "url": URL}, {"type": "email", "to": "a@example.org"})
         for id, channel in zip(("hook", "mail"), channels, strict=True):
             row = {
