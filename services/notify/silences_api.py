@@ -74,8 +74,6 @@ def build_silences_router(desk: Desk) -> APIRouter:
         also = _audited(who(request, *MONITOR), now, "silence.ended", id)
         await desk.store.end_silence(id, now, also)
         await desk.directory.refresh()
-        # Whoever ends it need not be told that it is over.
-        desk.directory.silences.pop(id, None)
         return Response(status_code=204)
 
     return router

@@ -12,18 +12,27 @@ DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 def quiet_until(quiet: QuietHours, now: int) -> int | None:
-    """When the quiet stretch that holds ``now`` ends, or None outside of one. Stretches are half-open.
+    """When the quiet time that holds ``now`` ends, or None outside of one. Stretches are half-open; those that abut
+    or overlap are one."""
+    until: int | None = None
+    # No more stretches than this can follow one another: all days cannot be quiet from end to end.
+    for _ in range(len(DAYS) + 1):
+        end = _stretch_end(quiet, now if until is None else until)
+        if end is None:
+            break
+        until = end
+    return until
 
-    Where two stretches abut, the end of the first is given; whoever is held asks again then.
-    """
-    today = to_datetime(now).astimezone(find_zone(quiet.timezone)).date()
-    for day in (today - timedelta(days=1), today):
-        if quiet.days and DAYS[day.weekday()] not in quiet.days:
-            continue
-        start, end = _stretch(quiet, day)
-        if start <= now < end:
-            return end
-    return None
+
+def _stretch_end(quiet: QuietHours, moment: int) -> int | None:
+    """The end of the stretch that holds the moment; of two, the later one."""
+    today = to_datetime(moment).astimezone(find_zone(quiet.timezone)).date()
+    stretches = [
+        _stretch(quiet, day)
+        for day in (today - timedelta(days=1), today)
+        if not quiet.days or DAYS[day.weekday()] in quiet.days
+    ]
+    return max((end for start, end in stretches if start <= moment < end), default=None)
 
 
 def breaks_through(quiet: QuietHours, severity: Severity) -> bool:
@@ -33,11 +42,11 @@ def breaks_through(quiet: QuietHours, severity: Severity) -> bool:
 
 
 def _stretch(quiet: QuietHours, day: date) -> tuple[int, int]:
+    start = local_instant(day, quiet.start, quiet.timezone)
+    if quiet.end == "24:00":
+        return start, local_instant(day + timedelta(days=1), "00:00", quiet.timezone)
     overnight = quiet.end <= quiet.start
-    return (
-        local_instant(day, quiet.start, quiet.timezone),
-        local_instant(day + timedelta(days=overnight), quiet.end, quiet.timezone),
-    )
+    return start, local_instant(day + timedelta(days=overnight), quiet.end, quiet.timezone)
 
 
 def local_instant(day: date, clock: str, zone: str) -> int:

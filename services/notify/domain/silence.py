@@ -43,7 +43,8 @@ class Matcher(Struct, frozen=True, forbid_unknown_fields=True):
 class Silence:
     """In force over the half-open ``[starts_at, ends_at)``, for the alerts that meet every matcher.
 
-    ``owner`` is the key that made it: it holds back that owner's deliveries, or everybody's when None.
+    ``owner`` is the key that made it: it holds back that owner's deliveries, or everybody's when None. ``ended_at``:
+    when somebody ended it, before its time; None for one that ends by itself.
     """
 
     id: str
@@ -55,6 +56,7 @@ class Silence:
     author: str
     created_at: int
     version: int = 0
+    ended_at: int | None = None
 
     def in_force(self, now: int) -> bool:
         return self.starts_at <= now < self.ends_at

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, get_args
 
 from msgspec import Meta, Struct
 
@@ -16,6 +16,7 @@ from services.notify.domain.lifecycle import MATCHED, EndpointState
 
 Values = Annotated[tuple[Name, ...], Meta(max_length=MAX_LIST)]
 ClockTime = Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$", max_length=5)]
+EndTime = Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$", max_length=5)]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 GroupBy = Literal["truce", "thread", "area", "perpetrator"]
 
@@ -57,14 +58,15 @@ class Gathered(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
 
 
 class QuietHours(Struct, frozen=True, forbid_unknown_fields=True, rename={"start": "from", "end": "to"}):
-    """Local times of day between which messages are held; an end at or before the start is the next day's.
+    """Local times of day between which messages are held; an end before the start is the next day's.
 
-    ``days`` are those on which a quiet stretch begins; empty means every day. ``except_min_severity``: an alert as
-    grave as that, or graver, is sent all the same.
+    ``to`` may be ``24:00``, the end of the day, so that whole days can be quiet, but not every day. ``days`` are those
+    on which a quiet stretch begins; empty means every day. ``except_min_severity``: an alert as grave as that, or
+    graver, is sent all the same.
     """
 
     start: ClockTime
-    end: ClockTime
+    end: EndTime
     timezone: Name
     days: Annotated[tuple[Day, ...], Meta(max_length=7)] = ()
     except_min_severity: Severity | None = None
@@ -171,9 +173,16 @@ def _time_faults(draft: Draft) -> Iterator[tuple[str, str]]:
     yield from _span_faults("/group_wait", "group_wait", draft.group_wait)
     yield from _span_faults("/group_interval", "group_interval", draft.group_interval)
     if draft.quiet_hours is not None:
-        yield from _zone_faults("/quiet_hours/timezone", draft.quiet_hours.timezone)
-        if draft.quiet_hours.start == draft.quiet_hours.end:
-            yield "/quiet_hours/to", "must differ from the start"
+        yield from _quiet_faults(draft.quiet_hours)
+
+
+def _quiet_faults(quiet: QuietHours) -> Iterator[tuple[str, str]]:
+    yield from _zone_faults("/quiet_hours/timezone", quiet.timezone)
+    if quiet.start == quiet.end:
+        yield "/quiet_hours/to", "must differ from the start; a whole day is from 00:00 to 24:00"
+    whole_days = (quiet.start, quiet.end) == ("00:00", "24:00")
+    if whole_days and (not quiet.days or set(quiet.days) == set(get_args(Day))):
+        yield "/quiet_hours/days", "must leave a day that is not quiet, or nothing would ever be sent"
 
 
 def _mode_faults(mode: Gathered) -> Iterator[tuple[str, str]]:

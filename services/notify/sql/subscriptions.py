@@ -136,6 +136,7 @@ class SqlSubscriptions:
             row = {
                 "id": silence.id, "owner": silence.owner, "version": next_version(connection),
                 "matchers": _encode(silence.matchers), "starts_at": silence.starts_at, "ends_at": silence.ends_at,
+                "ended_at": silence.ended_at,
                 "reason": silence.reason, "author": silence.author, "created_at": silence.created_at,
             }  # fmt: skip
             connection.execute(insert(silences), row)
@@ -170,7 +171,7 @@ class SqlSubscriptions:
             ended = (
                 update(silences)
                 .where(silences.c.id == id, silences.c.ends_at > now)
-                .values(ends_at=now, version=next_version(connection))
+                .values(ends_at=now, ended_at=now, version=next_version(connection))
             )
             connection.execute(ended)
             deliveries.release_silenced(connection, id, now)
@@ -269,6 +270,7 @@ def to_silence(row: Row[Any]) -> Silence:
         matchers=_decode_matchers(row.matchers),
         starts_at=row.starts_at,
         ends_at=row.ends_at,
+        ended_at=row.ended_at,
         reason=row.reason,
         author=row.author,
         created_at=row.created_at,

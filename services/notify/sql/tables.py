@@ -43,6 +43,7 @@ silences = Table(
     Column("matchers", LargeBinary, nullable=False),
     Column("starts_at", BigInteger, nullable=False),
     Column("ends_at", BigInteger, nullable=False, index=True),
+    Column("ended_at", BigInteger),
     Column("reason", Text, nullable=False),
     Column("author", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),

@@ -13,13 +13,20 @@ from services.notify.use_cases.history import History
 
 
 async def close_silences(now: int, directory: Directory, history: History) -> None:
-    """Tell of the silences that have expired, and let go of them. Told again after a restart, under the same ids."""
+    """Tell of the silences that have expired, and let go of them. Told again after a restart, under the same ids.
+
+    Of one that somebody ended nothing is said: they know.
+    """
     over = [s for s in directory.silences.values() if s.ends_at <= now]
-    notices = [job for s in over if now - s.ends_at < DAY for job in announce(s, directory, now)]
+    notices = [job for s in over if _is_news(s, now) for job in announce(s, directory, now)]
     if notices:
         await history.add(notices)
     for silence in over:
         directory.silences.pop(silence.id, None)
+
+
+def _is_news(silence: Silence, now: int) -> bool:
+    return silence.ended_at is None and now - silence.ends_at < DAY
 
 
 def announce(silence: Silence, directory: Directory, now: int) -> Iterator[Job]:

@@ -115,6 +115,17 @@ async def test_quiet_hours_hold_until_their_end_and_the_gravest_breaks_through(
         assert types(receiver.received()[1:]) == ["alert.raised", "alert.updated"]
 
 
+async def test_whole_quiet_days_hold_alerts_until_the_last_of_them_is_over(tmp_path: Path, receiver: Receiver) -> None:
+    quiet = {"from": "00:00", "to": "24:00", "timezone": "Asia/Damascus", "days": ["fri", "sat"]}
+    async with running(tmp_path, clock=starting("2016-05-06T09:00:00Z")) as desk:  # Friday noon in Damascus
+        await desk.subscribe(**hook(receiver, quiet_hours=quiet))
+        await desk.push(ALERT)
+        await desk.at(36 * 3600 - 1)
+        assert receiver.received() == []
+        await desk.at(1)
+        assert types(receiver.received()) == ["alert.raised"]
+
+
 async def test_what_breaks_through_takes_with_it_what_was_held_of_the_same_alert(
     tmp_path: Path, receiver: Receiver
 ) -> None:
@@ -186,6 +197,25 @@ async def test_a_silence_that_expires_says_so_to_its_maker(tmp_path: Path, recei
                 await desk.settle()
             (letter,) = mailbox.letters()
             assert letter.recipients == ("desk@example.org",)
+
+
+async def test_a_silence_ended_by_hand_announces_no_expiry_after_a_restart(tmp_path: Path, receiver: Receiver) -> None:
+    clock = starting("2016-05-08T12:00:00Z")
+    wanted = {
+        "matchers": [{"name": "act", "value": "shelling"}],
+        "ends_at": "2016-05-08T13:00:00Z",
+        "reason": "exercise",
+    }
+    with Mailbox() as mailbox:
+        async with running(tmp_path, smtp_url=mailbox.url, clock=clock) as desk:
+            await desk.subscribe(**hook(receiver, contact="desk@example.org"))
+            made = await desk.call("POST", "/v1/silences", wanted)
+            assert (await desk.call("DELETE", f"/v1/silences/{made.json()['id']}")).status_code == 204
+            await desk.service.state["keep_alive"](clock.now())
+        async with running(tmp_path, smtp_url=mailbox.url, clock=clock) as desk:
+            await desk.service.state["keep_alive"](clock.now())
+            await desk.settle()
+            assert mailbox.letters() == []
 
 
 async def test_a_silence_that_is_deleted_lets_go_at_once_and_an_operators_holds_back_everybody(

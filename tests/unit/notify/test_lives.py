@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from schemas.assessments import Alert
@@ -26,7 +26,7 @@ from services.notify.domain.lifecycle import (
 )
 from services.notify.domain.quiet import breaks_through, local_instant, quiet_until
 from services.notify.domain.silence import Matcher, Silence, find_matcher_faults, find_silences, silences_alert
-from services.notify.domain.subscription import Draft, Gathered, QuietHours, Webhook, find_faults
+from services.notify.domain.subscription import Day, Draft, Gathered, QuietHours, Webhook, find_faults
 from tests.unit.notify.samples import ALERT
 
 
@@ -100,6 +100,50 @@ def test_quiet_days_are_those_on_which_a_stretch_begins() -> None:
     assert quiet_until(friday, parse_instant("2016-05-07T23:00:00Z")) is None
     assert [breaks_through(friday, s) for s in ("Extreme", "Severe", "Moderate")] == [True, True, False]
     assert not breaks_through(msgspec.structs.replace(friday, except_min_severity=None), "Extreme")
+
+
+WEEKEND = QuietHours("00:00", "24:00", "Asia/Damascus", days=("fri", "sat"))
+
+
+@pytest.mark.parametrize(
+    ("now", "until"),
+    [
+        ("2016-05-05T20:59:59Z", None),
+        ("2016-05-05T21:00:00Z", "2016-05-07T21:00:00Z"),  # Friday 00:00 to Sunday 00:00, in one
+        ("2016-05-07T20:59:59Z", "2016-05-07T21:00:00Z"),
+        ("2016-05-07T21:00:00Z", None),
+        ("2016-03-24T21:59:59Z", None),
+        ("2016-03-24T22:00:00Z", "2016-03-26T21:00:00Z"),  # the Friday whose midnight the clocks skip
+    ],
+)
+def test_whole_days_may_be_quiet(now: str, until: str | None) -> None:
+    assert quiet_until(WEEKEND, parse_instant(now)) == (None if until is None else parse_instant(until))
+    assert find_faults(draft(quiet_hours=WEEKEND)) == []
+
+
+@pytest.mark.parametrize("days", [(), ("mon", "tue", "wed", "thu", "fri", "sat", "sun")])
+def test_days_that_are_all_quiet_are_refused(days: Any) -> None:
+    faults = find_faults(draft(quiet_hours=msgspec.structs.replace(WEEKEND, days=days)))
+    assert [at for at, _ in faults] == ["/quiet_hours/days"]
+
+
+_CLOCK = st.builds("{:02}:{:02}".format, st.integers(0, 23), st.integers(0, 59))
+
+
+@given(
+    st.integers(0, 4 * 10**15),
+    _CLOCK,
+    st.one_of(_CLOCK, st.just("24:00")),
+    st.sets(st.sampled_from(get_args(Day))),
+    st.sampled_from(["UTC", "Asia/Damascus", "Europe/Berlin", "Pacific/Apia", "America/New_York"]),
+)
+def test_what_is_held_in_quiet_hours_is_sent_when_they_are_over(
+    now: int, start: str, end: str, days: set[Any], zone: str
+) -> None:
+    quiet = QuietHours(start, end, zone, days=tuple(days))
+    assume(not find_faults(draft(quiet_hours=quiet)))
+    until = quiet_until(quiet, now)
+    assert until is None or (now < until <= now + 8 * DAY and quiet_until(quiet, until) is None)
 
 
 def test_local_times_that_are_skipped_or_come_twice() -> None:
