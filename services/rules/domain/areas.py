@@ -9,6 +9,7 @@ from shapely import MultiPolygon, Polygon
 
 from schemas.registry import Feature, Names
 from services.rules.domain.geometry import LEAST_GROUND, measure, unite
+from services.rules.domain.limits import MAX_POINTS, MAX_POINTS_IN_ALL, find_excess
 from services.rules.domain.model import Area
 from services.rules.domain.reading import Reading
 
@@ -29,6 +30,8 @@ def compile_areas(features: tuple[Feature, ...], reading: Reading, known: dict[s
     shapes = {id: area.geometry for id, area in known.items()}
     shapes |= _read_shapes(drawn, pointer, reading)
     by_id = {feature.id: feature for feature in features}
+    if _refuse_too_many_points(features, shapes, reading):
+        features = tuple(feature for feature in features if feature.union is UNSET)
     for n, feature in enumerate(features):
         if feature.union is not UNSET and feature.id not in known:
             united = _unite(feature, by_id, shapes, f"{pointer}/{n}", reading)
@@ -55,10 +58,13 @@ def _read_shapes(features: list[tuple[int, Feature]], pointer: str, reading: Rea
     for first in range(0, len(features), _BATCH):
         batch = features[first : first + _BATCH]
         shapes = _parse([feature for _, feature in batch])
-        for (n, feature), shape, is_valid, box in zip(
-            batch, shapes, shapely.is_valid(shapes), shapely.bounds(shapes), strict=True
+        excesses = [find_excess(shape) for shape in shapes]
+        # Whether a shape crosses itself is asked only of those that are small enough for it.
+        shapes[[excess is not None for excess in excesses]] = None
+        for (n, feature), shape, excess, is_valid, box in zip(
+            batch, shapes, excesses, shapely.is_valid(shapes), shapely.bounds(shapes), strict=True
         ):
-            problem = _problem(feature, shape, bool(is_valid), tuple(box))
+            problem = excess or _problem(feature, shape, bool(is_valid), tuple(box))
             if problem is None:
                 found[feature.id] = shape
             else:
@@ -84,6 +90,25 @@ def _problem(feature: Feature, shape: Any, is_valid: bool, box: tuple[float, ...
     if measure(shape) < LEAST_GROUND:
         return "holds less ground than a circle of 1 cm"
     return None
+
+
+def _refuse_too_many_points(features: tuple[Feature, ...], shapes: dict[str, Shape], reading: Reading) -> bool:
+    """Whether a union, or all areas together, have too many; each is a fault."""
+    points = {id: int(shapely.get_num_coordinates(shape)) for id, shape in shapes.items()}
+    in_all, refused = 0, False
+    for n, feature in enumerate(features):
+        union = () if feature.union is UNSET else feature.union
+        own = sum(points.get(part, 0) for part in dict.fromkeys(union)) if union else points.get(feature.id, 0)
+        in_all += own
+        if union and own > MAX_POINTS:
+            refused = True
+            reading.fault(
+                f"/areas/features/{n}/union", f"has {own} points: an area may have at most {MAX_POINTS}; simplify it"
+            )
+    if in_all > MAX_POINTS_IN_ALL:
+        refused = True
+        reading.fault("/areas", f"has {in_all} points: all areas together may have at most {MAX_POINTS_IN_ALL}")
+    return refused
 
 
 def _unite(

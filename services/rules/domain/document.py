@@ -10,6 +10,8 @@ from schemas.registry import Document
 from schemas.vocabulary import Language
 from services.rules.domain.areas import compile_areas
 from services.rules.domain.faults import Fault, InvalidRegistryError
+from services.rules.domain.limits import MAX_COALITIONS
+from services.rules.domain.memberships import Reach
 from services.rules.domain.model import (
     Alias,
     Area,
@@ -100,19 +102,16 @@ def _alias(alias: str | published.Alias, pointer: str, reading: Reading) -> Alia
 def _refuse_circles(parties: list[Party], reading: Reading) -> None:
     """Membership is transitive, so a circle of members would make each a member of itself."""
     coalitions = {party.id: [term.party for term in party.member_of] for party in parties}
+    reach = Reach(coalitions)
     for n, party in enumerate(parties):
         for m, coalition in enumerate(coalitions[party.id]):
-            if party.id in _reachable(coalition, coalitions):
+            if reach.in_circle(party.id, coalition):
                 reading.fault(f"/parties/{n}/member_of/{m}", f"{party.id!r} would be a member of itself")
-
-
-def _reachable(start: str, edges: dict[str, list[str]]) -> set[str]:
-    found, fresh = {start}, [start]
-    while fresh:
-        more = [id for id in edges.get(fresh.pop(), ()) if id not in found]
-        found.update(more)
-        fresh += more
-    return found
+        if len(reach.of(party.id)) > MAX_COALITIONS:
+            reading.fault(
+                f"/parties/{n}/member_of",
+                f"{party.id!r} would be in more than {MAX_COALITIONS} coalitions, those of its coalitions included",
+            )
 
 
 def presence_ids(entries: Iterable[published.Presence]) -> list[str]:

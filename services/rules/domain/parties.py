@@ -48,6 +48,7 @@ class Roll:
         self._turns = sorted(_turns(registry.parties.values()))
         self._actor = lru_cache(maxsize=8_192)(self._find)
         self._lineage = lru_cache(maxsize=8_192)(self._follow)
+        self._direct = lru_cache(maxsize=8_192)(self._joined)
 
     def actor(self, reported: str, at: int) -> Actor:
         return self._actor(reported, self._epoch(at))
@@ -85,11 +86,15 @@ class Roll:
         found = {party: None}
         queue = [party]
         for one in queue:
-            for ref in self._parties[one].member_of:
-                if ref.party not in found and ref.period.holds(at):
-                    found[ref.party] = None
-                    queue.append(ref.party)
+            for coalition in self._direct(one, at):
+                if coalition not in found:
+                    found[coalition] = None
+                    queue.append(coalition)
         return tuple(found)
+
+    def _joined(self, party: str, at: int) -> tuple[str, ...]:
+        """The coalitions that a party itself is then a member of, once each."""
+        return tuple(dict.fromkeys(ref.party for ref in self._parties[party].member_of if ref.period.holds(at)))
 
 
 def _turns(parties: Iterable[Party]) -> set[int]:

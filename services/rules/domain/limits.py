@@ -1,0 +1,55 @@
+"""How much a registry may hold, so that no judgement takes long. Checked before anything is measured by it.
+
+Cutting one shape by another takes time for every two edges whose boxes meet: a few for each edge of a border as it is
+drawn on maps, all others for each edge of a star. So not only the points of an area count.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+import shapely
+
+#: Points of one area, all its rings together; a union counts those of its parts.
+MAX_POINTS: Final = 20_000
+#: Points of all areas together, unions included.
+MAX_POINTS_IN_ALL: Final = 1_000_000
+#: Pairs of edges whose boxes meet: so many for each edge, and so many more. Borders on maps have three for each.
+MAX_MEETING: Final = 50
+FREE_MEETING: Final = 50_000
+#: Coalitions that one party may be in, directly or through others.
+MAX_COALITIONS: Final = 100
+
+#: Shapes with fewer points cannot hold too many pairs.
+_SMALL: Final = int(FREE_MEETING**0.5)
+#: Edges looked at together; the more, the more memory.
+_AT_ONCE: Final = 50
+
+
+def find_excess(shape: Any) -> str | None:
+    """Why a shape would take too long to work with; None where it would not, or is no shape at all."""
+    points = int(shapely.get_num_coordinates(shape))
+    if points > MAX_POINTS:
+        return f"has {points} points: an area may have at most {MAX_POINTS}; simplify it"
+    if points > _SMALL and _meets_too_often(shape):
+        return "has edges that run across each other's in too many places; simplify it"
+    return None
+
+
+def _meets_too_often(shape: Any) -> bool:
+    boxes = _boxes_of_edges(shape)
+    most = FREE_MEETING + MAX_MEETING * len(boxes)
+    tree, met = shapely.STRtree(boxes), 0
+    for first in range(0, len(boxes), _AT_ONCE):
+        met += tree.query(boxes[first : first + _AT_ONCE]).shape[1]
+        if met > most:
+            return True
+    return False
+
+
+def _boxes_of_edges(shape: Any) -> Any:
+    rings = shapely.get_rings(shape)
+    points, ring = shapely.get_coordinates(rings, return_index=True)
+    start, end = points[:-1], points[1:]
+    along = ring[1:] == ring[:-1]
+    low, high = np.minimum(start, end)[along], np.maximum(start, end)[along]
+    return shapely.box(low[:, 0], low[:, 1], high[:, 0], high[:, 1])
