@@ -26,8 +26,9 @@ Reports of incidents in, judged against the truces in force at their time and pl
 Errors are problem documents (RFC 9457) with a JSON pointer to each offending field. Lists are
 `{"items", "next", "has_more"}`; come back with `after=<next>`. Times are RFC 3339.
 
-A body is at most 1 MiB (a batch 16 MiB, a registry 128 MiB), counted as unpacked where it comes with
-`Content-Encoding: gzip`, and nests at most 50 deep. An answer lists the first 100 errors.
+A body is at most 1 MiB (a batch 16 MiB, a registry 32 MiB), counted as unpacked where it comes with
+`Content-Encoding: gzip`, and nests at most 50 deep. An answer lists the first 100 errors. An
+area has at most 20,000 points and all areas 1,000,000; a party is in at most 100 coalitions.
 """
 TAGS: Final = {
     "incidents": "Reports as partners post them.",

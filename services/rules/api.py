@@ -14,7 +14,7 @@ from schemas.report import Report
 from schemas.vocabulary import OUTCOMES
 from services.rules import sql
 from services.rules.domain.evaluate import Case
-from services.rules.use_cases import Bench
+from services.rules.use_cases import Bench, assess
 from services.shared.clock import Clock
 from services.shared.db.engine import Database
 from services.shared.http import (
@@ -44,7 +44,7 @@ def build_router(bench: Bench, database: Database, clock: Clock) -> APIRouter:
         await bench.catch_up()
         report = read_report(await read_body(request), clock.now(), bench.judge.zone)
         case = Case(incident_id=f"evaluated-by-{principal.key_id}", revision=1, report=report, retracted=None)
-        return reply(bench.judge.assess([case], clock.now())[0])
+        return reply((await assess(bench.judge, [case], clock.now()))[0])
 
     @router.get("/v1/incidents/{incident_id}/assessments")
     @describe("Every assessment of an incident, newest first", answers={200: Page}, example={"items": [ASSESSMENT]})

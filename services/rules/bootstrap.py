@@ -18,7 +18,7 @@ from services.rules.domain.evaluate import Judge
 from services.rules.domain.model import Registry
 from services.rules.registry_api import build_registry_router
 from services.rules.registry_use_cases import Flip, Shelf, Snapshot, newest_registry
-from services.rules.standing import truces_now
+from services.rules.standing import TrucesInForce
 from services.rules.use_cases import Bench, assess_incidents, find_flips
 from services.shared.runtime import Runtime, Service
 
@@ -31,6 +31,8 @@ async def build(runtime: Runtime) -> Service:
     shelf = Shelf()
     newest = partial(newest_registry, database, shelf)
     bench = Bench(await newest(), newest)
+
+    in_force = TrucesInForce(lambda: bench.judge.registry, clock.now)
 
     async def adopt(snapshot: Snapshot) -> None:
         await bench.adopt(snapshot.registry)
@@ -51,7 +53,7 @@ async def build(runtime: Runtime) -> Service:
             metrics.alerts[alert.alert.status].inc()
 
     def status() -> Mapping[str, Any]:
-        return {"truces": truces_now(bench.judge.registry, clock.now())}
+        return {"truces": in_force.tell()}
 
     async def handle(events: Sequence[Event]) -> None:
         await assess_incidents(events, bench, database, clock, observe)
@@ -63,6 +65,7 @@ async def build(runtime: Runtime) -> Service:
         name="rules",
         router=router,
         loops=[await runtime.loop(INCIDENTS, GROUP, handle, limit=200)],
+        tasks=[partial(in_force.run, clock.sleep)],
         stop=[await runtime.tail(REGISTRY, "rules.registry", follow)],
         status=status,
     )

@@ -5,8 +5,10 @@ otherwise the registry's. A change may say by ``If-Match`` what it was made from
 be new, and by ``?dry_run=true`` that it is only to be shown what it would do.
 """
 
+import asyncio
 from typing import Any, Final
 
+import msgspec
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
@@ -32,8 +34,18 @@ from services.rules.registry_answers import (
     truce_at,
     windows_of,
 )
-from services.rules.registry_desk import Adopt, Desk, answer, find_resource, list_page, no_such, version_headers
+from services.rules.registry_desk import (
+    Adopt,
+    Desk,
+    answer,
+    find_resource,
+    is_known,
+    list_page,
+    no_such,
+    version_headers,
+)
 from services.rules.registry_use_cases import Author, ChangeRefusedError, FindFlips, Shelf, Snapshot
+from services.rules.registry_wire import write_document
 from services.shared.clock import Clock
 from services.shared.db.engine import Database
 from services.shared.http import Page, describe, reply, who
@@ -70,7 +82,10 @@ def _add_document(router: APIRouter, desk: Desk) -> None:
     @describe("The whole registry as one document", answers={200: Document}, query=_AS_OF)
     async def get_registry(request: Request) -> Response:
         snapshot = await desk.look(request)
-        return answer(request, snapshot, snapshot.document)
+        if is_known(request, snapshot):
+            return answer(request, snapshot, None)
+        written = msgspec.Raw(await asyncio.to_thread(write_document, snapshot.document))
+        return answer(request, snapshot, written)
 
     @router.put("/v1/registry")
     @describe(
@@ -92,7 +107,7 @@ def _add_document(router: APIRouter, desk: Desk) -> None:
         try:
             outcome = await desk.change(request, author, replace, None)
         except ChangeRefusedError:
-            raise posted.refusal(desk.shelf.current.compiled) from None
+            raise await asyncio.to_thread(posted.refusal, desk.shelf.current.compiled) from None
         told = outcome.preview or answer_changes(outcome.snapshot.version, outcome.changes)
         return reply(told, 200, version_headers(outcome.snapshot, None))
 
@@ -168,14 +183,16 @@ def _add_truces(router: APIRouter, desk: Desk) -> None:
     async def list_truces(request: Request) -> Response:
         at = requests.instant(request, "at")
         snapshot = await desk.look(request)
-        return answer(request, snapshot, list_page(request, snapshot, "truces", lambda t: _seen(t, snapshot, at)))
+        page = await asyncio.to_thread(list_page, request, snapshot, "truces", lambda truce: _seen(truce, snapshot, at))
+        return answer(request, snapshot, page)
 
     @router.get("/v1/truces/{id}/windows")
     @describe("Every window of a truce, derived", answers={200: list[WindowView]}, query=_AS_OF)
     async def list_windows(request: Request, id: str) -> Response:
         snapshot = await desk.look(request)
         find_resource(snapshot, ("truces", id))
-        return answer(request, snapshot, windows_of(snapshot.registry.truces[id], snapshot.registry))
+        windows = await asyncio.to_thread(windows_of, snapshot.registry.truces[id], snapshot.registry)
+        return answer(request, snapshot, windows)
 
     @router.get("/v1/truces/{id}")
     @describe("One truce", answers={200: TruceAt}, query=at_or_as_of)
@@ -184,7 +201,8 @@ def _add_truces(router: APIRouter, desk: Desk) -> None:
         snapshot = await desk.look(request)
         # Windows depend on the areas too, which the truce's own version does not tell.
         key: Key | None = ("truces", id) if at is None else None
-        return answer(request, snapshot, _seen(find_resource(snapshot, ("truces", id)), snapshot, at), key)
+        truce = await asyncio.to_thread(_seen, find_resource(snapshot, ("truces", id)), snapshot, at)
+        return answer(request, snapshot, truce, key)
 
     @router.post("/v1/truces/{id}/announcements")
     @describe(
@@ -208,7 +226,8 @@ def _add_truces(router: APIRouter, desk: Desk) -> None:
         if outcome.preview is not None:
             return reply(outcome.preview, 200, version_headers(outcome.snapshot, None))
         registry = outcome.snapshot.registry
-        told = Announced(registry.version, id, said.id, windows_of(registry.truces[id], registry))
+        windows = await asyncio.to_thread(windows_of, registry.truces[id], registry)
+        told = Announced(registry.version, id, said.id, windows)
         headers = {**version_headers(outcome.snapshot, ("truces", id)), "location": f"/v1/truces/{id}"}
         return reply(told, 201, headers)
 

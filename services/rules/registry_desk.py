@@ -2,8 +2,9 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
+import msgspec
 from fastapi import Request
 from starlette.responses import Response
 
@@ -24,7 +25,10 @@ from services.rules.registry_use_cases import (
 )
 from services.shared.clock import Clock
 from services.shared.db.engine import Database
-from services.shared.http import Page, Problem, decode_cursor, make_page, page_size, reply, who
+from services.shared.http import Page, Problem, decode_cursor, encode_cursor, make_page, page_size, reply, who
+
+#: A page ends with the resource that makes it longer than this.
+MAX_PAGE_BYTES: Final = 4 * 1024 * 1024
 
 Adopt = Callable[[Snapshot], Awaitable[None]]
 
@@ -79,11 +83,17 @@ def no_such(key: Key) -> Problem:
 
 
 def list_page(request: Request, snapshot: Snapshot, kind: Kind, show: Callable[[Any], Any]) -> Page:
-    limit, cursor = page_size(request), decode_cursor(request, str)
+    """One page, shorter than asked for where its resources are long."""
+    limit, cursor, length = page_size(request), decode_cursor(request, str), 0
     after = "" if cursor is None else str(cursor[0])
     ids = sorted(id for k, id in snapshot.resources if k == kind and id > after)[: limit + 1]
     page = make_page(ids, limit, lambda id: (id,))
-    items = [show(snapshot.resources[kind, id]) for id in page.items]
+    items: list[msgspec.Raw] = []
+    for id in page.items:
+        items.append(msgspec.Raw(msgspec.json.encode(show(snapshot.resources[kind, id]))))
+        length += len(items[-1])
+        if length > MAX_PAGE_BYTES and id != page.items[-1]:
+            return Page(items, encode_cursor(id), has_more=True)
     return Page(items, page.next, page.has_more)
 
 
@@ -102,8 +112,13 @@ def version_headers(snapshot: Snapshot, key: Key | None) -> dict[str, str]:
     }
 
 
+def is_known(request: Request, snapshot: Snapshot, key: Key | None = None) -> bool:
+    """Whether the client has this version already."""
+    return version_headers(snapshot, key)["etag"] in requests.tags(request, "if-none-match")
+
+
 def answer(request: Request, snapshot: Snapshot, value: Any, key: Key | None = None) -> Response:
     headers = version_headers(snapshot, key)
-    if headers["etag"] in requests.tags(request, "if-none-match"):
+    if is_known(request, snapshot, key):
         return Response(status_code=304, headers=headers)
     return reply(value, 200, headers)

@@ -1,7 +1,7 @@
 """Requests about the registry, read: bodies in JSON or YAML, times, preconditions; and their refusals."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -16,7 +16,7 @@ from services.rules.domain.resources import name_of, named, split
 from services.rules.registry_text import MAX_BYTES, Format, UnreadableTextError, find_lines, line_of, to_json
 from services.rules.registry_use_cases import Snapshot
 from services.rules.registry_wire import read_announcement, read_document, read_resource
-from services.shared.http import MAX_BODY, FieldError, Problem, read_body
+from services.shared.http import MAX_BODY, MAX_ERRORS, FieldError, Problem, read_body
 
 T = TypeVar("T")
 
@@ -39,7 +39,7 @@ class Posted:
         try:
             compile_document(self.document, before=before)
         except InvalidRegistryError as error:
-            return refusal(error.faults, _lines(self.text))
+            return refusal(error.faults, _lines(self.text, error.faults))
         return Problem(422, "Not valid", "A resource of the document is too long.")
 
 
@@ -130,15 +130,15 @@ async def _read(read: Callable[[], T], data: bytes, form: Format) -> T:
         where = "" if error.line is None else f" (line {error.line})"
         raise Problem(400, f"Not {form.upper()}", f"{error}{where}") from None
     except InvalidRegistryError as error:
-        raise refusal(error.faults, await asyncio.to_thread(_lines, _text(data, form))) from None
+        raise refusal(error.faults, await asyncio.to_thread(_lines, _text(data, form), error.faults)) from None
 
 
 def _text(data: bytes, form: Format) -> bytes | None:
     return data if form == "yaml" else None
 
 
-def _lines(text: bytes | None) -> dict[str, int]:
-    return {} if text is None else find_lines(text, "yaml")
+def _lines(text: bytes | None, faults: Sequence[Fault]) -> dict[str, int]:
+    return {} if text is None else find_lines(text, "yaml", [fault.pointer for fault in faults[: MAX_ERRORS + 1]])
 
 
 def _form(request: Request) -> Format:

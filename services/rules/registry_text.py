@@ -6,7 +6,7 @@ again each time, so that a small text cannot stand for an endless one.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -16,8 +16,11 @@ import yaml
 from services.shared.bodies import MAX_DEPTH, is_too_deep
 
 Format = Literal["json", "yaml"]
-MAX_BYTES: Final = 128 * 1024 * 1024
-MAX_NODES: Final = 5_000_000
+MAX_BYTES: Final = 32 * 1024 * 1024
+#: Values in a YAML document, what an alias stands for counted each time: so many, and one for so many bytes of text.
+#: A value takes up to 72 bytes of memory.
+MAX_NODES: Final = 500_000
+BYTES_A_NODE: Final = 6
 #: Beyond this, a fault is given without its line: finding it would take longer than anybody waits.
 MAX_LOCATED: Final = 16 * 1024 * 1024
 
@@ -61,17 +64,27 @@ def read_json(data: bytes) -> Any:
         raise UnreadableTextError(f"no JSON in UTF-8: {error}", _line_of_byte(data, str(error))) from error
 
 
-def find_lines(data: bytes, form: Format) -> dict[str, int]:
-    """The line, from 1, of each value by its JSON pointer; empty where the text is too long to look."""
+def find_lines(data: bytes, form: Format, pointers: Iterable[str] | None = None) -> dict[str, int]:
+    """The line, from 1, of each value by its JSON pointer, or of those that :func:`line_of` needs for ``pointers``;
+    empty where the text is too long to look."""
     if len(data) > MAX_LOCATED:
         return {}
     text = _decode(data)
+    wanted = None if pointers is None else {part for pointer in pointers for part in _holders(pointer)}
     lines: dict[str, int] = {}
     if form == "yaml":
-        _read_yaml(text, lines)
+        _read_yaml(text, lines, wanted)
     else:
-        lines.update(_json_lines(text))
+        lines.update((pointer, line) for pointer, line in _json_lines(text) if wanted is None or pointer in wanted)
     return lines
+
+
+def _holders(pointer: str) -> Iterator[str]:
+    """A pointer, and that of everything that holds what it points to."""
+    yield pointer
+    while pointer:
+        pointer = pointer.rpartition("/")[0]
+        yield pointer
 
 
 def line_of(pointer: str, lines: dict[str, int]) -> int | None:
@@ -117,9 +130,11 @@ class _Open:
 
 @dataclass(slots=True)
 class _Builder:
-    """Puts values where they belong. ``lines`` is filled where it is given."""
+    """Puts values where they belong. ``lines`` is filled where it is given, of a ``wanted`` pointer or of all."""
 
+    most: int
     lines: dict[str, int] | None
+    wanted: Collection[str] | None
     stack: list[_Open] = field(default_factory=list)
     anchors: dict[str, tuple[Any, int]] = field(default_factory=dict)
     root: Any = None
@@ -130,14 +145,14 @@ class _Builder:
             self.root, pointer = value, ""
         else:
             pointer = self._place_in(self.stack[-1], value, size, line)
-        if self.lines is not None:
+        if self.lines is not None and (self.wanted is None or pointer in self.wanted):
             self.lines[pointer] = line
         return pointer
 
     def _place_in(self, top: _Open, value: Any, size: int, line: int) -> str:
         top.size += size
-        if top.size > MAX_NODES:
-            raise UnreadableTextError(f"more than {MAX_NODES} values", line)
+        if top.size > self.most:
+            raise UnreadableTextError(f"more than {self.most} values", line)
         if isinstance(top.value, list):
             top.value.append(value)
             return f"{top.pointer}/{len(top.value) - 1}" if self.lines is not None else ""
@@ -165,8 +180,8 @@ class _Builder:
         done = self.stack.pop()
         if self.stack:
             self.stack[-1].size += done.size - 1
-            if self.stack[-1].size > MAX_NODES:
-                raise UnreadableTextError(f"more than {MAX_NODES} values", line)
+            if self.stack[-1].size > self.most:
+                raise UnreadableTextError(f"more than {self.most} values", line)
         if done.anchor is not None:
             self.anchors[done.anchor] = (done.value, done.size)
 
@@ -186,8 +201,8 @@ class _Builder:
         self.place(value, size, line)
 
 
-def _read_yaml(text: str, lines: dict[str, int] | None) -> Any:
-    builder = _Builder(lines)
+def _read_yaml(text: str, lines: dict[str, int] | None, wanted: Collection[str] | None = None) -> Any:
+    builder = _Builder(MAX_NODES + len(text) // BYTES_A_NODE, lines, wanted)
     documents = 0
     for event in _events(text):
         line = event.start_mark.line + 1

@@ -4,6 +4,8 @@ The quick look decodes straight into the published structs. The slow second look
 reads what is well-formed, checks that too, and so tells all faults at once.
 """
 
+import re
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -13,6 +15,7 @@ from schemas.registry import KINDS, Document, Feature, FeatureCollection, Geomet
 from services.rules.domain.document import Elsewhere, check_document
 from services.rules.domain.faults import Fault, InvalidRegistryError
 from services.rules.registry_text import UnreadableTextError, read_json
+from services.shared.bodies import MAX_DEPTH
 from services.shared.validation import find_errors
 
 _document: Final = msgspec.json.Decoder(Document)
@@ -20,6 +23,9 @@ _resources: Final[dict[str, msgspec.json.Decoder[Any]]] = {k: msgspec.json.Decod
 _announcement: Final = msgspec.json.Decoder(published.Announcement)
 _geometry: Final = msgspec.json.Decoder(Geometry)
 _encode: Final = msgspec.json.Encoder().encode
+#: Values (counted as commas and brackets) beyond which a document that is refused is not looked at a second time: the
+#: answer has the first fault only.
+MAX_LOOKED: Final = 1_000_000
 _LISTS: Final[tuple[Kind, ...]] = ("parties", "presence", "places", "truces")
 
 
@@ -29,6 +35,8 @@ def read_document(data: bytes) -> Document:
         document = _document.decode(data)
         return msgspec.structs.replace(document, areas=FeatureCollection(features=_canonical(document.areas.features)))
     except msgspec.ValidationError as error:
+        if data.count(b",") + data.count(b"[") + data.count(b"{") > MAX_LOOKED:
+            raise InvalidRegistryError([_first_fault(error)]) from None
         raise InvalidRegistryError(_all_faults(read_json(data)) or [Fault("", str(error))]) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         read_json(data)
@@ -61,8 +69,44 @@ def read_stored(kind: Kind, data: bytes) -> Resource:
     """A resource that we wrote ourselves."""
     resource: Resource = _resources[kind].decode(data)
     if isinstance(resource, Feature):
-        return msgspec.structs.replace(resource, geometry=resource.geometry.copy())
+        properties = resource.properties
+        if is_nested_beyond(properties, MAX_DEPTH):
+            # Kept before nesting had a limit: it could be read, and no answer could hold it.
+            properties = {name: value for name, value in properties.items() if name == "name"}
+        return msgspec.structs.replace(resource, geometry=resource.geometry.copy(), properties=properties)
     return resource
+
+
+def write_document(document: Document) -> bytes:
+    """As :func:`write` does, one resource at a time, so that a thread that writes a large one holds nobody up."""
+    parts = [b'{"version":1,"timezone":', _encode(document.timezone)]
+    lists: dict[str, Sequence[Any]] = {
+        ',"parties":[': document.parties,
+        ',"presence":[': document.presence,
+        ',"areas":{"type":"FeatureCollection","features":[': document.areas.features,
+        ',"places":[': document.places,
+        ',"truces":[': document.truces,
+    }
+    for head, items in lists.items():
+        if not items and "areas" not in head:
+            continue
+        parts += [head.encode(), b",".join(map(_encode, items)), b"]}" if "areas" in head else b"]"]
+    return b"".join([*parts, b"}"])
+
+
+def is_nested_beyond(value: Any, depth: int) -> bool:
+    """Whether decoded JSON nests deeper than ``depth``. Not recursive: that is what is to be found out."""
+    level = [value]
+    while level and depth >= 0:
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+        depth -= 1
+    return bool(level)
 
 
 def write(value: Any) -> bytes:
@@ -78,6 +122,13 @@ def _canonical(features: tuple[Feature, ...]) -> tuple[Feature, ...]:
 
 
 # --- the slow second look
+
+
+def _first_fault(error: msgspec.ValidationError) -> Fault:
+    """The one fault that msgspec tells, whose path ``$.parties[0].name`` becomes a pointer."""
+    detail, _, path = str(error).partition(" - at `")
+    parts = re.findall(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]", path.removesuffix("`").removeprefix("$"))
+    return Fault("".join(f"/{name or index}" for name, index in parts), detail)
 
 
 def _all_faults(value: Any) -> list[Fault]:

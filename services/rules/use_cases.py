@@ -52,6 +52,19 @@ class Bench:
                 self.teller = Teller(self.judge)
 
 
+async def assess(judge: Judge, cases: Sequence[Case], now: int) -> list[Assessment]:
+    """One assessment for each case, made off the event loop: a large registry, or a report whose place nobody can
+    find, takes a while. What alerts will ask of the places is measured there too."""
+    return await asyncio.to_thread(_assess, judge, cases, now)
+
+
+def _assess(judge: Judge, cases: Sequence[Case], now: int) -> list[Assessment]:
+    judgements = judge.assess(cases, now)
+    for judgement in judgements:
+        judge.areas_of(judgement.place)
+    return judgements
+
+
 class _StaleRegistryError(Exception):
     """The registry that was judged by is not the one that stands any more."""
 
@@ -84,7 +97,7 @@ async def assess_incidents(
     reported = [decode(event) for event in events]
     while True:
         judge, teller = bench.judge, bench.teller
-        judgements = judge.assess([case_of(r) for r in reported], clock.now())
+        judgements = await assess(judge, [case_of(r) for r in reported], clock.now())
         batch = list(zip(events, (r.partner for r in reported), judgements, strict=True))
         try:
             kept = await database.write(
@@ -181,7 +194,7 @@ async def find_flips(judge: Judge, database: Database, clock: Clock, limit: int)
     while stored := await database.read(lambda c, a=after: list(sql.load_stored(c, a, 200))):  # type: ignore[misc]
         after = stored[-1].incident_id
         cases = [case_of(_reported(s.event)) for s in stored]
-        for was, now in zip(stored, judge.assess(cases, clock.now()), strict=True):
+        for was, now in zip(stored, await assess(judge, cases, clock.now()), strict=True):
             if was.verdict != now.verdict:
                 count += 1
                 if len(flips) < limit:

@@ -50,7 +50,7 @@ def _in_order(truce: Truce, pointer: str, reading: Reading) -> list[Step]:
 
 
 def _well_formed(step: Step, reading: Reading) -> bool:
-    said, before = step.said, len(reading.faults)
+    said, before = step.said, reading.found
     reading.party(said.issuer, f"{step.pointer}/issuer")
     if said.area is not None:
         reading.area(said.area, f"{step.pointer}/area")
@@ -63,7 +63,7 @@ def _well_formed(step: Step, reading: Reading) -> bool:
     if said.action == "end" and said.ends_at is None:
         reading.fault(f"{step.pointer}/ends_at", "an end needs an instant")
     _read_times(step, reading)
-    return len(reading.faults) == before
+    return reading.found == before
 
 
 def _read_times(step: Step, reading: Reading) -> None:

@@ -10,7 +10,7 @@ from schemas.registry import Document
 from schemas.vocabulary import Language
 from services.rules.domain.areas import compile_areas
 from services.rules.domain.faults import Fault, InvalidRegistryError
-from services.rules.domain.limits import MAX_COALITIONS
+from services.rules.domain.limits import MAX_COALITIONS, find_excess_of
 from services.rules.domain.memberships import Reach
 from services.rules.domain.model import (
     Alias,
@@ -61,6 +61,9 @@ def check_document(
         elsewhere.parties | {party.id for party in document.parties},
         elsewhere.areas | {feature.id for feature in document.areas.features},
     )
+    if (excess := find_excess_of(document)) is not None:
+        reading.fault("", excess)
+        return Registry(version, document.timezone), reading.faults
     parties = _parties(document.parties, reading)
     presence = _presence(document.presence, reading)
     areas = compile_areas(document.areas.features, reading, _unchanged_areas(document, before))

@@ -29,6 +29,7 @@ from services.rules.domain.truce import Timeline, WholeShares
 from services.rules.domain.violation import Judged, Scales
 
 _KEPT_TIMELINES = 16_384
+_KEPT_PLACES = 4_096
 #: A link this strong may corroborate (rules.md 18).
 _STRONG = 0.8
 
@@ -68,6 +69,7 @@ class Judge:
         self._terms = cache(lambda number: Terms(truces[number], self._ground.number))
         self._whole_timeline = lru_cache(maxsize=_KEPT_TIMELINES)(self._timeline_of_whole)
         self._latest: dict[Shape, Footprint] = {}
+        self.areas_of = lru_cache(maxsize=_KEPT_PLACES)(self._areas_of)
         # Prepared geometries index themselves when first asked, with the interpreter's lock released.
         self._turn = Lock()
 
@@ -89,10 +91,11 @@ class Judge:
             for case, span, place, footprint, truces in zip(reports, spans, located, footprints, near, strict=True)
         ]
 
-    def areas_of(self, place: ResolvedPlace) -> tuple[str, ...]:
+    def _areas_of(self, place: ResolvedPlace) -> tuple[str, ...]:
         """The areas that hold more than 0.1 % of an assessed place; none for a place that could not be resolved.
 
-        Cheapest right after the place was assessed: what was measured then is still at hand.
+        Cheapest right after the place was assessed: what was measured then is still at hand. Asked once, it is kept:
+        whoever asks again never waits for another judgement.
         """
         shape = shape_of(place, self._ground)
         if isinstance(shape, Nowhere):

@@ -8,6 +8,9 @@ from typing import Any, Final
 
 import numpy as np
 import shapely
+from msgspec import UNSET
+
+from schemas.registry import Document, Party, Truce
 
 #: Points of one area, all its rings together; a union counts those of its parts.
 MAX_POINTS: Final = 20_000
@@ -19,10 +22,38 @@ FREE_MEETING: Final = 50_000
 #: Coalitions that one party may be in, directly or through others.
 MAX_COALITIONS: Final = 100
 
+#: Names of parties, areas and acts in all lists of a document together, and announcements of all its truces.
+MAX_REFERENCES: Final = 300_000
+MAX_ANNOUNCEMENTS: Final = 100_000
+#: Faults that are kept of one document; an answer lists fewer.
+MAX_FAULTS: Final = 1_000
+
 #: Shapes with fewer points cannot hold too many pairs.
 _SMALL: Final = int(FREE_MEETING**0.5)
 #: Edges looked at together; the more, the more memory.
 _AT_ONCE: Final = 50
+
+
+def find_excess_of(document: Document) -> str | None:
+    """Why a document is too much to work with; None where it is not."""
+    announced = sum(len(truce.announcements) for truce in document.truces)
+    if announced > MAX_ANNOUNCEMENTS:
+        return f"has {announced} announcements: all truces together may have at most {MAX_ANNOUNCEMENTS}"
+    named = sum(map(_named_by_party, document.parties)) + sum(map(_named_by_truce, document.truces))
+    named += sum(len(feature.union) for feature in document.areas.features if feature.union is not UNSET)
+    if named > MAX_REFERENCES:
+        return f"names {named} parties, areas and acts in its lists: at most {MAX_REFERENCES} are read"
+    return None
+
+
+def _named_by_party(party: Party) -> int:
+    return len(party.aliases) + len(party.member_of) + len(party.cannot)
+
+
+def _named_by_truce(truce: Truce) -> int:
+    sides = (side for duty in truce.duties for side in (duty.bound, duty.toward) if not isinstance(side, str))
+    acts = sum(len(duty.acts) for duty in truce.duties)
+    return len(truce.guarantors) + len(truce.exclusions) + sum(map(len, sides)) + acts
 
 
 def find_excess(shape: Any) -> str | None:

@@ -8,6 +8,7 @@ from schemas.local_time import find_zone, read_moment
 from schemas.registry import PartyTerm
 from schemas.vocabulary import ACT_GROUPS, ACTS, expand_acts
 from services.rules.domain.faults import Fault
+from services.rules.domain.limits import MAX_FAULTS
 from services.rules.domain.model import ALWAYS, PartyRef, Period
 
 T = TypeVar("T")
@@ -23,11 +24,15 @@ class Reading:
 
     def __init__(self, timezone: str, parties: Collection[str], areas: Collection[str]) -> None:
         self.faults: list[Fault] = []
+        self.found = 0
         self.parties, self.areas = parties, areas
         self.zone = self.tried("/timezone", lambda: find_zone(timezone)) or _UTC
 
     def fault(self, pointer: str, detail: str) -> None:
-        self.faults.append(Fault(pointer, detail))
+        """Keep a fault; beyond MAX_FAULTS it only counts."""
+        self.found += 1
+        if len(self.faults) < MAX_FAULTS:
+            self.faults.append(Fault(pointer, detail))
 
     def tried(self, pointer: str, read: Callable[[], T]) -> T | None:
         """What ``read`` gives, or its ValueError as a fault."""

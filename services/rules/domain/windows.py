@@ -36,7 +36,7 @@ def derive_windows(truce: Truce, pointer: str, reading: Reading) -> tuple[Window
 
 class _Derivation:
     def __init__(self, truce: Truce, pointer: str, reading: Reading) -> None:
-        self._truce, self._reading, self._faults_before = truce, reading, len(reading.faults)
+        self._truce, self._reading, self._faults_before = truce, reading, reading.found
         self._steps = {step.said.id: step for step in standing_steps(truce, f"{pointer}/announcements", reading)}
         self._ends = [step for step in self._steps.values() if step.said.action == "end"]
         self._cuts = {step.said.id: self._cut(step) for step in self._ends}
@@ -51,7 +51,7 @@ class _Derivation:
 
     def _conclude(self, pointer: str, detail: str) -> None:
         """A fault drawn from the other announcements: only said where all of them made sense."""
-        if len(self._reading.faults) == self._faults_before:
+        if self._reading.found == self._faults_before:
             self._reading.fault(pointer, detail)
 
     # --- accounts as announced
@@ -115,7 +115,7 @@ class _Derivation:
         return self._given(step, base.window, start, base.account.end, said.area or base.account.area)
 
     def _given(self, step: Step, window: str, start: int, inherited: int | None, area: str) -> _Given | None:
-        said, reading, field, before = step.said, self._reading, "ends_at", len(self._reading.faults)
+        said, reading, field, before = step.said, self._reading, "ends_at", self._reading.found
         end = inherited
         if said.duration is not None:
             field, text = "duration", said.duration
@@ -124,7 +124,7 @@ class _Derivation:
             end = reading.instant(said.ends_at, f"{step.pointer}/ends_at")
         elif said.starts_at is not None:
             field = "starts_at"
-        if len(reading.faults) > before:
+        if reading.found > before:
             return None
         if end is not None and end <= start:
             reading.fault(f"{step.pointer}/{field}", "the end must be after the start")

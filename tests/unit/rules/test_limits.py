@@ -7,14 +7,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.registry import Feature
 from services.rules.domain import limits
 from services.rules.domain.document import compile_document
 from services.rules.domain.faults import InvalidRegistryError
-from services.rules.domain.limits import FREE_MEETING, MAX_COALITIONS, MAX_MEETING, MAX_POINTS, find_excess
+from services.rules.domain.limits import (
+    FREE_MEETING,
+    MAX_COALITIONS,
+    MAX_FAULTS,
+    MAX_MEETING,
+    MAX_POINTS,
+    find_excess,
+)
 from services.rules.domain.memberships import Reach
 from services.rules.domain.parties import Roll
-from services.rules.registry_wire import read_document, write
-from tests.unit.rules.registry_samples import area, document, party
+from services.rules.registry_text import UnreadableTextError, find_lines, read_text
+from services.rules.registry_wire import read_document, read_stored, write, write_document
+from tests.scenario import registry_document
+from tests.unit.rules.registry_samples import announcement, area, document, party, truce
 
 
 def faults(value: dict[str, Any]) -> dict[str, str]:
@@ -74,7 +84,7 @@ def test_what_is_no_shape_is_no_excess() -> None:
 def test_edges_that_meet_are_counted_no_further_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     assert MAX_MEETING * MAX_POINTS + FREE_MEETING < 2_000_000
     monkeypatch.setattr(limits, "MAX_MEETING", 10_000)
-    assert compile_document(read_document(write(with_areas(drawn("a", star(200))))))
+    compile_document(read_document(write(with_areas(drawn("a", star(200))))))
 
 
 def test_a_union_counts_the_points_of_its_parts() -> None:
@@ -129,3 +139,57 @@ def test_circles_and_coalitions_are_those_that_can_be_reached(edges: dict[str, l
             assert reach.in_circle(party_id, coalition) == back
         if party_id not in reachable(party_id, edges):
             assert reach.of(party_id) == reachable(party_id, edges)
+
+
+def test_a_document_that_names_too_much_is_refused_before_it_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MAX_REFERENCES", 10)
+    value = document(parties=[party("a"), party("b", member_of=["a"] * 11)], truces=[], presence=[])
+    assert faults(value) == {"": "names 11 parties, areas and acts in its lists: at most 10 are read"}
+
+
+def test_a_document_with_too_many_announcements_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MAX_ANNOUNCEMENTS", 1)
+    said = [announcement(f"d{n}", "declare", "01 00", starts_at="2016-05-01") for n in range(2)]
+    told = faults(document(truces=[truce("calm", *said)]))
+    assert told == {"": "has 2 announcements: all truces together may have at most 1"}
+
+
+def test_of_very_many_faults_the_first_are_kept() -> None:
+    value = document(parties=[party(f"p{n}", member_of=["nobody"] * 100) for n in range(50)], truces=[])
+    assert len(faults(value)) == MAX_FAULTS
+
+
+def test_a_large_malformed_document_is_answered_by_its_first_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.rules.registry_wire.MAX_LOOKED", 10)
+    with pytest.raises(InvalidRegistryError) as refused:
+        read_document(write(document(parties=[party("a"), {**party("b"), "kind": 7}, {}])))
+    [fault] = refused.value.faults
+    assert (fault.pointer, fault.detail) == ("/parties/1/kind", "Expected `str`, got `int`")
+
+
+def test_yaml_may_hold_so_many_values_for_its_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.rules.registry_text.MAX_NODES", 10)
+    assert read_text(b"[1234567, 1234567]", "yaml") == [1234567, 1234567]
+    with pytest.raises(UnreadableTextError, match="more than"):
+        read_text(b"[" + b"[]," * 30 + b"[]]", "yaml")
+
+
+def test_only_the_lines_that_faults_need_are_kept() -> None:
+    text = b"version: 1\nparties:\n  - id: a\n    kind: b\n  - id: c\n"
+    assert find_lines(text, "yaml", ["/parties/1/kind"]) == {"": 1, "/parties": 3, "/parties/1": 5}
+
+
+def test_a_document_is_written_piece_by_piece_as_it_is_at_once() -> None:
+    for value in (registry_document(), document()):
+        written = read_document(write(value))
+        assert read_document(write_document(written)) == written
+        assert write_document(written) == write(written)
+
+
+@pytest.mark.parametrize(("depth", "kept"), [(10, True), (900, False)])
+def test_properties_that_nest_too_deeply_to_be_answered_are_left_out(depth: int, kept: bool) -> None:
+    feature = write(area("a")).replace(b'"properties":{', b'"properties":{"deep":%b,' % (b"[" * depth + b"]" * depth))
+    stored = read_stored("areas", feature)
+    assert isinstance(stored, Feature)
+    assert ("deep" in stored.properties) == kept
+    assert stored.properties["name"] == {"en": "a"}
