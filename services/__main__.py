@@ -2,6 +2,7 @@
 
 import errno
 import gc
+import logging
 import os
 import socket
 import sys
@@ -22,6 +23,8 @@ from services.shared.data_directory import hold_data_directory
 from services.shared.failures import RetryLaterError
 from services.shared.lifecycle import bind
 from services.shared.logs import configure_logs
+
+log = logging.getLogger(__name__)
 
 #: Two threads share the interpreter: neither waits longer than this for the other.
 SWITCH_S: Final = 0.0005
@@ -65,7 +68,9 @@ def _service_command(name: str, port: int) -> click.Command:
 
 
 def _start(settings: Settings, names: tuple[str, ...]) -> None:
-    configure_logs(sys.stderr, os.environ.get("TRUCEWATCH_LOG", "WARNING"))
+    configure_logs(sys.stderr, settings.log_level)
+    for remark in settings.remarks:
+        log.warning(remark)
     tune()
     with closing(_listener(settings)) as listener:
         uvloop.run(serve(settings, names, on_ready=_announce, listener=listener))

@@ -5,6 +5,7 @@ request or did not answer.
 """
 
 import asyncio
+import os
 import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
@@ -15,10 +16,13 @@ from rich.markup import escape
 
 from services.cli.client import Api, RefusedError, UnreachableError, open_api
 from services.shared.clock import SystemClock
+from services.shared.environment import Environment, SettingsError
 
 T = TypeVar("T")
 
 DEFAULT_URL: Final = "http://127.0.0.1:8000"
+_URL_HELP: Final = f"The server.  [env var: TRUCEWATCH_URL; default: {DEFAULT_URL}]"
+_KEY_HELP: Final = "API key.  [env var: TRUCEWATCH_KEY, or TRUCEWATCH_KEY_FILE for a file that holds it]"
 FILE_REFUSED: Final = 1
 SERVER_REFUSED: Final = 3
 
@@ -30,12 +34,18 @@ class WrongSettingError(click.ClickException):
 
 
 def client_options(command: Callable[..., T]) -> Callable[..., T]:
-    """``--url`` and ``--key``, or the environment."""
-    key = click.option("--key", envvar="TRUCEWATCH_KEY", show_envvar=True, help="API key.")
-    url = click.option(
-        "--url", envvar="TRUCEWATCH_URL", show_envvar=True, default=DEFAULT_URL, show_default=True, help="The server."
-    )
+    """``--url`` and ``--key``, or the environment, or the files that it names."""
+    key = click.option("--key", default=lambda: setting("TRUCEWATCH_KEY"), show_default=False, help=_KEY_HELP)
+    url = click.option("--url", default=lambda: setting("TRUCEWATCH_URL") or DEFAULT_URL, help=_URL_HELP)
     return url(key(command))
+
+
+def setting(name: str) -> str | None:
+    """The environment variable, or what the file that ``NAME_FILE`` names holds."""
+    try:
+        return Environment(os.environ).get(name)
+    except SettingsError as error:
+        raise WrongSettingError(str(error)) from error
 
 
 def say(text: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import click
 from rich.markup import escape
 
-from services.cli.ask import ask, client_options, complain, say
+from services.cli.ask import ask, client_options, complain, say, setting
 from services.cli.client import Api
 from services.cli.receiver import Receiver
 from services.shared.clock import SystemClock
@@ -22,7 +22,9 @@ POLL_S: Final = 0.5
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=DEFAULT_PORT, show_default=True, help="0: any free one.")
 @click.option(
-    "--secret", envvar="TRUCEWATCH_WEBHOOK_SECRET", show_envvar=True, help="whsec_… of a subscription of yours."
+    "--secret",
+    default=lambda: setting("TRUCEWATCH_WEBHOOK_SECRET"),
+    help="whsec_… of a subscription of yours.  [env var: TRUCEWATCH_WEBHOOK_SECRET]",
 )
 @click.option("--hook", help="URL by which the server reaches this receiver, if it is not http://HOST:PORT/hook.")
 @client_options

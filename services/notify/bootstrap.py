@@ -20,7 +20,7 @@ from services.notify.courier import Courier, Parts
 from services.notify.deliveries_api import build_deliveries_router
 from services.notify.dispatch import Dispatcher
 from services.notify.domain.address import Policy
-from services.notify.domain.mime import Sender, parse_sender
+from services.notify.domain.mime import BadHeaderError, Sender, parse_sender
 from services.notify.feeds_api import Feeds, build_feeds_router
 from services.notify.lookup_api import build_lookup_router
 from services.notify.schedule import Schedule
@@ -48,7 +48,7 @@ from services.notify.use_cases.take_alerts import Arrival, release_silenced, tak
 from services.notify.webhook import WebhookSender
 from services.shared import audit
 from services.shared.clock import new_id
-from services.shared.config import Settings
+from services.shared.config import Settings, SettingsError
 from services.shared.failures import RetryLaterError
 from services.shared.runtime import Runtime, Service
 from services.shared.secret_key import open_sealer
@@ -68,17 +68,18 @@ async def build(runtime: Runtime) -> Service:
     """Notify as its tables stand: what was pending when the last process ended is sent by this one."""
     settings, database, clock = runtime.settings, runtime.database, runtime.clock
     instance = new_id()
+    # First, since nothing may be open when a setting cannot be used.
+    mail_from = _sender(settings)
+    mail = _mail(settings, mail_from)
     sealer = open_sealer(settings.secret_keys, database.file, in_use=await holds_sealed(database))
     await seal_anew(database, sealer)
     store, history, log = SqlSubscriptions(database, sealer), SqlHistory(database), SqlAlertLog(database)
     queue, book = SqlDeliveries(database, instance), SqlAlertBook(database, instance)
-    mail_from = parse_sender(settings.mail_from)
     directory = Directory(store, mail_from.domain)
     await directory.refresh()
 
     policy = Policy(opened=settings.webhook_allow)
     hooks = WebhookSender(policy, clock, concurrency=CONNECTIONS)
-    mail = _mail(settings, mail_from)
     courier = Courier(Parts(hooks, mail, mail_from, log, clock, settings.public_url))
     settling = Settling(store, directory, clock, runtime.metrics)
     dispatcher = Dispatcher(
@@ -191,4 +192,17 @@ def _arrival(event: Event, now: int) -> Arrival:
 def _mail(settings: Settings, sender: Sender) -> SmtpSender | None:
     if settings.smtp_url is None:
         return None
-    return SmtpSender(parse_relay(settings.smtp_url), sender)
+    try:
+        relay = parse_relay(settings.smtp_url)
+    except ValueError as error:
+        raise SettingsError(f"TRUCEWATCH_SMTP_URL: {error}") from error
+    return SmtpSender(relay, sender)
+
+
+def _sender(settings: Settings) -> Sender:
+    try:
+        return parse_sender(settings.mail_from)
+    except BadHeaderError as error:
+        raise SettingsError(
+            "TRUCEWATCH_MAIL_FROM must be a mail address in ASCII, such as Trucewatch <alerts@example.org>"
+        ) from error

@@ -1,26 +1,35 @@
 """Settings, read once from the environment by ``bootstrap``, never at import. Source: the contract, "Commands"."""
 
-import ipaddress
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from sqlalchemy.engine import URL
 
-from services.shared.sealing import parse_secret_keys
+from services.shared.environment import Environment, SettingsError
+from services.shared.setting_values import (
+    Network,
+    normal_url,
+    read_admin_key,
+    read_brokers,
+    read_database_url,
+    read_level,
+    read_networks,
+    read_public_url,
+    read_secret_keys,
+)
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-#: Shortest key that TRUCEWATCH_ADMIN_KEY may set, in characters.
-SHORTEST_ADMIN_KEY: Final = 20
+__all__ = ["Network", "SettingsError", "normal_url"]
+
 DEFAULT_MAIL_FROM = "Trucewatch <alerts@trucewatch.invalid>"
 #: In the data directory of the embedded form.
 DATABASE_FILE: Final = "trucewatch.db"
 KEY_FILE: Final = "secret.key"
 
 
-class SettingsError(ValueError):
-    """A setting cannot be used; the message names the variable."""
+#: What the client commands read.
+CLIENT_SETTINGS: Final = ("TRUCEWATCH_URL", "TRUCEWATCH_KEY", "TRUCEWATCH_WEBHOOK_SECRET")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +45,9 @@ class Settings:
     webhook_allow: tuple[Network, ...] = ()
     #: What encrypts secrets at rest: the first encrypts, each decrypts.
     secret_keys: tuple[bytes, ...] = ()
+    log_level: str = "WARNING"
+    #: What is to be said about the settings at the start: variables that nothing reads.
+    remarks: tuple[str, ...] = ()
     host: str = "127.0.0.1"
     port: int = 8000
 
@@ -54,51 +66,18 @@ def base_url(host: str, port: int) -> str:
 
 def read_settings(environ: Mapping[str, str], *, database_url: str | None = None, host: str, port: int) -> Settings:
     """Settings from ``TRUCEWATCH_…``. Raises SettingsError naming the variable that is missing or wrong."""
-    url = database_url or environ.get("TRUCEWATCH_DATABASE_URL")
-    if not url:
-        raise SettingsError("TRUCEWATCH_DATABASE_URL is not set")
-    return Settings(
-        database_url=normal_url(url),
-        public_url=environ.get("TRUCEWATCH_PUBLIC_URL", base_url(host, port)).rstrip("/"),
-        kafka=environ.get("TRUCEWATCH_KAFKA") or None,
-        smtp_url=environ.get("TRUCEWATCH_SMTP_URL") or None,
-        mail_from=environ.get("TRUCEWATCH_MAIL_FROM") or DEFAULT_MAIL_FROM,
-        admin_key=_admin_key(environ.get("TRUCEWATCH_ADMIN_KEY")),
-        webhook_allow=_networks(environ.get("TRUCEWATCH_WEBHOOK_ALLOW", "")),
-        secret_keys=_secret_keys(environ.get("TRUCEWATCH_SECRET_KEY", "")),
+    source = Environment(environ)
+    settings = Settings(
+        database_url=database_url or read_database_url(source),
+        public_url=read_public_url(source, base_url(host, port)),
+        kafka=read_brokers(source),
+        smtp_url=source.get("TRUCEWATCH_SMTP_URL"),
+        mail_from=source.get("TRUCEWATCH_MAIL_FROM", DEFAULT_MAIL_FROM),
+        admin_key=read_admin_key(source),
+        webhook_allow=read_networks(source, "TRUCEWATCH_WEBHOOK_ALLOW"),
+        secret_keys=read_secret_keys(source),
+        log_level=read_level(source),
         host=host,
         port=port,
     )
-
-
-def normal_url(url: str) -> str:
-    """``postgres://`` and ``postgresql://`` mean the psycopg driver, the only one that we ship."""
-    for prefix in ("postgres://", "postgresql://"):
-        if url.startswith(prefix):
-            return "postgresql+psycopg://" + url.removeprefix(prefix)
-    return url
-
-
-def _admin_key(key: str | None) -> str | None:
-    """Spaces are not printable here: a header could not carry them at the ends. Raises SettingsError."""
-    if not key:
-        return None
-    if len(key) < SHORTEST_ADMIN_KEY or not all("!" <= character <= "~" for character in key):
-        raise SettingsError(
-            f"TRUCEWATCH_ADMIN_KEY must have at least {SHORTEST_ADMIN_KEY} characters, all printable ASCII, no spaces"
-        )
-    return key
-
-
-def _secret_keys(text: str) -> tuple[bytes, ...]:
-    try:
-        return parse_secret_keys(text)
-    except ValueError as error:
-        raise SettingsError(f"TRUCEWATCH_SECRET_KEY {error}") from None
-
-
-def _networks(text: str) -> tuple[Network, ...]:
-    try:
-        return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
-    except ValueError as error:
-        raise SettingsError(f"TRUCEWATCH_WEBHOOK_ALLOW: {error}") from error
+    return replace(settings, remarks=tuple(source.unknown(CLIENT_SETTINGS)))
