@@ -162,7 +162,8 @@ def _check_options(url: URL) -> None:
 def _check_certificates(query: Mapping[str, str]) -> None:
     """libpq would tell of them only when it connects, which is tried again and again."""
     ca, certificate, key = (query.get(name) for name in _CERTIFICATES)
-    tls_context("the database", None if ca == "system" else ca, certificate, key)
+    if ca or certificate or key:
+        tls_context("the database", None if ca == "system" else ca, certificate, key)
     if key is not None:
         stat = Path(key).stat()
         if stat.st_mode & (0o037 if stat.st_uid == 0 else 0o077):

@@ -15,7 +15,7 @@ from services.__main__ import serve_command
 from services.cli.main import make_cli
 from services.shared.config import Settings, SettingsError, read_settings
 from services.shared.environment import LARGEST_FILE, Environment
-from services.shared.setting_values import tls_context
+from services.shared.setting_values import read_public_url, tls_context
 
 DATABASE = {"TRUCEWATCH_DATABASE_URL": "postgresql://trucewatch@db/trucewatch"}
 
@@ -84,7 +84,7 @@ def test_a_wrong_database_url_is_told_without_its_password(url: str, sentence: s
 )
 def test_a_public_url_is_kept_without_the_slash_at_its_end(scheme: str, host: str, port: str, path: str) -> None:
     url = f"{scheme}://{host}{port}{path}"
-    assert read(TRUCEWATCH_PUBLIC_URL=url).public_url == url.rstrip("/")
+    assert read_public_url({"TRUCEWATCH_PUBLIC_URL": url}, "") == url.rstrip("/")
 
 
 def test_an_empty_variable_is_not_set() -> None:
@@ -92,7 +92,11 @@ def test_an_empty_variable_is_not_set() -> None:
     assert (settings.public_url, settings.kafka, settings.log_level) == ("http://127.0.0.1:1", None, "WARNING")
 
 
-@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1).filter(lambda v: v[-1] != "\r"))
+@given(
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1).filter(
+        lambda v: v[-1] != "\r"
+    )
+)
 def test_a_setting_is_read_from_a_file_without_the_line_break_at_its_end(
     tmp_path_factory: pytest.TempPathFactory, value: str
 ) -> None:
