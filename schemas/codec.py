@@ -26,9 +26,11 @@ def encode(topic: Topic, payload: msgspec.Struct, *, key: str, id: str, time: st
     return encode_raw(topic, _encoder.encode(payload), key=key, id=id, time=time, source=source)
 
 
-def encode_raw(topic: Topic, data: bytes, *, key: str, id: str, time: str, source: str = "") -> Event:
+def encode_raw(
+    topic: Topic, data: bytes, *, key: str, id: str, time: str, source: str = "", traceparent: str | None = None
+) -> Event:
     """The event of a payload that was written already, in the form that :func:`encode` gives it."""
-    return Event(topic.name, key, id, topic.type, source or _SOURCES[topic.name], time, data)
+    return Event(topic.name, key, id, topic.type, source or _SOURCES[topic.name], time, data, traceparent)
 
 
 def decode(event: Event) -> Any:

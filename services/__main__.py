@@ -18,11 +18,13 @@ from services.app import BUILDERS, Assembly, serve
 from services.cli.ask import WrongSettingError
 from services.cli.main import make_cli
 from services.demo.command import demo
+from services.shared.clock import new_id
 from services.shared.config import Settings, SettingsError, base_url, embedded_url, read_settings
 from services.shared.data_directory import hold_data_directory
 from services.shared.failures import RetryLaterError
 from services.shared.lifecycle import bind
 from services.shared.logs import configure_logs
+from services.shared.tracing import make_tracing
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +75,8 @@ def _start(settings: Settings, names: tuple[str, ...]) -> None:
         log.warning(remark)
     tune()
     with closing(_listener(settings)) as listener:
-        uvloop.run(serve(settings, names, on_ready=_announce, listener=listener))
+        tracing = make_tracing(os.environ, new_id())
+        uvloop.run(serve(settings, names, on_ready=_announce, listener=listener, tracing=tracing))
 
 
 def _listener(settings: Settings) -> socket.socket:

@@ -34,6 +34,7 @@ from services.shared.lifecycle import bind, run
 from services.shared.observability import Metrics, make_metrics, probes_router
 from services.shared.runtime import Run, Runtime, Service
 from services.shared.security import KeyRing
+from services.shared.tracing import OFF, Tracing
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +56,9 @@ class Assembly:
     port: int = 0
 
 
-async def assemble(settings: Settings, names: Sequence[str], clock: Clock | None = None) -> Assembly:
+async def assemble(
+    settings: Settings, names: Sequence[str], clock: Clock | None = None, tracing: Tracing = OFF
+) -> Assembly:
     """Open the storage, bring it up to date, and wire the services called ``names``.
 
     Raises RetryLaterError when the database or the log is away.
@@ -64,20 +67,20 @@ async def assemble(settings: Settings, names: Sequence[str], clock: Clock | None
     metrics = make_metrics()
     database = Database(settings.database_url, metrics.commit_seconds.observe, metrics.sync_seconds.observe)
     try:
-        return await _assemble(settings, names, clock, metrics, database)
+        return await _assemble(settings, names, clock, metrics, database, tracing)
     except BaseException:
         await database.close()
         raise
 
 
 async def _assemble(
-    settings: Settings, names: Sequence[str], clock: Clock, metrics: Metrics, database: Database
+    settings: Settings, names: Sequence[str], clock: Clock, metrics: Metrics, database: Database, tracing: Tracing
 ) -> Assembly:
     await asyncio.to_thread(upgrade, database.engine)
     graveyard = Graveyard(database, clock)
-    log = await open_log(settings, database, graveyard, clock)
+    log = await open_log(settings, database, graveyard, clock, tracing)
     try:
-        runtime = Runtime(settings, clock, database, log.bus, KeyRing(clock), graveyard, metrics)
+        runtime = Runtime(settings, clock, database, log.bus, KeyRing(clock), graveyard, metrics, tracing)
         built = [await BUILDERS[name](runtime) for name in names]
         # Last, since a key that is to be shown once must not be made by a start that fails.
         first_key = await services.ingest.bootstrap.prepare_keys(runtime)
@@ -100,14 +103,16 @@ class Log:
     stop: Sequence[Run]
 
 
-async def open_log(settings: Settings, database: Database, graveyard: Graveyard, clock: Clock) -> Log:
+async def open_log(
+    settings: Settings, database: Database, graveyard: Graveyard, clock: Clock, tracing: Tracing = OFF
+) -> Log:
     """Embedded or Kafka: the one place that asks. Raises RetryLaterError when the broker is away."""
     if settings.kafka is None:
         embedded = EmbeddedBus(database)
         return Log(embedded, None, [partial(trim_for_ever, embedded, clock)], [])
     kafka = KafkaBus(settings.kafka)
     await kafka.start()
-    relay = Relay(Outgoing(settings.database_url), kafka, partial(graveyard.bury, "relay"), clock.sleep)
+    relay = Relay(Outgoing(settings.database_url), kafka, partial(graveyard.bury, "relay"), clock.sleep, tracing)
     board = Board(kafka, clock, f"{socket.gethostname()}-{new_id()}")
     try:
         stop_hearing = await kafka.tail(SERVICE_STATUS, board.hear)
@@ -140,11 +145,12 @@ async def serve(
     on_ready: Callable[[Assembly], Awaitable[None] | None] | None = None,
     stop: asyncio.Event | None = None,
     listener: socket.socket | None = None,
+    tracing: Tracing = OFF,
 ) -> None:
     """Run the services until told to stop. Raises OSError when the port is taken."""
     listener = listener or bind(settings.host, settings.port)
     settings = _reached_at(settings, listener.getsockname()[1])
-    assembly = await _assemble_patiently(settings, names)
+    assembly = await _assemble_patiently(settings, names, tracing)
     try:
         await run(
             assembly.asgi,
@@ -156,6 +162,7 @@ async def serve(
     finally:
         await assembly.runtime.bus.close()
         await assembly.runtime.database.close()
+        await tracing.close()
 
 
 def _reached_at(settings: Settings, port: int) -> Settings:
@@ -165,12 +172,12 @@ def _reached_at(settings: Settings, port: int) -> Settings:
     return replace(settings, port=port, public_url=base_url(settings.host, port))
 
 
-async def _assemble_patiently(settings: Settings, names: Sequence[str]) -> Assembly:
+async def _assemble_patiently(settings: Settings, names: Sequence[str], tracing: Tracing) -> Assembly:
     """Wait for a database or a broker that is not up yet; until then nothing listens, so nothing is ready."""
     pause = 0.2
     while True:
         try:
-            return await assemble(settings, names)
+            return await assemble(settings, names, tracing=tracing)
         except RetryLaterError as error:
             log.warning("waiting: %s", error)
             await asyncio.sleep(pause)

@@ -184,5 +184,9 @@ async def _retract(intake: Intake, clock: Clock, incident_id: str, request: Requ
         content = b"retraction\n" + incident_id.encode() + b"\n" + wanted.reason.encode()
         once = Once(principal.name, asked.idempotency_key, hashlib.sha256(content).digest())
     owner = None if principal.role == "operator" else principal.name
-    retraction = Retraction(incident_id, wanted.reason, owner, principal.name, clock.now(), once, asked.if_match)
-    return answer((await intake.writer.write([retraction]))[0])
+    with intake.tracing.start("accept", asked.traceparent, incident=incident_id) as span:
+        trace = span.traceparent or asked.traceparent
+        retraction = Retraction(
+            incident_id, wanted.reason, owner, principal.name, clock.now(), once, asked.if_match, trace
+        )
+        return answer((await intake.writer.write([retraction]))[0])

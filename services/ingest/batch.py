@@ -83,9 +83,12 @@ class Batches:
         check_type(asked, TYPES)
         body = await read_body(request, MAX_BATCH_BYTES)
         reports = await split(body, lines=asked.content_type in NDJSON_TYPES)
-        if asked.idempotency_key is None:
-            return Response(await self._take_all(reports, principal, asked), media_type=JSON_TYPE)
-        return await self._take_once(reports, principal, asked, asked.idempotency_key)
+        with self.intake.tracing.start("accept", asked.traceparent, reports=len(reports)) as span:
+            if span.traceparent is not None:
+                asked = msgspec.structs.replace(asked, traceparent=span.traceparent)
+            if asked.idempotency_key is None:
+                return Response(await self._take_all(reports, principal, asked), media_type=JSON_TYPE)
+            return await self._take_once(reports, principal, asked, asked.idempotency_key)
 
     async def _take_once(self, reports: Sequence[bytes], principal: Principal, asked: Asked, key: str) -> Response:
         once = Once(principal.name, key, await self._fingerprint(reports, principal))

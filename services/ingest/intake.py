@@ -43,13 +43,12 @@ from services.shared.http import (
 )
 from services.shared.observability import Metrics
 from services.shared.security import KeyRing, Principal
+from services.shared.tracing import OFF, Span, Tracing, parse_traceparent
 
 log = logging.getLogger(__name__)
 
 PATH: Final = "/v1/incidents"
 MAX_KEY: Final = 255
-#: https://www.w3.org/TR/trace-context/, version 00
-TRACEPARENT_BYTES: Final = 55
 JSON_TYPES: Final = frozenset({"", JSON_TYPE})
 #: The tag of a revision, as an answer to a report has it, or of a whole incident as it is read.
 _REVISION: Final = re.compile(r'"(\d{1,9})(?:-[0-9a-f]+)?"')
@@ -82,7 +81,7 @@ def read_headers(headers: Sequence[tuple[bytes, bytes]]) -> Asked:
         read_encoding(headers),
         int(length) if length.isdigit() and len(length) <= MAX_DIGITS else 0,
         None if key is None else _idempotency_key(key),
-        None if trace is None or len(trace) != TRACEPARENT_BYTES else trace.decode("latin-1"),
+        None if trace is None else _traceparent(trace),
         None if given(b"if-match") is None else _revisions_named(headers),
     )
 
@@ -105,6 +104,12 @@ def _idempotency_key(value: bytes) -> str:
     if not 1 <= len(key) <= MAX_KEY or not (key.isascii() and key.isprintable()):
         raise Problem(422, "Not valid", f"An Idempotency-Key is 1 to {MAX_KEY} printable ASCII characters.")
     return key
+
+
+def _traceparent(value: bytes) -> str | None:
+    """None for what is no traceparent: the standard says to go on as if there were none."""
+    text = value.decode("latin-1").strip()
+    return None if parse_traceparent(text) is None else text
 
 
 def check_type(asked: Asked, allowed: frozenset[str]) -> None:
@@ -172,6 +177,7 @@ class Intake:
     admission: Admission
     writer: GroupWriter[Command, Outcome]
     metrics: Metrics
+    tracing: Tracing = OFF
 
     def authorize(self, authorization: str | None) -> Principal:
         """Raises Problem 401, 403."""
@@ -186,7 +192,12 @@ class Intake:
 
     async def take(self, principal: Principal, asked: Asked, body: bytes) -> Outcome:
         """Admit one report and wait until it is durable. Raises Problem 400, 422; RetryLaterError."""
-        filing = self.admission.admit(body, principal.name, asked.traceparent)
+        with self.tracing.start("accept", asked.traceparent) as span:
+            return await self._take(principal, asked, body, span)
+
+    async def _take(self, principal: Principal, asked: Asked, body: bytes, span: Span) -> Outcome:
+        filing = self.admission.admit(body, principal.name, span.traceparent or asked.traceparent)
+        span.set("incident", filing.incident_id)
         if asked.if_match is not None:
             filing = msgspec.structs.replace(filing, if_match=asked.if_match)
         if asked.idempotency_key is not None:

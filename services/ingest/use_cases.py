@@ -45,6 +45,7 @@ class Retraction(msgspec.Struct, frozen=True):
     received_at: int
     once: Once | None = None
     if_match: frozenset[int] | None = None
+    traceparent: str | None = None
 
 
 class Recorded(msgspec.Struct, frozen=True):
@@ -264,7 +265,7 @@ def _retract(work: _Work, retraction: Retraction) -> Outcome:
             revision=revision,
             received_at=retraction.received_at,
             retracted=retraction.reason,
-            traceparent=None,
+            traceparent=retraction.traceparent,
             identity=None,
         ),
     )

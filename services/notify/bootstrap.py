@@ -52,6 +52,7 @@ from services.shared.config import Settings, SettingsError
 from services.shared.failures import RetryLaterError
 from services.shared.runtime import Runtime, Service
 from services.shared.secret_key import open_sealer
+from services.shared.tracing import Span
 
 GROUP: Final = "notify.alerts"
 COUNTING: Final = "notify.counts"
@@ -80,7 +81,7 @@ async def build(runtime: Runtime) -> Service:
 
     policy = Policy(opened=settings.webhook_allow)
     hooks = WebhookSender(policy, clock, concurrency=CONNECTIONS)
-    courier = Courier(Parts(hooks, mail, mail_from, log, clock, settings.public_url))
+    courier = Courier(Parts(hooks, mail, mail_from, log, clock, settings.public_url, runtime.tracing))
     settling = Settling(store, directory, clock, runtime.metrics)
     dispatcher = Dispatcher(
         courier, queue, directory.subscriptions.get, clock, random.random, settling.settled, lambda: schedule.wake()
@@ -117,7 +118,14 @@ async def build(runtime: Runtime) -> Service:
 
     async def handle(events: Sequence[Event]) -> None:
         now = clock.now()
-        accepted = await take_alerts([_arrival(event, now) for event in events], directory, book, dispatcher)
+        with contextlib.ExitStack() as spans:
+            arrivals = [
+                _arrival(
+                    event, now, spans.enter_context(runtime.tracing.start("decide", event.traceparent, event=event.id))
+                )
+                for event in events
+            ]
+            accepted = await take_alerts(arrivals, directory, book, dispatcher)
         courier.remember(accepted.logged)
         tail.wake()
 
@@ -184,9 +192,10 @@ class _Kept(msgspec.Struct):
     alert: msgspec.Raw
 
 
-def _arrival(event: Event, now: int) -> Arrival:
+def _arrival(event: Event, now: int, span: Span) -> Arrival:
     decided: AlertDecided = decode(event)
-    return Arrival(decided.alert, bytes(decode_as(event, _Kept).alert), event.id, now)
+    body = bytes(decode_as(event, _Kept).alert)
+    return Arrival(decided.alert, body, event.id, now, span.traceparent or event.traceparent)
 
 
 def _mail(settings: Settings, sender: Sender) -> SmtpSender | None:

@@ -30,6 +30,7 @@ from services.notify.domain.signing import parse_secret
 from services.notify.domain.subscription import Draft, Subscription, Webhook, signing_secrets
 from services.notify.use_cases.take_alerts import Logged
 from services.shared.clock import Clock
+from services.shared.tracing import OFF, Tracing
 
 #: Rendered messages and alerts kept in memory; what fell out is made again.
 KEPT: Final = 4_096
@@ -49,6 +50,7 @@ class Hooks(Protocol):
         keys: Sequence[bytes],
         content_type: str = ...,
         total_s: float | None = ...,
+        traceparent: str | None = ...,
     ) -> Answer: ...
 
 
@@ -78,6 +80,7 @@ class Parts:
     log: Log
     clock: Clock
     public_url: str
+    tracing: Tracing = OFF
 
 
 class Courier:
@@ -95,13 +98,32 @@ class Courier:
 
     async def attempt(self, job: Job, subscription: Subscription) -> tuple[Answer, Judgement]:
         """One attempt by the subscription's channel. Never raises for what the other side does."""
+        causes = await self._causes(job)
+        parent = causes[0] if job.kind == "alert" else None
+        with self._parts.tracing.start("attempt", parent, causes, kind=job.kind, message=job.id) as span:
+            answer, judgement = await self._attempt(job, subscription, span.traceparent or parent)
+            span.set("status", answer.status)
+            if judgement.meaning != "delivered":
+                span.fail(answer.failure or judgement.meaning)
+        return answer, judgement
+
+    async def _causes(self, job: Job) -> Sequence[str | None]:
+        """The traces of the alerts that a message tells of; those of a digest only where spans are made."""
+        if job.kind == "alert":
+            return [(await self._load(job.alert or "", job.revision)).traceparent]
+        if job.kind == "digest" and self._parts.tracing.on:
+            members = decode_digest(job.content or b"{}").members
+            return [(await self._load(alert, revision)).traceparent for alert, revision, _ in members]
+        return ()
+
+    async def _attempt(self, job: Job, subscription: Subscription, traceparent: str | None) -> tuple[Answer, Judgement]:
         if job.kind == "notice" or not isinstance(subscription.draft.channel, Webhook):
             answer = await self._mail(job, subscription)
             return answer, judge_answer(answer)
-        answer = await self._hook(job, subscription, subscription.draft.channel.url)
+        answer = await self._hook(job, subscription, subscription.draft.channel.url, traceparent)
         return answer, _judge_challenge(subscription, answer) if job.kind == "challenge" else judge_answer(answer)
 
-    async def _hook(self, job: Job, subscription: Subscription, url: str) -> Answer:
+    async def _hook(self, job: Job, subscription: Subscription, url: str, traceparent: str | None) -> Answer:
         keys = [_key(secret) for secret in signing_secrets(subscription, self._parts.clock.now())]
         as_cap = job.kind == "alert" and subscription.draft.format == "cap"
         # What another subscriber has got alike is at hand.
@@ -113,6 +135,7 @@ class Courier:
             keys=keys,
             content_type=cap.CONTENT_TYPE if as_cap else "application/json",
             total_s=CHALLENGE_S if job.kind == "challenge" else None,
+            traceparent=traceparent,
         )
 
     async def _body(self, job: Job, subscription: Subscription) -> bytes:

@@ -172,6 +172,7 @@ class WebhookSender:
         keys: Sequence[bytes],
         content_type: str = JSON,
         total_s: float | None = None,
+        traceparent: str | None = None,
     ) -> Answer:
         """One attempt, signed with the time at which it begins. Never raises for what the receiver does.
 
@@ -188,6 +189,8 @@ class WebhookSender:
             headers = CIMultiDict(signed)
             if content_type != JSON:
                 headers["content-type"] = content_type
+            if traceparent is not None:
+                headers["traceparent"] = traceparent
             return await self._attempt(target, parsed, headers, body, total_s or self._total_s)
         finally:
             self._slots.release()

@@ -56,7 +56,7 @@ async def build(runtime: Runtime) -> Service:
         return {"truces": in_force.tell()}
 
     async def handle(events: Sequence[Event]) -> None:
-        await assess_incidents(events, bench, database, clock, observe)
+        await assess_incidents(events, bench, database, clock, observe, runtime.tracing)
 
     router = APIRouter()
     router.include_router(build_router(bench, database, clock))

@@ -1,11 +1,13 @@
 """Rules as verbs: assess what was reported, answer what was assessed."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import msgspec
+from msgspec.structs import replace
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
@@ -24,6 +26,7 @@ from services.shared.clock import Clock
 from services.shared.db import outbox
 from services.shared.db.engine import Database
 from services.shared.failures import RetryLaterError
+from services.shared.tracing import OFF, Tracing
 
 Newest = Callable[[], Awaitable[Registry]]
 
@@ -85,7 +88,7 @@ def case_of(reported: IncidentReported) -> Case:
 
 
 async def assess_incidents(
-    events: Sequence[Event], bench: Bench, database: Database, clock: Clock, observe: Observe
+    events: Sequence[Event], bench: Bench, database: Database, clock: Clock, observe: Observe, tracing: Tracing = OFF
 ) -> None:
     """Judge each reported revision once, keep the assessments, and put out what follows from them.
 
@@ -95,22 +98,41 @@ async def assess_incidents(
     RetryLaterError when another process judged the same incidents at this moment.
     """
     reported = [decode(event) for event in events]
+    with _traced(events, tracing) as events:
+        kept = await _judge_and_keep(events, reported, bench, database, clock)
+    observe([j.assessment for j in kept], [j.alert for j in kept if j.alert is not None and _is_new(j)])
+
+
+@contextlib.contextmanager
+def _traced(events: Sequence[Event], tracing: Tracing) -> Iterator[Sequence[Event]]:
+    """The events, each with a span of its own as what they are caused by, while they are judged."""
+    if not tracing.on:
+        yield events
+        return
+    with contextlib.ExitStack() as spans:
+        yield [
+            replace(e, traceparent=spans.enter_context(tracing.start("judge", e.traceparent, event=e.id)).traceparent)
+            for e in events
+        ]
+
+
+async def _judge_and_keep(
+    events: Sequence[Event], reported: Sequence[IncidentReported], bench: Bench, database: Database, clock: Clock
+) -> list[sql.Judgement]:
     while True:
         judge, teller = bench.judge, bench.teller
         judgements = await assess(judge, [case_of(r) for r in reported], clock.now())
         batch = list(zip(events, (r.partner for r in reported), judgements, strict=True))
         try:
-            kept = await database.write(
+            return await database.write(
                 partial(_keep, judge.registry.version, teller, batch),
                 durable=not database.is_log,
                 rows=len(batch),
             )
-            break
         except IntegrityError as error:
             raise RetryLaterError("these incidents are being judged elsewhere") from error
         except _StaleRegistryError:
             await bench.catch_up()
-    observe([j.assessment for j in kept], [j.alert for j in kept if j.alert is not None and _is_new(j)])
 
 
 def _is_new(judgement: sql.Judgement) -> bool:
@@ -130,7 +152,7 @@ def _keep(
         standing = standings.get(assessment.incident_id)
         if standing is not None and standing.revision >= assessment.revision:
             continue
-        judgement, told = judge_next(teller, standing, assessment, partner, event.data)
+        judgement, told = judge_next(teller, standing, assessment, partner, event)
         standings[assessment.incident_id] = sql.Standing(
             assessment.revision, judgement.sequence, judgement.alert, judgement.alert_body
         )
@@ -142,36 +164,42 @@ def _keep(
 
 
 def judge_next(
-    teller: Teller, standing: sql.Standing | None, assessment: Assessment, partner: str, event: bytes
+    teller: Teller, standing: sql.Standing | None, assessment: Assessment, partner: str, event: Event
 ) -> tuple[sql.Judgement, list[Event]]:
     """What is to be kept of one more assessment of an incident, and the events that tell of it."""
     sequence = 1 if standing is None else standing.sequence + 1
     last = None if standing is None else standing.alert
     decided = decide_alert(last, assessment, teller.surroundings_of)
     body = _encode(assessment)
-    told = [_assessed(sequence, assessment, body)]
+    told = [_assessed(sequence, assessment, body, event.traceparent)]
     if decided is None:
         alert_body = None if standing is None else standing.alert_body
     else:
         alert_body = _encode(without_words(decided.alert))
-        told.append(_alerted(decided, _encode(decided.alert)))
-    return sql.Judgement(sequence, partner, assessment, body, event, decided or last, alert_body), told
+        told.append(_alerted(decided, _encode(decided.alert), event.traceparent))
+    return sql.Judgement(sequence, partner, assessment, body, event.data, decided or last, alert_body), told
 
 
-def _assessed(sequence: int, assessment: Assessment, body: bytes) -> Event:
+def _assessed(sequence: int, assessment: Assessment, body: bytes, traceparent: str | None) -> Event:
     return encode_raw(
         ASSESSMENTS,
         b'{"sequence":%d,"assessment":%b}' % (sequence, body),
         key=assessment.incident_id,
         id=f"{assessment.incident_id}-{sequence}",
         time=assessment.assessed_at,
+        traceparent=traceparent,
     )
 
 
-def _alerted(decided: AlertState, body: bytes) -> Event:
+def _alerted(decided: AlertState, body: bytes, traceparent: str | None) -> Event:
     alert = decided.alert
     return encode_raw(
-        ALERTS, b'{"alert":%b}' % body, key=alert.id, id=f"{alert.id}-{alert.revision}", time=alert.sent_at
+        ALERTS,
+        b'{"alert":%b}' % body,
+        key=alert.id,
+        id=f"{alert.id}-{alert.revision}",
+        time=alert.sent_at,
+        traceparent=traceparent,
     )
 
 

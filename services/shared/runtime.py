@@ -19,6 +19,7 @@ from services.shared.db.engine import Database
 from services.shared.failures import RetryLaterError
 from services.shared.observability import Metrics, make_metrics
 from services.shared.security import KeyRing
+from services.shared.tracing import OFF, Tracing
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ class Runtime:
     keys: KeyRing
     graveyard: Graveyard
     metrics: Metrics = field(default_factory=make_metrics)
+    tracing: Tracing = OFF
 
     async def loop(self, topic: Any, group: str, handle: Handle, limit: int = 200, linger_s: float = 0.0) -> Loop:
         """A consuming loop of this process in ``group``, named after it."""

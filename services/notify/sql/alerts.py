@@ -82,12 +82,12 @@ class SqlAlertBook:
         rows = [
             (
                 seq + n, a.alert.id, a.alert.revision, a.alert.status, a.alert.verdict, a.alert.severity,
-                a.alert.incident_id, a.alert.thread, a.event_id, a.now, a.body,
+                a.alert.incident_id, a.alert.thread, a.event_id, a.now, a.body, a.traceparent,
             )
             for n, a in enumerate(wave, 1)
         ]  # fmt: skip
         add_rows(connection, alert_log, _LOGGED, rows)
-        return [Logged(seq + n, a.alert, a.now, a.event_id) for n, a in enumerate(wave, 1)]
+        return [Logged(seq + n, a.alert, a.now, a.event_id, a.traceparent) for n, a in enumerate(wave, 1)]
 
     def _decide(self, connection: Connection, wave: Sequence[Arrival], judge: Judge, full: Container[str]) -> list[Job]:
         told = _load_told(connection, [a.alert.id for a in wave if a.alert.revision > 1])
@@ -280,4 +280,4 @@ class SqlAlertLog:
 
 
 def to_logged(row: Any) -> Logged:
-    return Logged(row.seq, _decode(row.body), row.recorded_at, row.event_id)
+    return Logged(row.seq, _decode(row.body), row.recorded_at, row.event_id, row.traceparent)

@@ -64,6 +64,7 @@ alert_log = Table(
     Column("event_id", Text, nullable=False),
     Column("recorded_at", BigInteger, nullable=False, index=True),
     Column("body", LargeBinary, nullable=False),
+    Column("traceparent", Text),
     Index("uq_alert_log_alert_id_revision", "alert_id", "revision", unique=True),
 )
 

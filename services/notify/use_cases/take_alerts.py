@@ -24,12 +24,14 @@ RELEASED_AT_ONCE: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """One revision of one alert as it came: ``body`` is its JSON, ``event_id`` the event's, ``now`` when."""
+    """One revision of one alert as it came: ``body`` is its JSON, ``event_id`` the event's, ``now`` when;
+    ``traceparent`` of what its messages are caused by."""
 
     alert: Alert
     body: bytes
     event_id: str
     now: int
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class Logged:
     alert: Alert
     recorded_at: int
     event_id: str = ""
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

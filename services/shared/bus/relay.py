@@ -15,6 +15,7 @@ from schemas.envelope import Event
 from schemas.topics import DEAD_SUFFIX
 from services.shared.db.patience import after_closing
 from services.shared.failures import NeverRetryError, RetryLaterError
+from services.shared.tracing import OFF, Tracing
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +52,7 @@ class Relay:
     log_: Publisher
     bury: Callable[[Event, str], Awaitable[None]]
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    tracing: Tracing = OFF
     leading: bool = False
     published: int = 0
     failing: str | None = None
@@ -98,8 +100,10 @@ class Relay:
         self.limit = min(BATCH, self.limit * 2)
 
     async def _put_out(self, events: Sequence[Event]) -> None:
+        links = (event.traceparent for event in events)
         try:
-            await self.log_.publish(events)
+            with self.tracing.start("relay", None, links, events=len(events)):
+                await self.log_.publish(events)
         except NeverRetryError:
             for event in events:
                 await self._put_out_alone(event)
