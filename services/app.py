@@ -32,6 +32,7 @@ from services.shared.failures import RetryLaterError
 from services.shared.http import answer_heads, answer_when_cut, install_problems, refuse_nul
 from services.shared.lifecycle import bind, run
 from services.shared.observability import Metrics, make_metrics, probes_router
+from services.shared.open_files import backlog, edge_limits, raise_open_files
 from services.shared.runtime import Run, Runtime, Service
 from services.shared.security import KeyRing
 from services.shared.tracing import OFF, Tracing
@@ -147,7 +148,9 @@ async def serve(
     listener: socket.socket | None = None,
     tracing: Tracing = OFF,
 ) -> None:
-    """Run the services until told to stop. Raises OSError when the port is taken."""
+    """Run the services until told to stop. Raises OSError when the port is taken, SettingsError for what cannot be."""
+    open_files = raise_open_files()
+    limits = edge_limits(settings, open_files)
     listener = listener or bind(settings.host, settings.port)
     settings = _reached_at(settings, listener.getsockname()[1])
     assembly = await _assemble_patiently(settings, names, tracing)
@@ -158,6 +161,9 @@ async def serve(
             assembly.services,
             on_ready=None if on_ready is None else lambda: on_ready(replace(assembly, port=listener.getsockname()[1])),
             stop=stop,
+            limits=limits,
+            backlog=backlog(open_files),
+            on_end=lambda reason: assembly.runtime.metrics.connections_ended[reason].inc(),
         )
     finally:
         await assembly.runtime.bus.close()

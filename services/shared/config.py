@@ -16,6 +16,7 @@ from services.shared.setting_values import (
     read_database_url,
     read_level,
     read_networks,
+    read_number,
     read_public_url,
     read_secret_keys,
 )
@@ -26,8 +27,8 @@ DEFAULT_MAIL_FROM = "Trucewatch <alerts@trucewatch.invalid>"
 #: In the data directory of the embedded form.
 DATABASE_FILE: Final = "trucewatch.db"
 KEY_FILE: Final = "secret.key"
-
-
+#: Places for probes are kept among them.
+LEAST_CONNECTIONS: Final = 128
 #: What the client commands read.
 CLIENT_SETTINGS: Final = ("TRUCEWATCH_URL", "TRUCEWATCH_KEY", "TRUCEWATCH_WEBHOOK_SECRET")
 
@@ -48,6 +49,10 @@ class Settings:
     log_level: str = "WARNING"
     #: What is to be said about the settings at the start: variables that nothing reads.
     remarks: tuple[str, ...] = ()
+    trusted_proxies: tuple[Network, ...] = ()
+    connections: int | None = None
+    connections_per_address: int | None = None
+    request_grace_s: float | None = None
     host: str = "127.0.0.1"
     port: int = 8000
 
@@ -77,6 +82,10 @@ def read_settings(environ: Mapping[str, str], *, database_url: str | None = None
         webhook_allow=read_networks(source, "TRUCEWATCH_WEBHOOK_ALLOW"),
         secret_keys=read_secret_keys(source),
         log_level=read_level(source),
+        trusted_proxies=read_networks(source, "TRUCEWATCH_TRUSTED_PROXIES"),
+        connections=read_number(source, "TRUCEWATCH_CONNECTIONS", LEAST_CONNECTIONS, 1_000_000),
+        connections_per_address=read_number(source, "TRUCEWATCH_CONNECTIONS_PER_ADDRESS", 1, 1_000_000),
+        request_grace_s=read_number(source, "TRUCEWATCH_REQUEST_GRACE_S", 1, 600),
         host=host,
         port=port,
     )

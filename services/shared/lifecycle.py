@@ -6,13 +6,16 @@ import logging
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import partial
 from typing import Final
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from services.shared.bus.consume import Loop
-from services.shared.one_write import OneWriteProtocol
+from services.shared.connections import ConnectionTable, EdgeLimits, Reason
+from services.shared.guarded import GuardedProtocol
+from services.shared.open_files import BACKLOG
 from services.shared.runtime import Service
 
 log = logging.getLogger(__name__)
@@ -43,22 +46,31 @@ async def run(
     *,
     on_ready: Callable[[], Awaitable[None] | None] | None = None,
     stop: asyncio.Event | None = None,
+    limits: EdgeLimits = EdgeLimits(),
+    backlog: int = BACKLOG,
+    on_end: Callable[[Reason], None] = lambda _reason: None,
 ) -> None:
     """Serve ``app`` and run the services' loops and tasks until ``stop`` is set, SIGTERM or SIGINT.
+
+    ``limits`` hold for every connection; ``on_end`` is told why one was ended.
 
     Raises what a task raised that ended before its time: a process that is half dead had better die.
     """
     stop = stop or asyncio.Event()
+    table = ConnectionTable(limits, asyncio.get_running_loop().time, on_end)
     with _signals(stop):
         server = _Server(
             uvicorn.Config(
-                app, loop="none", http=OneWriteProtocol, lifespan="off", access_log=False, log_config=None,
-                timeout_graceful_shutdown=GRACE_S, server_header=False, proxy_headers=False, backlog=2048,
+                app, loop="none", http=partial(GuardedProtocol, table),  # type: ignore[arg-type]
+                ws="none", lifespan="off", access_log=False, log_config=None,
+                timeout_graceful_shutdown=GRACE_S, timeout_keep_alive=limits.idle_s,  # type: ignore[arg-type]
+                server_header=False, proxy_headers=False, backlog=backlog,
             )
         )  # fmt: skip
         loops = [loop for service in services for loop in service.loops]
         tasks = [asyncio.create_task(loop.run(), name=loop.name) for loop in loops]
         tasks += [asyncio.ensure_future(task()) for service in services for task in service.tasks]
+        tasks.append(asyncio.create_task(table.sweep_forever(), name="sweep of connections"))
         serving = asyncio.create_task(server.serve(sockets=[listener]), name="http")
         stopping = asyncio.create_task(stop.wait(), name="stop")
         try:

@@ -15,6 +15,7 @@ from prometheus_client.process_collector import ProcessCollector
 from starlette.responses import Response
 
 from schemas.vocabulary import OUTCOMES, AlertStatus, Outcome
+from services.shared.connections import REASONS, Reason
 from services.shared.http import describe, reply
 
 K = TypeVar("K", bound=str)
@@ -40,6 +41,7 @@ class Metrics:
     dead_letters: Gauge
     oldest_unassessed_seconds: Gauge
     endpoints_disabled: Gauge
+    connections_ended: Mapping[Reason, Counter]
     intake_seconds: Histogram
     commit_seconds: Histogram
     sync_seconds: Histogram
@@ -73,6 +75,9 @@ def make_metrics() -> Metrics:
         dead_letters=gauge("dead_letters", "Events given up on and not yet retried."),
         oldest_unassessed_seconds=gauge("oldest_unassessed_seconds", "Age of the oldest report without assessment."),
         endpoints_disabled=gauge("endpoints_disabled", "Endpoints that are disabled."),
+        connections_ended=_children(
+            registry, "connections_ended", "Connections ended or refused at the edge.", "reason", REASONS
+        ),
         intake_seconds=histogram("intake_seconds", "From a whole request body to its durable answer."),
         commit_seconds=histogram("commit_seconds", "One group commit; on SQLite without the disk."),
         sync_seconds=histogram("sync_seconds", "Forcing SQLite's log to disk, for all who wait."),

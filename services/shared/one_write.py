@@ -1,9 +1,12 @@
 """HTTP answers in one write: head and body come as two from the framework, each a system call and a packet."""
 
 import asyncio
-from typing import Any
+from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+#: Bytes that go out at once.
+LARGE: Final = 16 * 1024
 
 
 class Gathering:
@@ -12,11 +15,21 @@ class Gathering:
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport, self._loop = transport, loop
         self._parts: list[bytes] = []
+        #: Bytes so far.
+        self.written = 0
 
     def write(self, data: bytes) -> None:
         if not self._parts:
             self._loop.call_soon(self._flush)
         self._parts.append(data)
+        if len(data) >= LARGE:
+            # What is large gains nothing, and the transport has to say when it is too much.
+            self._flush()
+
+    def write_eof(self) -> None:
+        """What was written before goes out before."""
+        self._flush()
+        self._transport.write_eof()
 
     def close(self) -> None:
         """What was written before goes out before."""
@@ -30,7 +43,9 @@ class Gathering:
         parts, self._parts = self._parts, []
         # The other side may have gone since.
         if parts and not self._transport.is_closing():
-            self._transport.write(parts[0] if len(parts) == 1 else b"".join(parts))
+            data = parts[0] if len(parts) == 1 else b"".join(parts)
+            self.written += len(data)
+            self._transport.write(data)
 
 
 class OneWriteProtocol(HttpToolsProtocol):

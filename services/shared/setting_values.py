@@ -94,6 +94,15 @@ def read_networks(environ: Mapping[str, str], name: str) -> tuple[Network, ...]:
         raise SettingsError(f"{name}: {error}") from error
 
 
+def read_number(environ: Mapping[str, str], name: str, least: int, most: int) -> int | None:
+    text = environ.get(name)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(most)) and least <= int(text) <= most):
+        raise SettingsError(f"{name} must be a whole number from {least} to {most}")
+    return int(text)
+
+
 def read_database_url(environ: Mapping[str, str]) -> str:
     """As SQLAlchemy takes it, with the password and the certificates that have settings of their own."""
     text = environ.get("TRUCEWATCH_DATABASE_URL")
