@@ -16,11 +16,13 @@ import services.rules.bootstrap
 from schemas.topics import SERVICE_STATUS
 from services.board import Board
 from services.console.api import status_router
+from services.overview import NAME as LOOK
 from services.overview import Overview
 from services.shared.bus.dead import Graveyard
 from services.shared.bus.embedded import EmbeddedBus, trim_for_ever
 from services.shared.bus.kafka import KafkaBus
 from services.shared.bus.port import Bus
+from services.shared.bus.relay import NAME as RELAY
 from services.shared.bus.relay import Relay
 from services.shared.clock import Clock, SystemClock, new_id
 from services.shared.config import Settings, base_url
@@ -29,11 +31,12 @@ from services.shared.db.migrate import upgrade
 from services.shared.db.outgoing import Outgoing
 from services.shared.etags import tag_documents
 from services.shared.failures import RetryLaterError
+from services.shared.faults import Faults
 from services.shared.http import answer_heads, answer_when_cut, install_problems, refuse_nul
 from services.shared.lifecycle import bind, run
 from services.shared.observability import Metrics, make_metrics, probes_router
 from services.shared.open_files import backlog, edge_limits, raise_open_files
-from services.shared.runtime import Run, Runtime, Service
+from services.shared.runtime import Run, Runtime, Service, Task
 from services.shared.security import KeyRing
 from services.shared.tracing import OFF, Tracing
 
@@ -66,22 +69,29 @@ async def assemble(
     """
     clock = clock or SystemClock()
     metrics = make_metrics()
-    database = Database(settings.database_url, metrics.commit_seconds.observe, metrics.sync_seconds.observe)
+    faults = Faults(clock.now, lambda loop: metrics.loop_failures.labels(loop).inc())
+    database = Database(settings.database_url, metrics.commit_seconds.observe, metrics.sync_seconds.observe, faults)
     try:
-        return await _assemble(settings, names, clock, metrics, database, tracing)
+        return await _assemble(settings, names, clock, metrics, database, faults, tracing)
     except BaseException:
         await database.close()
         raise
 
 
 async def _assemble(
-    settings: Settings, names: Sequence[str], clock: Clock, metrics: Metrics, database: Database, tracing: Tracing
+    settings: Settings,
+    names: Sequence[str],
+    clock: Clock,
+    metrics: Metrics,
+    database: Database,
+    faults: Faults,
+    tracing: Tracing,
 ) -> Assembly:
     await asyncio.to_thread(upgrade, database.engine)
     graveyard = Graveyard(database, clock)
-    log = await open_log(settings, database, graveyard, clock, tracing)
+    log = await open_log(settings, database, graveyard, clock, faults, tracing)
     try:
-        runtime = Runtime(settings, clock, database, log.bus, KeyRing(clock), graveyard, metrics, tracing)
+        runtime = Runtime(settings, clock, database, log.bus, KeyRing(clock), graveyard, metrics, faults, tracing)
         built = [await BUILDERS[name](runtime) for name in names]
         # Last, since a key that is to be shown once must not be made by a start that fails.
         first_key = await services.ingest.bootstrap.prepare_keys(runtime)
@@ -89,7 +99,7 @@ async def _assemble(
         await log.bus.close()
         raise
     overview = Overview(runtime, built, log.board)
-    front = Service(name="front", router=APIRouter(), tasks=[overview.run, *log.tasks], stop=log.stop)
+    front = Service(name="front", router=APIRouter(), tasks=[Task(LOOK, overview.run), *log.tasks], stop=log.stop)
     return Assembly(runtime, [*built, front], build_asgi(runtime, built, overview), first_key)
 
 
@@ -100,27 +110,39 @@ class Log:
 
     bus: Bus
     board: Board | None
-    tasks: Sequence[Run]
+    tasks: Sequence[Task]
     stop: Sequence[Run]
 
 
 async def open_log(
-    settings: Settings, database: Database, graveyard: Graveyard, clock: Clock, tracing: Tracing = OFF
+    settings: Settings,
+    database: Database,
+    graveyard: Graveyard,
+    clock: Clock,
+    faults: Faults,
+    tracing: Tracing = OFF,
 ) -> Log:
     """Embedded or Kafka: the one place that asks. Raises RetryLaterError when the broker is away."""
     if settings.kafka is None:
-        embedded = EmbeddedBus(database)
-        return Log(embedded, None, [partial(trim_for_ever, embedded, clock)], [])
-    kafka = KafkaBus(settings.kafka)
+        embedded = EmbeddedBus(database, faults)
+        return Log(embedded, None, [Task("bus.trim", partial(trim_for_ever, embedded, clock, faults))], [])
+    kafka = KafkaBus(settings.kafka, faults=faults)
     await kafka.start()
-    relay = Relay(Outgoing(settings.database_url), kafka, partial(graveyard.bury, "relay"), clock.sleep, tracing)
+    relay = Relay(
+        Outgoing(settings.database_url),
+        kafka,
+        partial(graveyard.bury, "relay"),
+        clock.sleep,
+        tracing=tracing,
+        faults=faults,
+    )
     board = Board(kafka, clock, f"{socket.gethostname()}-{new_id()}")
     try:
         stop_hearing = await kafka.tail(SERVICE_STATUS, board.hear)
     except BaseException:
         await kafka.close()
         raise
-    return Log(kafka, board, [relay.run], [stop_hearing])
+    return Log(kafka, board, [Task(RELAY, relay.run)], [stop_hearing])
 
 
 def build_asgi(runtime: Runtime, built: Sequence[Service], overview: Overview) -> ASGIApp:
@@ -164,6 +186,8 @@ async def serve(
             limits=limits,
             backlog=backlog(open_files),
             on_end=lambda reason: assembly.runtime.metrics.connections_ended[reason].inc(),
+            faults=assembly.runtime.faults,
+            sleep=assembly.runtime.clock.sleep,
         )
     finally:
         await assembly.runtime.bus.close()

@@ -13,6 +13,7 @@ from services.shared.runtime import Runtime, Service
 PERIOD_S: Final = 1.0
 #: A check that takes longer than this counts as failed.
 PATIENCE_S: Final = 1.0
+NAME: Final = "status.look"
 VERSION: Final = version("trucewatch")
 
 
@@ -30,10 +31,13 @@ class Overview:
     async def run(self) -> None:
         """Look, tell the others, wait, look again, for as long as the process runs."""
         while True:
-            await self.look()
-            if self._board is not None:
-                await self._board.tell(self.own_parts())
+            await self._runtime.faults.guard(NAME, self._look_and_tell)
             await self._runtime.clock.sleep(PERIOD_S)
+
+    async def _look_and_tell(self) -> None:
+        await self.look()
+        if self._board is not None:
+            await self._board.tell(self.own_parts())
 
     async def look(self) -> None:
         """Measure what can only be asked for."""
@@ -70,17 +74,32 @@ class Overview:
 
     def _part(self, service: Service) -> dict[str, Any]:
         failing = [f"{loop.name}: {loop.failing}" for loop in service.loops if loop.failing is not None]
+        failing += [f"{loop} failed lately ({kind})" for loop, kind in self._faults_of(service)]
         said: Mapping[str, Any] = service.status()
         lag = sum(self._lags.get(loop.name, 0) for loop in service.loops)
         if failing and said.get("state", "ok") == "ok":
             said = {**said, "state": "degraded", "detail": "; ".join(failing)}
         return {"state": "ok", "lag": lag, **said}
 
+    def _faults_of(self, service: Service) -> list[tuple[str, str]]:
+        """The loops of a service that failed lately. What belongs to no service in particular (the log, the database)
+        is told by the first one of the process."""
+        owners = {one.name for one in self._services}
+        first = bool(self._services) and service is self._services[0]
+        return [
+            (loop, kind)
+            for loop, kind in self._runtime.faults.shown().items()
+            if (owner := loop.partition(".")[0]) == service.name or (first and owner not in owners)
+        ]
+
     async def _answers(self, question: Any) -> bool:
         try:
             async with asyncio.timeout(PATIENCE_S):
                 return (await question) is not False
         except (RetryLaterError, TimeoutError):
+            return False
+        except Exception as error:  # noqa: BLE001 - recorded, counted and shown
+            self._runtime.faults.note(NAME, error)
             return False
 
     async def _count_dead(self) -> None:

@@ -2,9 +2,92 @@
 
 import asyncio
 import heapq
+import threading
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Any, ParamSpec, TypeVar
 
 from schemas.instants import SECOND, parse_instant
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class InjectedError(RuntimeError):
+    """Raised by a test where nothing is foreseen."""
+
+
+@dataclass
+class Injector:
+    """Raises once, at call ``at`` of all that it wraps: before the call is made, or ``after`` it was. Calls of the
+    function named ``but`` do not count."""
+
+    at: int
+    after: bool = False
+    but: str = ""
+    made: int = 0
+    raised: str = ""
+    _turn: threading.Lock = field(default_factory=threading.Lock)
+
+    def call(self, function: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
+        """A coroutine function that may raise in place of ``function``, or after it."""
+
+        async def injected(*args: P.args, **kwargs: P.kwargs) -> R:
+            turn = self._is_turn(function.__name__)
+            if turn and not self.after:
+                raise InjectedError(function.__name__)
+            try:
+                return await function(*args, **kwargs)
+            finally:
+                if turn:
+                    raise InjectedError(function.__name__)
+
+        return injected
+
+    def wrap(self, port: Any) -> Any:
+        """The port, with each of its coroutine functions able to raise."""
+        return _Wrapped(port, lambda found: self.call(found) if asyncio.iscoroutinefunction(found) else found)
+
+    def wrap_blocking(self, port: Any) -> Any:
+        """The port, with each of its functions able to raise."""
+        return _Wrapped(port, self._blocking)
+
+    def _blocking(self, function: Callable[P, R]) -> Callable[P, R]:
+        def injected(*args: P.args, **kwargs: P.kwargs) -> R:
+            turn = function.__name__ not in ("close", "hang_up") and self._is_turn(function.__name__)
+            if turn and not self.after:
+                raise InjectedError(function.__name__)
+            try:
+                return function(*args, **kwargs)
+            finally:
+                if turn:
+                    raise InjectedError(function.__name__)
+
+        return injected
+
+    def disarm(self) -> None:
+        """Raise no more."""
+        with self._turn:
+            self.at = 0
+
+    def _is_turn(self, name: str) -> bool:
+        with self._turn:
+            if name == self.but:
+                return False
+            self.made += 1
+            if self.made != self.at:
+                return False
+            self.raised = name
+            return True
+
+
+class _Wrapped:
+    def __init__(self, port: Any, wrap: Callable[[Any], Any]) -> None:
+        self._port, self._wrap = port, wrap
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._port, name)
+        return self._wrap(found) if callable(found) else found
 
 
 @dataclass

@@ -1,6 +1,5 @@
 """Ingest, wired: which adapter stands behind each port, which loops run."""
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -24,16 +23,17 @@ from services.ingest.keys import ensure_first_key
 from services.ingest.sql import SqlAnswers, SqlIncidents
 from services.ingest.sql_keys import SqlKeys, keep_audit
 from services.ingest.use_cases import Command, Outcome, claim, follow_assessments, follow_deaths, take
+from services.ingest.waiting import NAME as WAITING
 from services.ingest.waiting import Waiting
 from services.shared.bus.consume import Loop
 from services.shared.db.group import GroupWriter
-from services.shared.failures import RetryLaterError
-from services.shared.runtime import Runtime, Service
+from services.shared.runtime import Runtime, Service, Task
 from services.shared.security import new_secret
 
 #: Idempotency-Keys are remembered for this long after their first use, and forgotten within the hour after it.
 REMEMBERED: Final = 48 * HOUR
 SWEEP_S: Final = 3600.0
+FORGETTING: Final = "ingest.forget_idempotency_keys"
 #: Verdicts show in lists this much later, so that many are written at once.
 SHOWN_WITHIN_S: Final = 0.05
 #: Every process follows the keys; all bury under one name what none can read.
@@ -88,7 +88,7 @@ async def build(runtime: Runtime) -> Service:
     batches = Batches(intake, admission, GroupWriter[Claim, Claimed](database, _claim))
     router = build_router(intake, batches, database, runtime.clock, local)
     router.include_router(build_operator_router(runtime))
-    waiting = Waiting(database, runtime.clock)
+    waiting = Waiting(database, runtime.clock, runtime.faults)
     loops = [
         await runtime.loop(ASSESSMENTS, "ingest.assessments", _Follower(runtime).assessments, linger_s=SHOWN_WITHIN_S),
         await runtime.loop(DEAD_INCIDENTS, "ingest.dead", _Follower(runtime).deaths),
@@ -98,7 +98,7 @@ async def build(runtime: Runtime) -> Service:
         name="ingest",
         router=router,
         loops=loops,
-        tasks=[_Follower(runtime).sweep, waiting.follow],
+        tasks=[Task(FORGETTING, _Follower(runtime).sweep), Task(WAITING, waiting.follow)],
         stop=[stop_following],
         status=lambda: _status(loops, waiting),
         wrap=intake.wrap,
@@ -142,6 +142,7 @@ class _Follower:
     def __init__(self, runtime: Runtime) -> None:
         self._database = runtime.database
         self._clock = runtime.clock
+        self._faults = runtime.faults
 
     async def assessments(self, events: Sequence[Event]) -> None:
         judged = [read_judged(event) for event in events]
@@ -159,8 +160,7 @@ class _Follower:
     async def sweep(self) -> None:
         """Forget old Idempotency-Keys, for ever."""
         while True:
-            with contextlib.suppress(RetryLaterError):
-                await self._forget(self._clock.now() - REMEMBERED)
+            await self._faults.guard(FORGETTING, lambda: self._forget(self._clock.now() - REMEMBERED))
             await self._clock.sleep(SWEEP_S)
 
     async def _forget(self, before: int) -> None:

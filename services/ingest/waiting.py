@@ -8,9 +8,11 @@ from services.ingest.sql import find_oldest_unassessed
 from services.shared.clock import Clock
 from services.shared.db.engine import Database
 from services.shared.failures import RetryLaterError
+from services.shared.faults import Faults
 
 PERIOD_S: Final = 5.0
 #: A report may become visible this much later than the moment it is stamped with, at most.
+NAME: Final = "ingest.waiting"
 MARGIN: Final = 10 * SECOND
 
 
@@ -20,13 +22,14 @@ class Waiting:
 
     database: Database
     clock: Clock
+    faults: Faults
     oldest: int | None = None
     since: int = 0
 
     async def follow(self) -> None:
         """Look again every few seconds, for ever."""
         while True:
-            await self.look()
+            await self.faults.guard(NAME, self.look)
             await self.clock.sleep(PERIOD_S)
 
     async def look(self) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -38,7 +39,7 @@ from services.notify.sql.presence import leave, stay
 from services.notify.sql.seal_anew import holds_sealed, seal_anew
 from services.notify.sql.subscriptions import SqlSubscriptions
 from services.notify.stream import Tail
-from services.notify.sweep import Stranded, Sweeper
+from services.notify.sweep import KeepAlive, Stranded, Sweeper
 from services.notify.use_cases.directory import Directory
 from services.notify.use_cases.gather import flush_groups
 from services.notify.use_cases.heartbeat import flush_heartbeats
@@ -50,7 +51,8 @@ from services.shared import audit
 from services.shared.clock import new_id
 from services.shared.config import Settings, SettingsError
 from services.shared.failures import RetryLaterError
-from services.shared.runtime import Runtime, Service
+from services.shared.faults import Faults
+from services.shared.runtime import Runtime, Service, Task
 from services.shared.secret_key import open_sealer
 from services.shared.tracing import Span
 
@@ -67,7 +69,7 @@ CONNECTIONS: Final = 512
 
 async def build(runtime: Runtime) -> Service:
     """Notify as its tables stand: what was pending when the last process ended is sent by this one."""
-    settings, database, clock = runtime.settings, runtime.database, runtime.clock
+    settings, database, clock, faults = runtime.settings, runtime.database, runtime.clock, runtime.faults
     instance = new_id()
     # First, since nothing may be open when a setting cannot be used.
     mail_from = _sender(settings)
@@ -75,46 +77,62 @@ async def build(runtime: Runtime) -> Service:
     sealer = open_sealer(settings.secret_keys, database.file, in_use=await holds_sealed(database))
     await seal_anew(database, sealer)
     store, history, log = SqlSubscriptions(database, sealer), SqlHistory(database), SqlAlertLog(database)
-    queue, book = SqlDeliveries(database, instance), SqlAlertBook(database, instance)
+    queue = SqlDeliveries(database, instance)
+    book = SqlAlertBook(database, instance, partial(faults.note, "notify.release_silenced"))
     directory = Directory(store, mail_from.domain)
     await directory.refresh()
 
     policy = Policy(opened=settings.webhook_allow)
     hooks = WebhookSender(policy, clock, concurrency=CONNECTIONS)
     courier = Courier(Parts(hooks, mail, mail_from, log, clock, settings.public_url, runtime.tracing))
-    settling = Settling(store, directory, clock, runtime.metrics)
+    settling = Settling(store, directory, clock, runtime.metrics, faults)
     dispatcher = Dispatcher(
-        courier, queue, directory.subscriptions.get, clock, random.random, settling.settled, lambda: schedule.wake()
+        courier,
+        queue,
+        directory.subscriptions.get,
+        clock,
+        random.random,
+        settling.settled,
+        lambda: schedule.wake(),
+        on_fault=partial(_note, faults),
     )
-    groups, beats, beating = SqlGroups(database), SqlHeartbeats(database), set[str]()
+    groups = SqlGroups(database, partial(faults.note, "notify.flush_groups"))
+    beats, beating = SqlHeartbeats(database, partial(faults.note, "notify.flush_heartbeats")), set[str]()
     orphans = Orphans(runtime.keys, directory, store, _note_held)
     sweeper = Sweeper(
         queue,
         dispatcher,
         directory.refresh,
-        (
-            orphans.hold,
-            lambda now: release_silenced(now, directory, book, dispatcher),
-            lambda now: flush_groups(now, directory, groups),
-            lambda now: flush_heartbeats(now, directory, beating, beats),
-        ),
+        {
+            "hold_orphans": orphans.hold,
+            "follow_attempts": settling.follow_up,
+            "release_silenced": partial(release_silenced, directory=directory, book=book, sender=dispatcher),
+            "flush_groups": partial(flush_groups, directory=directory, groups=groups),
+            "flush_heartbeats": partial(flush_heartbeats, directory=directory, started=beating, store=beats),
+        },
+        faults,
     )
 
     stranded = Stranded(queue, dispatcher)
 
-    async def keep_alive(now: int) -> None:
-        await database.write(lambda connection: stay(connection, instance, now), durable=False)
-        await queue.adopt(now, alone=database.is_log)
-        await stranded.release(now)
-        await close_silences(now, directory, history)
-        await beats.forget(now)
-        settling.backlog = await queue.backlog()
-        if settling.last_heartbeat is None and directory.beating:
-            settling.last_heartbeat, settling.late_heartbeats = await beats.overdue()
-        settling.lag = sum([await loop.consumer.lag() for loop in loops])
+    async def count(_now: int) -> None:
+        await settling.recount(queue, beats, loops)
+
+    keep_alive = KeepAlive(
+        {
+            "stay": lambda now: database.write(lambda connection: stay(connection, instance, now), durable=False),
+            "adopt": partial(queue.adopt, alone=database.is_log),
+            "release_stranded": stranded.release,
+            "find_proofs": settling.find_proofs,
+            "close_silences": partial(close_silences, directory=directory, history=history),
+            "forget_counts": beats.forget,
+            "count": count,
+        },
+        faults,
+    ).tick
 
     tail = Tail()
-    schedule = Schedule(sweeper, keep_alive, clock)
+    schedule = Schedule(sweeper, keep_alive, clock, faults)
 
     async def handle(events: Sequence[Event]) -> None:
         now = clock.now()
@@ -170,7 +188,7 @@ async def build(runtime: Runtime) -> Service:
         name="notify",
         router=router,
         loops=loops,
-        tasks=[schedule.run],
+        tasks=[Task("notify.schedule", schedule.run)],
         stop=[close],
         status=status,
         state={
@@ -186,6 +204,10 @@ async def build(runtime: Runtime) -> Service:
 
 def _note_held(connection: Any, id: str, now: int) -> None:
     audit.record(connection, at=now, actor="notify", action="subscription.held", resource=f"subscriptions/{id}")
+
+
+def _note(faults: Faults, part: str, error: Exception) -> None:
+    faults.note(f"notify.{part.replace(' ', '_')}", error)
 
 
 class _Kept(msgspec.Struct):

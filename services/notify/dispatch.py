@@ -335,6 +335,8 @@ class Dispatcher:
                     self._release(noted)
                 try:
                     await self._settled(batch)
+                except RetryLaterError as error:
+                    log.warning("what follows from attempts is read later: %s", error)
                 except Exception as error:  # noqa: BLE001 - the attempts are recorded, and recording goes on
                     self._on_fault("follow attempts", error)
                 self._pump()

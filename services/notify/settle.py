@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from schemas.instants import MINUTE, format_instant
 from services.notify.dispatch import Dispatcher, Noted
@@ -16,8 +16,10 @@ from services.notify.use_cases import endpoints
 from services.notify.use_cases.directory import Directory
 from services.notify.use_cases.endpoints import Endpoints
 from services.shared import audit
+from services.shared.bus.consume import Loop
 from services.shared.clock import Clock
 from services.shared.failures import RetryLaterError
+from services.shared.faults import Faults
 from services.shared.observability import Metrics
 
 log = logging.getLogger(__name__)
@@ -26,11 +28,21 @@ log = logging.getLogger(__name__)
 RATE_OVER: Final = 15 * MINUTE
 
 
+class Queued(Protocol):
+    async def backlog(self) -> int: ...
+
+
+class Beats(Protocol):
+    async def overdue(self) -> tuple[int | None, set[str]]: ...
+
+
 class Settling:
     """Told of every batch once it is recorded."""
 
-    def __init__(self, store: Endpoints, directory: Directory, clock: Clock, metrics: Metrics) -> None:
+    def __init__(self, store: Endpoints, directory: Directory, clock: Clock, metrics: Metrics, faults: Faults) -> None:
         self._store, self._directory, self._clock, self._metrics = store, directory, clock, metrics
+        self._faults = faults
+        self._owed: dict[str, tuple[EndpointEvent, Outcome]] = {}
         self._minutes: deque[list[int]] = deque()
         self.last_heartbeat: int | None = None
         self.late_heartbeats: set[str] = set()
@@ -38,17 +50,38 @@ class Settling:
 
     async def settled(self, batch: Sequence[Noted]) -> None:
         """Count, and let each endpoint follow what its attempts said."""
-        news: dict[str, tuple[EndpointEvent, Noted]] = {}
         for noted in batch:
             self._count(noted)
             self._note_heartbeat(noted)
             event = self._event(noted)
             if event is not None:
-                news[noted.outcome.job.subscription] = (event, noted)
-        if news:
+                self._owe(event, noted.outcome)
+        await self.follow_up()
+
+    async def follow_up(self, _now: int = 0) -> None:
+        """Let endpoints follow what attempts said of them. What cannot be kept yet is kept later: at the next call."""
+        if self._owed:
+            owed, self._owed = self._owed, {}
             # At once, so that they are committed together: each commit has every process read the directory again.
-            await asyncio.gather(*(self._follow(id, event, noted.outcome) for id, (event, noted) in news.items()))
+            await asyncio.gather(*(self._follow(event, outcome) for event, outcome in owed.values()))
             await self._directory.refresh()
+
+    async def find_proofs(self, _now: int = 0) -> None:
+        """Prove the subscriptions whose challenge was answered, where that was recorded and the process ended before
+        it could keep what follows."""
+        waiting = [s.id for s in self._directory.subscriptions.values() if s.state == "pending" and s.nonce is not None]
+        if waiting:
+            for outcome in await self._store.answered(waiting):
+                found = self._directory.subscriptions.get(outcome.job.subscription)
+                if found is not None and proves(outcome.job, found):
+                    self._owe("proved", outcome)
+            await self.follow_up()
+
+    def _owe(self, event: EndpointEvent, outcome: Outcome) -> None:
+        """The newest event of an endpoint counts; a proof is said but once, so nothing takes its place."""
+        id = outcome.job.subscription
+        if event == "proved" or id not in self._owed or self._owed[id][0] != "proved":
+            self._owed[id] = (event, outcome)
 
     def _event(self, noted: Noted) -> EndpointEvent | None:
         outcome, judgement = noted.outcome, noted.judgement
@@ -59,9 +92,9 @@ class Settling:
             return "proved"
         return endpoint_event(subscription, outcome, judgement)
 
-    async def _follow(self, id: str, event: EndpointEvent, outcome: Outcome) -> None:
+    async def _follow(self, event: EndpointEvent, outcome: Outcome) -> None:
         turned_off: list[str] = []
-        at, reason = outcome.at, outcome.reason
+        id, at, reason = outcome.job.subscription, outcome.at, outcome.reason
 
         def decide(s: Subscription) -> endpoints.Decided:
             if event == "proved":
@@ -83,8 +116,12 @@ class Settling:
         except UnknownError:
             return
         except RetryLaterError as error:
-            # The next attempt says the same again.
             log.warning("the state of endpoint %s cannot be kept yet: %s", id, error)
+            if id not in self._owed:
+                self._owe(event, outcome)
+            return
+        except Exception as error:  # noqa: BLE001 - recorded, counted and shown; the others follow theirs
+            self._faults.note("notify.follow_attempts", error)
             return
         for state in turned_off:
             log.error("the endpoint of subscription %s is %s: %s", id, state, reason)
@@ -109,6 +146,13 @@ class Settling:
             self.late_heartbeats.discard(noted.outcome.job.subscription)
         else:
             self.late_heartbeats.add(noted.outcome.job.subscription)
+
+    async def recount(self, queue: Queued, beats: Beats, loops: Sequence[Loop]) -> None:
+        """Count anew what only the store can tell."""
+        self.backlog = await queue.backlog()
+        if self.last_heartbeat is None and self._directory.beating:
+            self.last_heartbeat, self.late_heartbeats = await beats.overdue()
+        self.lag = sum([await loop.consumer.lag() for loop in loops])
 
     def failure_rate(self) -> float:
         """The part of the recent attempts that failed; 0 where there were none."""

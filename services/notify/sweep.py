@@ -6,16 +6,20 @@ changes nothing.
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, Protocol
 
 from services.notify.dispatch import Dispatcher
 from services.notify.domain.attempt import Job
+from services.shared.faults import Faults
 
 log = logging.getLogger(__name__)
 
 #: Lanes that one claim takes from, so that no other write waits long.
 LANES_AT_ONCE: Final = 100
+
+Tick = Callable[[int], Awaitable[object]]
 
 
 class Claims(Protocol):
@@ -34,20 +38,29 @@ class Ours(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Sweeper:
-    """``flushes`` make the messages that gather alerts or prove quiet; they run before what is due is claimed.
-    ``catch_up`` brings what this process knows of subscriptions up to what others made of them."""
+    """``flushes`` by name make the messages that gather alerts or prove quiet; they run before what is due is claimed.
+    ``catch_up`` brings what this process knows of subscriptions up to what others made of them. Each step fails alone:
+    ``faults`` has it under ``notify.`` and its name."""
 
     claims: Claims
     dispatcher: Dispatcher
     catch_up: Callable[[], Awaitable[object]]
-    flushes: Sequence[Callable[[int], Awaitable[object]]] = ()
+    flushes: Mapping[str, Tick] = field(default_factory=dict)
+    faults: Faults = field(default_factory=Faults)
 
     async def sweep(self, now: int) -> int:
         """Everything that is due at ``now``; returns how many messages were handed to the sender."""
-        await self.catch_up()
-        for flush in self.flushes:
-            await flush(now)
-        return await self.claim_due(now)
+        await self.faults.guard("notify.read_subscriptions", self.catch_up)
+        for name, flush in self.flushes.items():
+            await self.faults.guard(f"notify.{name}", partial(flush, now))
+        claimed = 0
+
+        async def claim() -> None:
+            nonlocal claimed
+            claimed = await self.claim_due(now)
+
+        await self.faults.guard("notify.claim_due", claim)
+        return claimed
 
     async def claim_due(self, now: int) -> int:
         """Claim what is due, lane by lane, as far as there is room."""
@@ -83,7 +96,11 @@ class Sweeper:
         """Refill the lanes that ran low, at once, so that a long queue flows without waiting for the next pass."""
         while self.dispatcher.hungry:
             lanes = [self.dispatcher.hungry.pop() for _ in range(min(len(self.dispatcher.hungry), LANES_AT_ONCE))]
-            await self.claim_from(lanes, now)
+            try:
+                await self.claim_from(lanes, now)
+            except BaseException:
+                self.dispatcher.hungry.update(lanes)
+                raise
 
 
 @dataclass(slots=True)
@@ -103,3 +120,16 @@ class Stranded:
             log.warning("%d messages were claimed and never came into memory: they are queued again", len(stranded))
             await self.claims.release(sorted(stranded), now)
         self._missing = missing - stranded
+
+
+@dataclass(frozen=True, slots=True)
+class KeepAlive:
+    """What a process does every few seconds to be known as alive, and to tidy up. Each step fails alone: ``faults`` has
+    it under ``notify.`` and its name."""
+
+    steps: Mapping[str, Tick]
+    faults: Faults
+
+    async def tick(self, now: int) -> None:
+        for name, step in self.steps.items():
+            await self.faults.guard(f"notify.{name}", partial(step, now))

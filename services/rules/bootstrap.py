@@ -20,7 +20,7 @@ from services.rules.registry_api import build_registry_router
 from services.rules.registry_use_cases import Flip, Shelf, Snapshot, newest_registry
 from services.rules.standing import TrucesInForce
 from services.rules.use_cases import Bench, assess_incidents, find_flips
-from services.shared.runtime import Runtime, Service
+from services.shared.runtime import Runtime, Service, Task
 
 GROUP = "rules.incidents"
 
@@ -65,7 +65,7 @@ async def build(runtime: Runtime) -> Service:
         name="rules",
         router=router,
         loops=[await runtime.loop(INCIDENTS, GROUP, handle, limit=200)],
-        tasks=[partial(in_force.run, clock.sleep)],
+        tasks=[Task("rules.truces_in_force", partial(in_force.run, clock.sleep))],
         stop=[await runtime.tail(REGISTRY, "rules.registry", follow)],
         status=status,
     )

@@ -14,9 +14,10 @@ from starlette.types import ASGIApp
 
 from services.shared.bus.consume import Loop
 from services.shared.connections import ConnectionTable, EdgeLimits, Reason
+from services.shared.faults import Faults, Sleep, supervise
 from services.shared.guarded import GuardedProtocol
 from services.shared.open_files import BACKLOG
-from services.shared.runtime import Service
+from services.shared.runtime import Service, Task
 
 log = logging.getLogger(__name__)
 
@@ -49,13 +50,15 @@ async def run(
     limits: EdgeLimits = EdgeLimits(),
     backlog: int = BACKLOG,
     on_end: Callable[[Reason], None] = lambda _reason: None,
+    faults: Faults | None = None,
+    sleep: Sleep = asyncio.sleep,
 ) -> None:
     """Serve ``app`` and run the services' loops and tasks until ``stop`` is set, SIGTERM or SIGINT.
 
-    ``limits`` hold for every connection; ``on_end`` is told why one was ended.
-
-    Raises what a task raised that ended before its time: a process that is half dead had better die.
+    ``limits`` hold for every connection; ``on_end`` is told why one was ended. A loop or task that raises is noted in
+    ``faults`` and started again. Raises what the server raised if it ended before its time.
     """
+    faults = faults or Faults()
     stop = stop or asyncio.Event()
     table = ConnectionTable(limits, asyncio.get_running_loop().time, on_end)
     with _signals(stop):
@@ -68,27 +71,26 @@ async def run(
             )
         )  # fmt: skip
         loops = [loop for service in services for loop in service.loops]
-        tasks = [asyncio.create_task(loop.run(), name=loop.name) for loop in loops]
-        tasks += [asyncio.ensure_future(task()) for service in services for task in service.tasks]
-        tasks.append(asyncio.create_task(table.sweep_forever(), name="sweep of connections"))
+        running: list[Loop | Task] = [*loops, *(task for service in services for task in service.tasks)]
+        running.append(Task("http.connections", table.sweep_forever))
+        tasks = [asyncio.create_task(supervise(one.name, one.run, faults, sleep), name=one.name) for one in running]
         serving = asyncio.create_task(server.serve(sockets=[listener]), name="http")
         stopping = asyncio.create_task(stop.wait(), name="stop")
         try:
             await _until_started(server, serving)
             if on_ready is not None and (pending := on_ready()) is not None:
                 await pending
-            await asyncio.wait({stopping, serving, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({stopping, serving}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             server.should_exit = True
             await asyncio.gather(serving, return_exceptions=True)
-            await _end(loops, tasks)
+            await _end(loops, tasks, faults)
             for service in services:
                 for ending in service.stop:
-                    await ending()
+                    await faults.guard(f"{service.name}.stop", ending)
             stopping.cancel()
-        for task in (serving, *tasks):
-            if not task.cancelled() and (error := task.exception()) is not None:
-                raise error
+        if not serving.cancelled() and (error := serving.exception()) is not None:
+            raise error
 
 
 class _Server(uvicorn.Server):
@@ -104,7 +106,7 @@ async def _until_started(server: uvicorn.Server, serving: asyncio.Task[None]) ->
         await asyncio.sleep(0.005)
 
 
-async def _end(loops: Sequence[Loop], tasks: Sequence[asyncio.Future[None]]) -> None:
+async def _end(loops: Sequence[Loop], tasks: Sequence[asyncio.Future[None]], faults: Faults) -> None:
     """Let each loop finish the batch it is at; cancel what is only waiting."""
     for loop in loops:
         loop.stopping = True
@@ -116,7 +118,7 @@ async def _end(loops: Sequence[Loop], tasks: Sequence[asyncio.Future[None]]) -> 
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    await asyncio.gather(*(loop.consumer.close() for loop in loops))
+    await asyncio.gather(*(faults.guard(loop.name, loop.consumer.close) for loop in loops))
 
 
 @contextlib.contextmanager

@@ -39,6 +39,7 @@ class Metrics:
     delivery_backlog: Gauge
     consumer_lag: Gauge
     dead_letters: Gauge
+    loop_failures: Counter
     oldest_unassessed_seconds: Gauge
     endpoints_disabled: Gauge
     connections_ended: Mapping[Reason, Counter]
@@ -73,6 +74,9 @@ def make_metrics() -> Metrics:
         delivery_backlog=gauge("delivery_backlog", "Messages that are due or will be tried again."),
         consumer_lag=gauge("consumer_lag", "Events on the log that a group has not committed.", "group"),
         dead_letters=gauge("dead_letters", "Events given up on and not yet retried."),
+        loop_failures=Counter(
+            "trucewatch_loop_failures", "Unforeseen failures of a loop, which goes on.", ("loop",), registry=registry
+        ),
         oldest_unassessed_seconds=gauge("oldest_unassessed_seconds", "Age of the oldest report without assessment."),
         endpoints_disabled=gauge("endpoints_disabled", "Endpoints that are disabled."),
         connections_ended=_children(

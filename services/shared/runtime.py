@@ -10,13 +10,14 @@ from starlette.types import ASGIApp
 
 from schemas.envelope import Event
 from schemas.topics import Topic
-from services.shared.bus.consume import Handle, Loop
+from services.shared.bus.consume import GIVEN_UP, Handle, Loop
 from services.shared.bus.dead import Graveyard
 from services.shared.bus.port import Bus
 from services.shared.clock import Clock
 from services.shared.config import Settings
 from services.shared.db.engine import Database
 from services.shared.failures import RetryLaterError
+from services.shared.faults import Faults
 from services.shared.observability import Metrics, make_metrics
 from services.shared.security import KeyRing
 from services.shared.tracing import OFF, Tracing
@@ -37,6 +38,7 @@ class Runtime:
     keys: KeyRing
     graveyard: Graveyard
     metrics: Metrics = field(default_factory=make_metrics)
+    faults: Faults = field(default_factory=Faults)
     tracing: Tracing = OFF
 
     async def loop(self, topic: Any, group: str, handle: Handle, limit: int = 200, linger_s: float = 0.0) -> Loop:
@@ -53,6 +55,7 @@ class Runtime:
             limit=limit,
             sleep=self.clock.sleep,
             linger_s=linger_s,
+            faults=self.faults,
         )
 
     async def tail(self, topic: Topic, name: str, on_event: OnEvent) -> Callable[[], Awaitable[None]]:
@@ -67,14 +70,24 @@ class Runtime:
                 await on_event(event)
             except RetryLaterError:
                 raise
-            except Exception as error:
-                log.exception("%s: event %s of %s goes to the dead letters", name, event.id, event.topic)
+            except Exception as error:  # noqa: BLE001 - kept with its reason, counted and shown
+                log.warning("%s: event %s of %s goes to the dead letters", name, event.id, event.topic)
+                if not isinstance(error, GIVEN_UP):
+                    self.faults.note(name, error)
                 await self.graveyard.bury(name, event, f"{type(error).__name__}: {error}")
 
         return await self.bus.tail(topic, take)
 
 
 Run = Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What runs for as long as the process does; failures are noted under its name, ``service.loop``."""
+
+    name: str
+    run: Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +102,7 @@ class Service:
     name: str
     router: APIRouter
     loops: Sequence[Loop] = ()
-    tasks: Sequence[Run] = ()
+    tasks: Sequence[Task] = ()
     stop: Sequence[Run] = ()
     status: Callable[[], Mapping[str, Any]] = dict
     wrap: Callable[[ASGIApp], ASGIApp] | None = None

@@ -12,6 +12,7 @@ from services.notify.sql.deliveries import delivery_row, insert_rows
 from services.notify.sql.subscriptions import expect_version
 from services.notify.sql.tables import alert_log, deliveries, gathered, groups, held
 from services.notify.use_cases.take_alerts import Accepted, Arrival, Facts, Fate, Judge, Logged, Told
+from services.shared.db.apart import PUT_OFF, OnFault, each_apart, log_fault
 from services.shared.db.bulk import insert_rows as add_rows
 from services.shared.db.bulk import scalar, select_by_key
 from services.shared.db.engine import Database
@@ -27,11 +28,13 @@ _KNOWN: Final = "SELECT alert_id, revision FROM alert_log WHERE alert_id"
 
 
 class SqlAlertBook:
-    """``instance`` names this process: what it decides, it claims."""
+    """``instance`` names this process: what it decides, it claims. ``on_fault`` is told what an alert raised that came
+    out of a silence; that one is put off, and the others are decided."""
 
-    def __init__(self, database: Database, instance: str) -> None:
+    def __init__(self, database: Database, instance: str, on_fault: OnFault = log_fault) -> None:
         self._database = database
         self._instance = instance
+        self._on_fault = on_fault
 
     async def accept(
         self, arrivals: Sequence[Arrival], judge: Judge, version: int, full: Container[str], expected: int
@@ -66,16 +69,24 @@ class SqlAlertBook:
         if not await self._database.read(lambda connection: connection.execute(over.limit(1)).first()):
             return 0, []
 
-        def work(connection: Connection) -> tuple[int, list[Job]]:
+        def work(connection: Connection) -> tuple[int, list[list[Job]], list[Exception]]:
             _lock_at(connection, version)
             ids = list(connection.execute(over.distinct().limit(limit)).scalars())
-            wave = [Arrival(e.alert, b"", "", now) for e in _load_latest(connection, ids)]
-            jobs = self._decide(connection, wave, judge, full)
-            settled = held.c.alert_id.in_(ids) & held.c.silence_id.is_not(None) & (held.c.due_at <= now)
-            connection.execute(delete(held).where(settled))
-            return len(ids), jobs
 
-        return await self._database.write(work)
+            def release(some: Sequence[str]) -> list[Job]:
+                wave = [Arrival(e.alert, b"", "", now) for e in _load_latest(connection, some)]
+                jobs = self._decide(connection, wave, judge, full)
+                settled = held.c.alert_id.in_(some) & held.c.silence_id.is_not(None) & (held.c.due_at <= now)
+                connection.execute(delete(held).where(settled))
+                return jobs
+
+            jobs, errors = each_apart(connection, ids, release, lambda id: _put_off(connection, id, now))
+            return len(ids), jobs, errors
+
+        count, jobs, errors = await self._database.write(work)
+        for error in errors:
+            self._on_fault(error)
+        return count, [job for some in jobs for job in some]
 
     def _append(self, connection: Connection, wave: Sequence[Arrival]) -> list[Logged]:
         seq = scalar(connection, _LAST_SEQ) or 0
@@ -120,6 +131,11 @@ class SqlAlertBook:
         if fate.state != "pending" or fate.due > now or fate.job.lane in full:
             return False
         return before is None or not before.unfinished or before.claimed_by == self._instance
+
+
+def _put_off(connection: Connection, alert: str, now: int) -> None:
+    silenced = (held.c.alert_id == alert) & held.c.group_key.is_(None) & (held.c.due_at <= now)
+    connection.execute(update(held).where(silenced).values(due_at=now + PUT_OFF))
 
 
 def _place(fate: Fate) -> str:

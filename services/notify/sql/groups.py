@@ -9,6 +9,7 @@ from services.notify.sql.heartbeats import keep_beat, pulse_of
 from services.notify.sql.subscriptions import expect_version
 from services.notify.sql.tables import alert_log, deliveries, gathered, groups, held
 from services.notify.use_cases.gather import Gather, Gathered, Waiting
+from services.shared.db.apart import PUT_OFF, OnFault, each_apart, log_fault
 from services.shared.db.engine import Database
 from services.shared.db.upsert import insert_new, upsert
 
@@ -16,8 +17,10 @@ _h = held.c
 
 
 class SqlGroups:
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    """``on_fault`` is told what a group raised; that one is put off, and the others are sent."""
+
+    def __init__(self, database: Database, on_fault: OnFault = log_fault) -> None:
+        self._database, self._on_fault = database, on_fault
 
     async def flush(self, now: int, gather: Gather, version: int, limit: int) -> int:
         """Each due group through ``gather``, in one transaction; returns how many were due, at most ``limit``. Raises
@@ -34,14 +37,21 @@ class SqlGroups:
         if not await self._database.read(lambda connection: connection.execute(due.limit(1)).first()):
             return 0
 
-        def work(connection: Connection) -> int:
+        def work(connection: Connection) -> tuple[int, list[Exception]]:
             expect_version(connection, version)
-            found = connection.execute(due).all()
-            for subscription, key in found:
-                self._flush_one(connection, subscription, key, gather, now)
-            return len(found)
+            found = [(row.subscription_id, row.group_key) for row in connection.execute(due)]
 
-        return await self._database.write(work)
+            def flush(some: Sequence[tuple[str, str]]) -> None:
+                for subscription, key in some:
+                    self._flush_one(connection, subscription, key, gather, now)
+
+            _, errors = each_apart(connection, found, flush, lambda group: _put_off(connection, *group, now))
+            return len(found), errors
+
+        count, errors = await self._database.write(work)
+        for error in errors:
+            self._on_fault(error)
+        return count
 
     def _flush_one(self, connection: Connection, subscription: str, key: str, gather: Gather, now: int) -> None:
         waiting = load_waiting(connection, subscription, key)
@@ -55,6 +65,11 @@ class SqlGroups:
         connection.execute(delete(held).where(ours))
         if fate is not None:
             _send(connection, subscription, key, fate, now)
+
+
+def _put_off(connection: Connection, subscription: str, key: str, now: int) -> None:
+    ours = and_(_h.subscription_id == subscription, _h.group_key == key, _h.due_at <= now)
+    connection.execute(update(held).where(ours).values(due_at=now + PUT_OFF))
 
 
 def _send(connection: Connection, subscription: str, key: str, fate: Gathered, now: int) -> None:

@@ -12,6 +12,7 @@ from services.notify.sql.deliveries import delivery_row, insert_rows
 from services.notify.sql.subscriptions import expect_version
 from services.notify.sql.tables import PENDING, alert_log, deliveries, heard, heartbeats, held
 from services.notify.use_cases.heartbeat import Beat, Counts, Due, Make, Pulse, PutOff
+from services.shared.db.apart import PUT_OFF, OnFault, each_apart, log_fault
 from services.shared.db.bulk import insert_new_rows
 from services.shared.db.engine import Database
 from services.shared.db.upsert import insert_new, upsert
@@ -24,8 +25,10 @@ _b = heartbeats.c
 
 
 class SqlHeartbeats:
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    """``on_fault`` is told what a heartbeat raised; that one is put off, and the others are sent."""
+
+    def __init__(self, database: Database, on_fault: OnFault = log_fault) -> None:
+        self._database, self._on_fault = database, on_fault
 
     async def start(self, dues: Mapping[str, tuple[int, int]]) -> None:
         rows = [
@@ -41,14 +44,21 @@ class SqlHeartbeats:
         if not await self._database.read(lambda connection: connection.execute(due.limit(1)).first()):
             return 0
 
-        def work(connection: Connection) -> int:
+        def work(connection: Connection) -> tuple[int, list[Exception]]:
             expect_version(connection, version)
             rows = connection.execute(due.with_for_update(skip_locked=True)).all()
-            for row in rows:
-                self._beat(connection, _due(row, is_gathering(connection, row.subscription_id, now)), make)
-            return len(rows)
 
-        return await self._database.write(work)
+            def beat(some: Sequence[Any]) -> None:
+                for row in some:
+                    self._beat(connection, _due(row, is_gathering(connection, row.subscription_id, now)), make)
+
+            _, errors = each_apart(connection, rows, beat, lambda row: _put_off(connection, row.subscription_id, now))
+            return len(rows), errors
+
+        count, errors = await self._database.write(work)
+        for error in errors:
+            self._on_fault(error)
+        return count
 
     def _beat(self, connection: Connection, due: Due, make: Make) -> None:
         made = make(due, partial(count, connection))
@@ -84,6 +94,10 @@ class SqlHeartbeats:
             return arrived, overdue.union(connection.execute(late).scalars())
 
         return await self._database.read(work)
+
+
+def _put_off(connection: Connection, subscription: str, now: int) -> None:
+    connection.execute(update(heartbeats).where(_b.subscription_id == subscription).values(due_at=now + PUT_OFF))
 
 
 def is_gathering(connection: Connection, subscription: str, now: int) -> bool:

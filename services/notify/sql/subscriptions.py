@@ -7,20 +7,24 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import Connection, Row, insert, select, tuple_, update
 
-from services.notify.domain.attempt import Job
+from services.notify.domain.attempt import Job, Outcome
 from services.notify.domain.identity import hash_token
 from services.notify.domain.silence import Matcher, Silence
 from services.notify.domain.subscription import Draft, Subscription
 from services.notify.sql import deliveries
+from services.notify.sql.tables import deliveries as sent
 from services.notify.sql.tables import directory_version, silences, subscriptions
 from services.notify.use_cases.directory import StaleError
 from services.shared.db.bulk import scalar
 from services.shared.db.engine import Database
-from services.shared.db.upsert import upsert
+from services.shared.db.upsert import merge
 from services.shared.failures import NeverRetryError
 from services.shared.sealing import DamagedError, Sealer
 
 log = logging.getLogger(__name__)
+
+#: Ids in one statement.
+IDS_AT_ONCE: Final = 500
 
 Also = Callable[[Connection], None]
 
@@ -57,11 +61,9 @@ def expect_version(connection: Connection, version: int) -> None:
 
 def next_version(connection: Connection) -> int:
     """Take the next version. On PostgreSQL the row stays locked until the commit, so versions commit in order."""
-    raised = update(directory_version).values(version=directory_version.c.version + 1)
-    version: int | None = connection.execute(raised.returning(directory_version.c.version)).scalar()
-    if version is None:
-        connection.execute(upsert(connection, directory_version), {"id": 1, "version": 1})
-        return 1
+    raised = merge(connection, directory_version, lambda _: {"version": directory_version.c.version + 1})
+    first = {"id": 1, "version": 1}
+    version: int = connection.execute(raised.values(first).returning(directory_version.c.version)).scalar_one()
     return version
 
 
@@ -130,6 +132,17 @@ class SqlSubscriptions:
             return now, _readable(found, self._sealer), [to_silence(r) for r in quiet]
 
         return await self._database.read(work)
+
+    async def answered(self, ids: Sequence[str]) -> list[Outcome]:
+        """The challenges of these subscriptions that were answered, whatever follows from it."""
+        d = sent.c
+        found: list[Outcome] = []
+        for start in range(0, len(ids), IDS_AT_ONCE):
+            mine = d.subscription_id.in_(ids[start : start + IDS_AT_ONCE])
+            statement: Any = select(sent).where(mine, d.kind == "challenge", d.state == "delivered")
+            rows = await self._database.read(lambda connection, s=statement: connection.execute(s).all())  # type: ignore[misc]
+            found += [Outcome(deliveries.to_job(row), row.finished_at, "delivered", "answered") for row in rows]
+        return found
 
     async def add_silence(self, silence: Silence, also: Also) -> None:
         def work(connection: Connection) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 from schemas.instants import HOUR
-from services.notify.domain.attempt import Job
+from services.notify.domain.attempt import Job, Outcome
 from services.notify.domain.content import ChallengeContent, NoticeContent, encode_content
 from services.notify.domain.email import NoticeKind
 from services.notify.domain.identity import hash_token, message_id
@@ -44,6 +44,10 @@ class Endpoints(Protocol):
 
     async def change(self, id: str, decide: Decide, also: Also) -> tuple[Subscription, Subscription]:
         """Load, decide, save in one transaction: what was and what is."""
+        ...
+
+    async def answered(self, ids: Sequence[str]) -> Sequence[Outcome]:
+        """The challenges of these subscriptions that were answered, whatever follows from it."""
         ...
 
 

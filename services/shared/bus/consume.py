@@ -3,13 +3,14 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from schemas.codec import UnreadableEventError
 from schemas.envelope import Event
 from services.shared.bus.port import Consumer, Received
 from services.shared.failures import NeverRetryError, RetryLaterError
+from services.shared.faults import Faults
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +25,9 @@ IDLE_WAIT_S: Final = 1.0
 LINGER_FROM: Final = 16
 LINGER_S: Final = 0.02
 
+#: What is said of a message that can never succeed.
+GIVEN_UP: Final = (NeverRetryError, UnreadableEventError)
+
 Handle = Callable[[Sequence[Event]], Awaitable[None]]
 Bury = Callable[[Event, str], Awaitable[None]]
 Sleep = Callable[[float], Awaitable[None]]
@@ -36,7 +40,7 @@ class Loop:
     ``handle`` must be atomic and harmless to repetition. It raises RetryLaterError when the world is not ready
     (tried again for ever, nothing is skipped), NeverRetryError or UnreadableEventError for a message that can never
     succeed: that one goes to ``bury`` with the reason and the others go on. After each batch it lets the next one
-    gather for ``linger_s`` seconds: for what nobody waits for.
+    gather for ``linger_s`` seconds: for what nobody waits for. What else is raised is noted in ``faults``.
     """
 
     name: str
@@ -51,10 +55,15 @@ class Loop:
     failing: str | None = None
     stopping: bool = False
     busy: bool = False
+    faults: Faults = field(default_factory=Faults)
+    _batch: Sequence[Received] = ()
     _uncommitted: Sequence[Received] = ()
 
     async def run(self) -> None:
-        """Until cancelled or stopped; what was fetched and not committed is handed out again next time."""
+        """Until cancelled or stopped; what was fetched and not committed is handed out again next time.
+
+        Raises what fetch or commit raised in an unforeseen way. Called again, it goes on with the batch it was at.
+        """
         pause = FIRST_PAUSE_S
         while not self.stopping:
             try:
@@ -76,12 +85,13 @@ class Loop:
     async def step(self, wait_s: float) -> int:
         """One batch through; returns how many events it held. Raises RetryLaterError from fetch and commit."""
         await self._commit_left_over()
-        batch = await self.consumer.fetch(self.limit, wait_s)
+        # A batch that was broken off is worked off anew: the log hands it out only once.
+        batch = self._batch = self._batch or await self.consumer.fetch(self.limit, wait_s)
         if batch:
             self.busy = True
             try:
                 await self._work_off(batch)
-                self._uncommitted = batch
+                self._batch, self._uncommitted = (), batch
                 await self._commit_left_over()
             finally:
                 self.busy = False
@@ -112,6 +122,8 @@ class Loop:
                 pause = min(pause * 2, LONGEST_PAUSE_S)
             except Exception as error:  # noqa: BLE001 - judged one by one, and never swallowed
                 log.warning("%s: a batch of %d failed, going one by one: %r", self.name, len(events), error)
+                if not isinstance(error, GIVEN_UP):
+                    self.faults.note(self.name, error)
                 return False
             else:
                 return True
@@ -126,10 +138,11 @@ class Loop:
                 self._note(error)
                 tries -= 1
                 await self.sleep(FIRST_PAUSE_S)
-            except (NeverRetryError, UnreadableEventError) as error:
+            except GIVEN_UP as error:
                 return await self._bury(event, str(error))
-            except Exception as error:
-                log.exception("%s: event %s failed, try %d", self.name, event.id, tries)
+            except Exception as error:  # noqa: BLE001 - recorded, counted and shown
+                log.warning("%s: event %s failed, try %d", self.name, event.id, tries)
+                self.faults.note(self.name, error)
                 if tries >= MAX_TRIES:
                     return await self._bury(event, f"{type(error).__name__}: {error}")
             else:
@@ -137,12 +150,19 @@ class Loop:
 
     async def _bury(self, event: Event, reason: str) -> None:
         log.error("%s: event %s goes to the dead letters: %s", self.name, event.id, reason)
+        pause = FIRST_PAUSE_S
         while True:
             try:
                 await self.bury(event, reason)
             except RetryLaterError as error:
                 self._note(error)
                 await self.sleep(FIRST_PAUSE_S)
+            except Exception as error:  # noqa: BLE001 - recorded, counted and shown
+                # It may be the reason that cannot be kept. Nothing is passed over before it is kept.
+                self.faults.note(self.name, error)
+                reason = f"an internal error; the reason could not be kept ({type(error).__name__})"
+                await self.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE_S)
             else:
                 self.buried += 1
                 return

@@ -7,6 +7,7 @@ up never reads the table.
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Final
 
 from sqlalchemy import Connection, delete, exists, func, select
@@ -24,6 +25,7 @@ from services.shared.db.tables import outbox as log
 from services.shared.db.tables import positions
 from services.shared.db.upsert import upsert
 from services.shared.failures import RetryLaterError
+from services.shared.faults import Faults, supervise
 
 #: Recent events kept per topic, in memory: so many, and of their data so many bytes.
 RECENT: Final = 4096
@@ -78,8 +80,9 @@ class _Recent:
 class EmbeddedBus:
     """Bus over one :class:`Database`. Capability: one partition, one member per group."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, faults: Faults | None = None) -> None:
         self._database = database
+        self._faults = faults or Faults()
         self._recent: dict[str, _Recent] = {}
         self._looking = asyncio.Lock()
         self._done: dict[tuple[str, str], int] = {}
@@ -106,7 +109,9 @@ class EmbeddedBus:
             for received in batch:
                 await on_event(received.event)
 
-        task = asyncio.create_task(follow(reader, on_event, asyncio.sleep, FOLLOW_S), name=f"tail {topic.name}")
+        name = f"bus.tail.{topic.name}"
+        run = partial(follow, reader, on_event, asyncio.sleep, FOLLOW_S, name, self._faults)
+        task = asyncio.create_task(supervise(name, run, self._faults, asyncio.sleep), name=name)
 
         async def stop() -> None:
             task.cancel()
@@ -142,7 +147,9 @@ class EmbeddedBus:
             return
         try:
             await self._database.write(lambda c: c.execute(upsert(c, positions), rows), durable=False, rows=len(rows))
-        except RetryLaterError:
+        except Exception as error:  # noqa: BLE001 - recorded, counted and shown
+            if not isinstance(error, RetryLaterError):
+                self._faults.note("bus.positions", error)
             for group, topic in keys:
                 self.note(group, topic, self._done[group, topic])
 
@@ -253,8 +260,8 @@ class EmbeddedConsumer:
         ]
 
 
-async def trim_for_ever(bus: EmbeddedBus, clock: Clock) -> None:
+async def trim_for_ever(bus: EmbeddedBus, clock: Clock, faults: Faults) -> None:
     """Keep the log from growing for ever."""
     while True:
         await clock.sleep(TRIM_S)
-        await bus.trim(format_instant(clock.now() - KEPT))
+        await faults.guard("bus.trim", lambda: bus.trim(format_instant(clock.now() - KEPT)))

@@ -18,6 +18,7 @@ from services.shared.bus.kafka_reader import KafkaReader
 from services.shared.bus.kafka_records import headers_of, partition_of
 from services.shared.bus.kafka_topics import create_topics, new_topics
 from services.shared.failures import NeverRetryError, RetryLaterError
+from services.shared.faults import Faults, supervise
 
 #: Nobody waits longer than this for the broker to take a batch; it may have landed all the same.
 PUBLISH_S: Final = 4.0
@@ -35,8 +36,9 @@ class KafkaBus:
     Nothing is opened before it is needed, so a service can start, and say that it is not ready, while Kafka is away.
     """
 
-    def __init__(self, bootstrap: str, *, sleep: Sleep = asyncio.sleep) -> None:
+    def __init__(self, bootstrap: str, *, sleep: Sleep = asyncio.sleep, faults: Faults | None = None) -> None:
         self._bootstrap = bootstrap
+        self._faults = faults or Faults()
         self._sleep = sleep
         self._opening = asyncio.Lock()
         self._producer: AIOKafkaProducer | None = None
@@ -75,8 +77,9 @@ class KafkaBus:
         except BaseException:
             await reader.close()
             raise
-        task = asyncio.create_task(follow(reader, on_event, self._sleep, FOLLOW_S), name=f"tail {topic.name}")
-
+        name = f"bus.tail.{topic.name}"
+        run = partial(follow, reader, on_event, self._sleep, FOLLOW_S, name, self._faults)
+        task = asyncio.create_task(supervise(name, run, self._faults, self._sleep), name=name)
         self._tails[task] = reader
         return partial(self._end_tail, task)
 

@@ -68,7 +68,7 @@ def event_of(record: Record) -> Event:
             traceparent=None if trace is None else trace.decode(),
             reason=None if reason is None else reason.decode(),
         )
-    except (KeyError, UnicodeDecodeError):
+    except (KeyError, UnicodeDecodeError, AttributeError):
         return _stray(record)
 
 

@@ -27,7 +27,7 @@ class Consumer(Protocol):
     async def fetch(self, limit: int, wait_s: float) -> Sequence[Received]:
         """Up to ``limit`` events in order, as soon as there is one; none after ``wait_s`` seconds.
 
-        Raises RetryLaterError when the log is away.
+        Raises RetryLaterError when the log is away. When it raises, nothing was handed out.
         """
         ...
 

@@ -15,6 +15,7 @@ from schemas.envelope import Event
 from schemas.topics import DEAD_SUFFIX
 from services.shared.db.patience import after_closing
 from services.shared.failures import NeverRetryError, RetryLaterError
+from services.shared.faults import Faults
 from services.shared.tracing import OFF, Tracing
 
 log = logging.getLogger(__name__)
@@ -26,6 +27,10 @@ BATCH: Final = 2000
 IDLE_S: Final = 1.0
 FIRST_PAUSE_S: Final = 0.1
 LONGEST_PAUSE_S: Final = 2.0
+#: An event alone that still fails in an unforeseen way is given up after this many tries.
+MAX_TRIES: Final = 3
+#: What failures are noted under.
+NAME: Final = "bus.relay"
 
 
 class Outgoing(Protocol):
@@ -57,6 +62,7 @@ class Relay:
     published: int = 0
     failing: str | None = None
     limit: int = BATCH
+    faults: Faults = field(default_factory=Faults)
     _done: list[int] = field(default_factory=list)
     _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="relay"))
 
@@ -70,8 +76,12 @@ class Relay:
                     pause, self.failing = FIRST_PAUSE_S, None
                 except RetryLaterError as error:
                     self._note(error)
-                    await self.sleep(pause)
-                    pause = min(pause * 2, LONGEST_PAUSE_S)
+                except Exception as error:  # noqa: BLE001 - recorded, counted and shown
+                    self.faults.note(NAME, error)
+                else:
+                    continue
+                await self.faults.guard(NAME, partial(self.sleep, pause))
+                pause = min(pause * 2, LONGEST_PAUSE_S)
         finally:
             giving_up = after_closing(self.outgoing.hang_up)
             self._thread.submit(self.outgoing.close).add_done_callback(lambda _: giving_up.cancel())
@@ -104,23 +114,41 @@ class Relay:
         try:
             with self.tracing.start("relay", None, links, events=len(events)):
                 await self.log_.publish(events)
-        except NeverRetryError:
+        except RetryLaterError:
+            raise
+        except Exception as error:  # noqa: BLE001 - judged one by one
+            if not isinstance(error, NeverRetryError):
+                self.faults.note(NAME, error)
             for event in events:
                 await self._put_out_alone(event)
 
     async def _put_out_alone(self, event: Event) -> None:
-        try:
-            await self.log_.publish([event])
-        except NeverRetryError as error:
-            log.error("event %s cannot be put on %s: %s", event.id, event.topic, error)
-            # A dead letter that does not fit on its topic is still in the table of dead letters.
-            if not event.topic.endswith(DEAD_SUFFIX):
-                await self.bury(event, str(error))
+        for tries in range(1, MAX_TRIES + 1):
+            try:
+                await self.log_.publish([event])
+            except RetryLaterError:
+                raise
+            except NeverRetryError as error:
+                await self._give_up(event, str(error))
+                return
+            except Exception as error:  # noqa: BLE001 - recorded, counted and shown
+                self.faults.note(NAME, error)
+                if tries == MAX_TRIES:
+                    await self._give_up(event, f"an internal error ({type(error).__name__})")
+            else:
+                return
+
+    async def _give_up(self, event: Event, reason: str) -> None:
+        log.error("event %s cannot be put on %s: %s", event.id, event.topic, reason)
+        # A dead letter that does not fit on its topic is still in the table of dead letters.
+        if not event.topic.endswith(DEAD_SUFFIX):
+            await self.bury(event, reason)
 
     async def _blocking(self, call: Callable[[], T]) -> T:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, call)
-        except RetryLaterError:
+        except Exception:
+            # Whether the right to relay is still ours is not known.
             self.leading = False
             raise
 

@@ -27,6 +27,7 @@ from services.shared.db.patience import TCP, Patience, after_closing
 from services.shared.db.put_out import PutOut
 from services.shared.db.sync import Syncer
 from services.shared.failures import RetryLaterError
+from services.shared.faults import Faults
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
@@ -38,6 +39,7 @@ READERS: Final = 4
 #: The write-ahead log is folded back off the commit path once it is this large, and by force at the second mark.
 CHECKPOINT_BYTES: Final = 4 * 1024 * 1024
 FORCED_CHECKPOINT_BYTES: Final = 128 * 1024 * 1024
+CHECKPOINT_S: Final = 0.5
 #: How long a writer waits for another process that writes to the same file, and how often it looks, seconds.
 BUSY_S: Final = 30
 BUSY_STEP_S: Final = 0.02
@@ -66,7 +68,9 @@ class Database:
         url: str,
         observe_commit: Callable[[float], object] = lambda _: None,
         observe_sync: Callable[[float], object] = lambda _: None,
+        faults: Faults | None = None,
     ) -> None:
+        self._faults = faults or Faults()
         self._observe_commit = observe_commit
         self.dialect = make_url(url).get_backend_name()
         self.is_log = self.dialect == "sqlite"
@@ -286,22 +290,31 @@ class Database:
     def _hand_on(self, put_out: PutOut | None) -> None:
         if put_out is not None:
             for hook in self._hooks:
-                hook(put_out)
+                try:
+                    hook(put_out)
+                except Exception as error:  # noqa: BLE001 - what has committed is answered all the same
+                    self._faults.note("database.committed", error)
 
     def _checkpoint(self) -> None:
         wal = Path(f"{self._path}-wal")
-        while not self._stop_checkpoints.wait(0.5):
-            size = wal.stat().st_size if wal.exists() else 0
-            if size > FORCED_CHECKPOINT_BYTES:
-                # Readers held it back. No writer can be at work then, so the event loop must not try to be one.
-                with self._turn:
-                    self._fold("RESTART")
-            elif size > CHECKPOINT_BYTES:
+        while not self._stop_checkpoints.wait(CHECKPOINT_S):
+            try:
+                self._fold_if_large(wal)
+            except Exception as error:  # noqa: BLE001 - recorded, counted and shown
+                self._faults.note("database.checkpoint", error)
+
+    def _fold_if_large(self, wal: Path) -> None:
+        size = wal.stat().st_size if wal.exists() else 0
+        if size > FORCED_CHECKPOINT_BYTES:
+            # Readers held it back. No writer can be at work then, so the event loop must not try to be one.
+            with self._turn:
+                self._fold("RESTART")
+        elif size > CHECKPOINT_BYTES:
+            self._fold("PASSIVE")
+            self._fold("PASSIVE")
+            # What came meanwhile is little by now; with it folded the log begins anew instead of growing on.
+            with self._turn:
                 self._fold("PASSIVE")
-                self._fold("PASSIVE")
-                # What came meanwhile is little by now; with it folded the log begins anew instead of growing on.
-                with self._turn:
-                    self._fold("PASSIVE")
 
     def _fold(self, mode: str) -> None:
         with self._reader_engine.connect() as connection:

@@ -77,7 +77,7 @@ class Syncer:
                 waiting, self._waiting = self._waiting, []
                 try:
                     await loop.run_in_executor(self._thread, self.force)
-                except RetryLaterError as error:
+                except Exception as error:  # noqa: BLE001 - handed to whoever asked
                     _answer(waiting, error)
                 else:
                     _answer(waiting, None)
@@ -96,7 +96,7 @@ class Syncer:
             os.close(directory)
 
 
-def _answer(waiting: list[asyncio.Future[None]], error: RetryLaterError | None) -> None:
+def _answer(waiting: list[asyncio.Future[None]], error: Exception | None) -> None:
     for future in waiting:
         if not future.done():
             future.set_result(None) if error is None else future.set_exception(error)

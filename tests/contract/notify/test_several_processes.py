@@ -133,7 +133,7 @@ async def test_what_was_gathered_is_not_lost_on_a_process_that_does_not_know_the
 async def look_without_catching_up(desk: Desk, now: int) -> None:
     """A look at what is due, as one goes that began to look just before others changed something."""
     sweeper = desk.service.state["sweeper"]
-    for flush in sweeper.flushes:
+    for flush in sweeper.flushes.values():
         await flush(now)
     await sweeper.claim_due(now)
     await desk.dispatcher.idle()

@@ -294,7 +294,7 @@ async def test_a_cursor_that_we_did_not_make_is_refused(desk: Desk, key: Any) ->
 
 async def test_the_status_tells_the_age_of_the_oldest_report_without_a_judgement(desk: Desk) -> None:
     look = desk.service.tasks[1]
-    following = asyncio.ensure_future(look())
+    following = asyncio.ensure_future(look.run())
     incident_id = (await desk.partner.post("/v1/incidents", json=REPORT)).json()["incident_id"]
     await _until(desk, lambda status: status["oldest_unassessed_s"] is not None)
     await desk.publish([judged(incident_id, 1, 1)])
