@@ -6,11 +6,18 @@ does not exist (Damascus, 25 March 2016); any other local time that does not exi
 
 import re
 from datetime import UTC, date, datetime, time, timedelta
-from functools import lru_cache
 from typing import Final
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
-from schemas.instants import FIRST_INSTANT, HOUR, LAST_INSTANT, to_datetime, to_instant
+from schemas.instants import (
+    FIRST_INSTANT,
+    HOUR,
+    LAST_INSTANT,
+    LEAP_SECOND,
+    is_leap_second,
+    to_datetime,
+    to_instant,
+)
 
 _WRITTEN: Final = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)"
@@ -19,19 +26,9 @@ _WRITTEN: Final = re.compile(
 )
 _DURATION: Final = re.compile(r"P(?:(\d{1,6})D)?(?:T(\d{1,6})H)?", re.ASCII)
 _SEARCH_SPAN: Final = timedelta(days=3)
-
-
-@lru_cache(maxsize=1)
-def _zone_names() -> frozenset[str]:
-    return frozenset(available_timezones())
-
-
-@lru_cache(maxsize=256)
-def find_zone(name: str) -> ZoneInfo:
-    """The IANA zone of that name. Raises ValueError where there is none."""
-    if name not in _zone_names():
-        raise ValueError(f"no time zone is named {name!r}")
-    return ZoneInfo(name)
+#: Days that begin and end within the accepted instants in whatever zone, so that a corrected zone never loses one.
+FIRST_DAY: Final = date(1, 1, 3)
+LAST_DAY: Final = date(9999, 12, 28)
 
 
 def first_instant(day: date, zone: ZoneInfo) -> int:
@@ -39,14 +36,16 @@ def first_instant(day: date, zone: ZoneInfo) -> int:
     midnight = datetime.combine(day, time.min, zone)
     try:
         if _exists(midnight):
-            return to_instant(midnight)
-        return _search_first(day, zone, to_instant(midnight))
+            return _on_calendar(to_instant(midnight))
+        return _on_calendar(_search_first(day, zone, to_instant(midnight)))
     except OverflowError as error:
-        raise ValueError(f"{day} is beyond what a calendar holds") from error
+        raise ValueError(_beyond(str(day))) from error
 
 
 def day_bounds(day: date, zone: ZoneInfo) -> tuple[int, int]:
-    """The half-open instants of a whole local day. Raises ValueError at the calendar's end."""
+    """The half-open instants of a whole local day. Raises ValueError for a day that is not one in every zone."""
+    if not FIRST_DAY <= day <= LAST_DAY:
+        raise ValueError(_beyond(str(day)))
     return first_instant(day, zone), first_instant(_add(day, 1), zone)
 
 
@@ -62,10 +61,12 @@ def read_moment(text: str, zone: ZoneInfo) -> int:
             return first_instant(written_day, zone)
         if hour == "24":
             return _end_of_day(written_day, (minute, second or "0", fraction or "0"), offset, zone)
+        if second == "60":
+            return _leap_second(datetime.combine(written_day, time(int(hour), int(minute), 59)), offset, zone)
         clock = time(int(hour), int(minute), int(second or 0), int((fraction or "").ljust(6, "0")))
         return _on_calendar(_at(datetime.combine(written_day, clock), offset, zone))
     except OverflowError as error:
-        raise ValueError(f"{text!r} is beyond what a calendar holds") from error
+        raise ValueError(_beyond(repr(text))) from error
 
 
 def read_duration(text: str) -> tuple[int, int]:
@@ -89,7 +90,7 @@ def add_duration(start: int, duration: str, zone: ZoneInfo) -> int:
     try:
         return _on_calendar((_add_days(start, days, zone) if days else start) + hours * HOUR)
     except OverflowError as error:
-        raise ValueError(f"{duration} leads beyond what a calendar holds") from error
+        raise ValueError(_beyond(repr(duration))) from error
 
 
 def _add_days(start: int, days: int, zone: ZoneInfo) -> int:
@@ -104,7 +105,7 @@ def _add(day: date, days: int) -> date:
     try:
         return day + timedelta(days=days)
     except OverflowError as error:
-        raise ValueError("beyond what a calendar holds") from error
+        raise ValueError(_beyond(str(day))) from error
 
 
 def _end_of_day(day: date, rest: tuple[str, str, str], offset: str | None, zone: ZoneInfo) -> int:
@@ -116,8 +117,20 @@ def _end_of_day(day: date, rest: tuple[str, str, str], offset: str | None, zone:
     return _on_calendar(_at(datetime.combine(following, time.min), offset, zone))
 
 
+def _leap_second(before: datetime, offset: str | None, zone: ZoneInfo) -> int:
+    """The last moment of the second ``before`` it. Raises ValueError where no leap second can be."""
+    second = _at(before, offset, zone)
+    if not is_leap_second(second):
+        raise ValueError("no minute has 60 seconds but the last of a month, UTC")
+    return _on_calendar(second + LEAP_SECOND)
+
+
+def _beyond(written: str) -> str:
+    return f"{written} is beyond what the calendars of all time zones hold; an end that is open is null"
+
+
 def _on_calendar(instant: int) -> int:
-    """An offset or hours may lead out of the years that can be written again."""
+    """The instant itself. Raises OverflowError where some zone has no local time for it."""
     if not FIRST_INSTANT <= instant <= LAST_INSTANT:
         raise OverflowError
     return instant

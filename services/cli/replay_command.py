@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from schemas.local_time import find_zone
+from schemas.zones import find_zone
 from services.cli.ask import FILE_REFUSED, ask, client_options, complain, say
 from services.cli.client import Api
 from services.cli.replay import Summary, send_reports, shown_refusals, wait_for_verdicts

@@ -5,12 +5,12 @@ import hashlib
 from datetime import datetime
 from importlib.resources import files
 from typing import Final, NamedTuple
-from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from schemas.instants import format_instant, parse_instant
+from schemas.zones import find_zone
 from services.console.status import FAILING, SERVICES, State, Status, by_name, explain
 
 
@@ -99,7 +99,7 @@ def show_local(moment: str, timezone: str) -> str:
 
 
 def _show(moment: str, timezone: str) -> str:
-    local = datetime.fromisoformat(moment).astimezone(ZoneInfo(timezone))
+    local = datetime.fromisoformat(moment).astimezone(find_zone(timezone))
     return f"{local.day} {local:%B %Y, %H:%M}"
 
 

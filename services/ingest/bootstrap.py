@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 import msgspec
 from sqlalchemy import Connection
@@ -11,8 +10,8 @@ from schemas import codec
 from schemas.envelope import Event
 from schemas.events import IncidentReported, KeyChanged, RegistryChanged
 from schemas.instants import HOUR
-from schemas.local_time import find_zone
 from schemas.topics import ASSESSMENTS, AUDIT, DEAD_SUFFIX, INCIDENTS, KEYS, REGISTRY, Topic
+from schemas.zones import UTC, find_zone
 from services.ingest.admission import Admission, LocalTime
 from services.ingest.api import build_router
 from services.ingest.api_keys import build_operator_router
@@ -80,7 +79,7 @@ async def feed_keys(runtime: Runtime) -> None:
 async def build(runtime: Runtime) -> Service:
     """Ingest over the parts of this process. The key ring is the caller's to feed."""
     database = runtime.database
-    local = LocalTime(ZoneInfo("UTC"))
+    local = LocalTime(UTC)
     stop_following = await _follow_time_zone(runtime, local)
     admission = Admission(runtime.clock.now, local)
     writer = GroupWriter[Command, Outcome](database, _take)

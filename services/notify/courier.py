@@ -12,8 +12,8 @@ from typing import Final, Literal, Protocol
 from urllib.parse import urlsplit
 
 from schemas.assessments import Alert
-from schemas.local_time import find_zone
 from schemas.vocabulary import AlertStatus
+from schemas.zones import find_zone
 from services.notify.domain import cap, email, message
 from services.notify.domain.attempt import Job
 from services.notify.domain.content import (

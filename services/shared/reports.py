@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from schemas.instants import FIRST_INSTANT, LAST_INSTANT, MINUTE, to_instant
+from schemas.instants import MINUTE, is_accepted, settle_leap_second, to_instant
 from schemas.local_time import day_bounds
 from schemas.report import Location, Occurrence, Report
 from services.shared.http import MAX_ERRORS, FieldError, Problem, parse_json, refuse_deep
@@ -82,7 +82,7 @@ def _given(place: Location) -> set[str]:
 
 def _read_again(body: bytes, now: int, zone: ZoneInfo) -> tuple[Report, Span]:
     """The slow second look: find all errors, or that there is none."""
-    raw = _with_whole_counts(parse_json(body))
+    raw = _with_leap_seconds(_with_whole_counts(parse_json(body)))
     errors = find_all_errors(raw, now, zone)
     if errors:
         raise Problem(422, "Not valid", errors=errors)
@@ -164,6 +164,23 @@ def _with_whole_counts(raw: Any) -> Any:
     return {**raw, "casualties": whole}
 
 
+def _with_leap_seconds(raw: Any) -> Any:
+    """A leap second is the last moment before midnight; RFC 3339 has them, and datetimes do not."""
+    occurred = raw.get("occurred") if isinstance(raw, dict) else None
+    if isinstance(occurred, str):
+        return {**raw, "occurred": _settled(occurred)}
+    if isinstance(occurred, dict):
+        return {**raw, "occurred": {name: _settled(value) for name, value in occurred.items()}}
+    return raw
+
+
+def _settled(value: Any) -> Any:
+    try:
+        return settle_leap_second(value) if isinstance(value, str) else value
+    except ValueError:
+        return value  # found again as an error of form
+
+
 def locate_in_time(occurred: datetime | Occurrence, zone: ZoneInfo) -> Span:
     """The moments that a valid ``occurred`` means. Raises ValueError where it means none."""
     if isinstance(occurred, datetime):
@@ -178,8 +195,8 @@ def locate_in_time(occurred: datetime | Occurrence, zone: ZoneInfo) -> Span:
 
 def _moment(moment: datetime) -> int:
     instant = to_instant(moment)
-    if not FIRST_INSTANT <= instant <= LAST_INSTANT:
-        raise ValueError("beyond what a calendar holds")
+    if not is_accepted(instant):
+        raise ValueError("is beyond what the calendars of all time zones hold")
     return instant
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from schemas.local_time import find_zone
+from schemas.zones import find_zone
 from services.cli.report_files import read_ucdp
 from tests.parts.cluster import PUBLIC_URL, Cluster, eventually, every
 from tests.parts.receiver import Delivery, Receiver

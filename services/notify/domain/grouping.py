@@ -6,7 +6,7 @@ from typing import Final
 
 from schemas.assessments import Alert
 from schemas.instants import to_datetime
-from schemas.local_time import find_zone
+from schemas.zones import find_zone
 from services.notify.domain.durations import parse_duration
 from services.notify.domain.quiet import local_instant
 from services.notify.domain.subscription import Draft, Gathered, GroupBy

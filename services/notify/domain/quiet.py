@@ -4,8 +4,8 @@ from datetime import date, datetime, time, timedelta
 from typing import Final
 
 from schemas.instants import to_datetime, to_instant
-from schemas.local_time import find_zone
 from schemas.vocabulary import SEVERITIES, Severity
+from schemas.zones import find_zone
 from services.notify.domain.subscription import QuietHours
 
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")

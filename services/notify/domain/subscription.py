@@ -8,9 +8,9 @@ from typing import Annotated, Final, Literal, get_args
 from msgspec import Meta, Struct
 
 from schemas.instants import DAY, HOUR, SECOND
-from schemas.local_time import find_zone
 from schemas.report import MAX_LIST, Name
 from schemas.vocabulary import Act, ActGroup, Certainty, Language, Severity
+from schemas.zones import find_zone
 from services.notify.domain.durations import parse_duration
 from services.notify.domain.lifecycle import MATCHED, EndpointState
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -11,9 +11,9 @@ from schemas.assessments import Alert, Change, Interval, ResolvedParty, Resolved
 from schemas.instants import parse_instant, to_datetime
 from schemas.report import Casualties
 from schemas.vocabulary import Language
+from schemas.zones import UTC, find_zone
 from services.notify.domain.words import Words, begins_a_day, clean, words, zone_label
 
-UTC: Final = ZoneInfo("UTC")
 #: A name or a reason longer than this is cut in messages to people; reports may carry 300 characters and more.
 MAX_NAME: Final = 120
 MAX_NAMES: Final = 8
@@ -38,11 +38,9 @@ def headline(alert: Alert, language: Language) -> str:
 
 @lru_cache(maxsize=64)
 def _zone(name: str) -> ZoneInfo:
-    if name == "UTC":
-        return UTC
     try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
+        return find_zone(name)
+    except ValueError:
         return UTC
 
 

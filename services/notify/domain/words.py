@@ -1,7 +1,7 @@
 """The words of messages in one language: phrases, plural forms, dates. The phrases are data, in ``words/*.toml``."""
 
 import tomllib
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, Final
@@ -13,6 +13,7 @@ from babel.dates import format_date, format_datetime
 
 from schemas.instants import to_datetime
 from schemas.vocabulary import LANGUAGES, Language
+from schemas.zones import UTC
 
 #: Characters that reorder or hide the text after them; a report must not decide how the rest of a message reads.
 _BIDI_CONTROLS: Final = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200B, 0xFEFF])
@@ -104,13 +105,12 @@ def zone_label(instant: int, zone: ZoneInfo) -> str:
     if zone.key == "UTC":
         return "UTC"
     offset = to_datetime(instant).astimezone(zone).strftime("%z")
-    return f"{zone.key}, UTC{offset[:3]}:{offset[3:]}"
+    return f"{zone.key}, UTC{offset[:3]}:{offset[3:5]}"
 
 
 def begins_a_day(moment: datetime) -> bool:
     """Whether an aware local time is the first instant of its day, which need not be midnight."""
-    instant = moment.astimezone(ZoneInfo("UTC"))
-    before = datetime.fromtimestamp(instant.timestamp() - 1, ZoneInfo("UTC")).astimezone(moment.tzinfo)
+    before = (moment.astimezone(UTC) - timedelta(seconds=1)).astimezone(moment.tzinfo)
     return before.date() < moment.date() and before.hour == 23 and moment.minute == 0 and moment.second == 0
 
 

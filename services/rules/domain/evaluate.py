@@ -10,9 +10,9 @@ from threading import Lock
 
 from schemas.assessments import Assessment, Finding, Interval, Link, Reason, ResolvedParty, ResolvedPlace, SourceRef
 from schemas.instants import HOUR, format_instant
-from schemas.local_time import find_zone
 from schemas.report import Report
 from schemas.vocabulary import CERTAINTIES, OUTCOMES, Certainty, Language, Outcome
+from schemas.zones import find_zone
 from services.rules.domain import certainty
 from services.rules.domain.finding import Checks
 from services.rules.domain.footprint import OUTSIDE, Footprint, Nowhere, Shape

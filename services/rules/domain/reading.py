@@ -2,17 +2,16 @@
 
 from collections.abc import Callable, Collection
 from typing import Final, TypeVar
-from zoneinfo import ZoneInfo
 
-from schemas.local_time import find_zone, read_moment
+from schemas.local_time import read_moment
 from schemas.registry import PartyTerm
 from schemas.vocabulary import ACT_GROUPS, ACTS, expand_acts
+from schemas.zones import UTC, find_zone
 from services.rules.domain.faults import Fault
 from services.rules.domain.limits import MAX_FAULTS
 from services.rules.domain.model import ALWAYS, PartyRef, Period
 
 T = TypeVar("T")
-_UTC: Final = ZoneInfo("UTC")
 _KNOWN_ACTS: Final[frozenset[str]] = frozenset(ACTS) | frozenset(ACT_GROUPS)
 
 
@@ -26,7 +25,7 @@ class Reading:
         self.faults: list[Fault] = []
         self.found = 0
         self.parties, self.areas = parties, areas
-        self.zone = self.tried("/timezone", lambda: find_zone(timezone)) or _UTC
+        self.zone = self.tried("/timezone", lambda: find_zone(timezone)) or UTC
 
     def fault(self, pointer: str, detail: str) -> None:
         """Keep a fault; beyond MAX_FAULTS it only counts."""

@@ -20,8 +20,8 @@ from babel.messages.pofile import read_po
 from babel.numbers import format_decimal, format_percent
 
 from schemas.instants import parse_instant, to_datetime
-from schemas.local_time import find_zone
 from schemas.vocabulary import Language
+from schemas.zones import find_zone
 from services.rules.domain.model import Names, Registry
 
 #: First strong isolate and its end: what is put into a right-to-left sentence keeps its own direction.

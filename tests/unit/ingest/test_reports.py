@@ -322,3 +322,28 @@ async def test_a_time_zone_that_the_log_repeats_does_not_come_back(desk: Desk) -
     while not await desk.runtime.graveyard.count():
         await desk.runtime.bus.healthy()
     assert desk.service.state["local_time"].zone.key == "Asia/Baghdad"
+
+
+@pytest.mark.parametrize("written", ["2015-06-30T23:59:60Z", "2015-07-01T02:59:60+03:00"])
+async def test_a_leap_second_is_the_last_moment_before_midnight(desk: Desk, written: str) -> None:
+    last = "2015-06-30T23:59:59.999999Z"
+    answer = await desk.partner.post("/v1/incidents", json=report(occurred=written))
+    assert answer.status_code == 202
+    found = (await desk.partner.get(answer.headers["location"])).json()
+    assert found["occurred"] == {"from": last, "to": last}
+    span = {"from": "2015-06-30T23:59:59Z", "to": written}
+    (result,) = (await desk.partner.post("/v1/incidents/batch", json=[report(occurred=span)])).json()["results"]
+    assert result["status"] == 202
+
+
+@pytest.mark.parametrize("written", ["2015-06-29T23:59:60Z", "9999-12-31T23:59:60Z"])
+async def test_no_other_second_is_a_60th(desk: Desk, written: str) -> None:
+    answer = await desk.partner.post("/v1/incidents", json=report(occurred=written))
+    assert answer.status_code == 422
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/occurred"]
+
+
+@pytest.mark.parametrize("day", ["0001-01-02", "9999-12-29", "9999-12-31"])
+async def test_a_day_that_is_none_in_some_zone_is_refused(desk: Desk, day: str) -> None:
+    answer = await desk.partner.post("/v1/incidents", json=report(occurred={"date": day}))
+    assert answer.status_code == 422

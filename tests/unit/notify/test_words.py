@@ -13,6 +13,7 @@ from schemas.assessments import Change, Interval, ResolvedParty, ResolvedPlace, 
 from schemas.instants import parse_instant
 from schemas.report import Casualties
 from schemas.vocabulary import ACTS, CERTAINTIES, LANGUAGES, OUTCOMES, SEVERITIES, AlertStatus, Language
+from schemas.zones import UTC
 from services.notify.domain import wording
 from services.notify.domain.words import clean, words
 from tests.unit.notify.samples import ALERT, NASTY, UPDATE_CHANGES
@@ -76,7 +77,7 @@ def test_times_are_told_in_the_zone_of_the_place_and_in_utc() -> None:
     assert told("2016-05-08T10:00:00Z", "2016-05-08T10:00:00Z") == (
         "8 May 2016, 13:00 (Asia/Damascus, UTC+03:00); 8 May 2016, 10:00 UTC"
     )
-    assert told("2016-05-08T10:00:00Z", "2016-05-08T10:00:00Z", wording.UTC) == "8 May 2016, 10:00 UTC"
+    assert told("2016-05-08T10:00:00Z", "2016-05-08T10:00:00Z", UTC) == "8 May 2016, 10:00 UTC"
 
 
 def test_a_day_that_does_not_begin_at_midnight_is_a_whole_day_still() -> None:

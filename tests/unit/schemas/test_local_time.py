@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.instants import DAY, HOUR, format_instant, parse_instant
-from schemas.local_time import add_duration, day_bounds, find_zone, first_instant, read_moment
+from schemas.local_time import add_duration, day_bounds, first_instant, read_moment
+from schemas.zones import find_zone
 
 DAMASCUS = find_zone("Asia/Damascus")
 
