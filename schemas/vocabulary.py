@@ -29,8 +29,9 @@ IncidentState = Literal["accepted", "assessed", "retracted", "dead_lettered"]
 ReasonCode = Literal[
     "within_window", "outside_window", "outside_area", "outside_every_area", "outside_every_window",
     "time_straddles_window", "window_disputed", "place_too_coarse", "place_unresolved",
-    "place_disagreement", "aggregate", "act_not_prohibited", "bound_perpetrator", "umbrella_perpetrator",
-    "unattributed", "umbrella_target", "unknown_target", "unresolved_party", "name_out_of_period",
+    "place_disagreement", "point_placeholder", "point_mirrored",
+    "aggregate", "act_not_prohibited", "bound_perpetrator", "umbrella_perpetrator",
+    "unattributed", "umbrella_target", "unknown_target", "unresolved_party", "name_qualified", "name_out_of_period",
     "excluded_perpetrator", "excluded_target", "contested_attribution", "no_duty_between_parties",
     "held_by_excluded_party", "excluded_group_present", "implausible_perpetrator",
     "self_defence_claimed", "aimed_at_excluded_claimed", "accident_claimed", "source_grade",
@@ -48,8 +49,8 @@ CERTAINTIES: Final[tuple[Certainty, ...]] = get_args(Certainty)
 SEVERITIES: Final[tuple[Severity, ...]] = get_args(Severity)
 #: Reasons that belong to no truce and stand at the top of an assessment.
 TOP_REASONS: Final[frozenset[ReasonCode]] = frozenset(
-    {"outside_every_area", "outside_every_window", "place_disagreement", "unresolved_party",
-     "name_out_of_period", "source_grade", "corroborated", "retracted"}
+    {"outside_every_area", "outside_every_window", "place_disagreement", "point_placeholder", "point_mirrored",
+     "unresolved_party", "name_qualified", "name_out_of_period", "source_grade", "corroborated", "retracted"}
 )  # fmt: skip
 
 _HEAVY: Final[frozenset[Act]] = frozenset(

@@ -10,7 +10,7 @@ from threading import Lock
 
 from schemas.assessments import Assessment, Finding, Interval, Link, Reason, ResolvedParty, ResolvedPlace, SourceRef
 from schemas.instants import HOUR, format_instant
-from schemas.report import Report
+from schemas.report import Location, Report
 from schemas.vocabulary import CERTAINTIES, OUTCOMES, Certainty, Language, Outcome
 from schemas.zones import find_zone
 from services.rules.domain import certainty
@@ -61,7 +61,7 @@ class Judge:
         self._ground = Ground(registry.areas)
         self._calendar = Calendar(self._ground, truces)
         self._gazetteer = Gazetteer(registry, self._ground)
-        self._roll = Roll(registry)
+        self._roll = Roll(registry, self._gazetteer.knows)
         self._reasons = Reasons(registry)
         presences = Presences(registry, self._ground.number, self._roll)
         self._checks = Checks(presences, Scales(self._roll, presences, self._reasons), self._reasons)
@@ -179,11 +179,23 @@ class Judge:
         if located.disagreeing:
             by, given = located.disagreeing[0], located.disagreeing
             reasons.append(self._reasons.say("place_disagreement", by=by, given=given))
+        reasons += self._about_point(case.report.location, located, incident)
         if not judged:
             reasons.append(self._why_no_finding(incident))
         if verdict == "violation":
             reasons += self._about_sources(case, incident, judged)
         return tuple(reasons)
+
+    def _about_point(self, location: Location, located: Located, incident: Incident) -> list[Reason]:
+        """Whether the reported point is to be taken at its word (rules.md 16)."""
+        if located.has_placeholder:
+            return [self._reasons.say("point_placeholder", lat=location.lat, lon=location.lon)]
+        point = located.point
+        area = None if point is None else self._ground.mirroring(point, incident.footprint)
+        if area is None:
+            return []
+        mirrored_in = self._ground.ids[area]
+        return [self._reasons.say("point_mirrored", lat=location.lat, lon=location.lon, area=mirrored_in)]
 
     def _about_names(self, incident: Incident) -> list[Reason]:
         reasons = []
@@ -191,7 +203,14 @@ class Judge:
             for actor in actors:
                 if actor.party is None:
                     reasons.append(self._reasons.say("unresolved_party", reported=actor.reported, side=side))
-                elif not actor.in_period:
+                    continue
+                if actor.read_as is not None:
+                    reasons.append(
+                        self._reasons.say(
+                            "name_qualified", reported=actor.reported, read_as=actor.read_as, party=actor.party
+                        )
+                    )
+                if not actor.in_period:
                     reasons.append(self._reasons.say("name_out_of_period", reported=actor.reported, party=actor.party))
         return list(once(reasons))
 

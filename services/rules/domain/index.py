@@ -91,6 +91,17 @@ class Ground:
             return bool(shapely.intersects(area, self._shapes[one.area]))
         return bool(shapely.intersects_xy(area, one.lon, one.lat)) or bool(shapely.intersects(area, outline(one)))
 
+    def mirroring(self, point: Disc, footprint: Footprint) -> int | None:
+        """The first area that holds the point with latitude and longitude exchanged; None where an area holds the
+        point as it is. ``footprint`` is the point's."""
+        if abs(point.lon) > 90 or any(self._holds(area, point.lon, point.lat) for area in footprint.hits):
+            return None
+        found = self._tree.query(shapely.points(point.lat, point.lon)).tolist()
+        return next((area for area in sorted(found) if self._holds(area, point.lat, point.lon)), None)
+
+    def _holds(self, area: int, lon: float, lat: float) -> bool:
+        return bool(shapely.intersects_xy(self._shapes[area], lon, lat))
+
     def _edges_of(self, areas: Numbers) -> Numbers:
         for area in {area for area in areas.tolist() if self._edges[area] is None}:
             edge = shapely.boundary(self._shapes[area])

@@ -1,12 +1,13 @@
 """Who is who at a moment: names resolved, coalitions followed, duties and exclusions read. Source: rules.md 1 to 8."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from services.rules.domain.model import Duty, Party, PartyRef, Period, Registry
-from services.rules.domain.names import find_party, index_parties, names_nobody
+from services.rules.domain.names import Match, find_party, index_parties, names_nobody
+from services.rules.domain.qualified import resolve
 
 _CIVILIANS = "civilians"
 
@@ -14,7 +15,8 @@ _CIVILIANS = "civilians"
 @dataclass(frozen=True, slots=True)
 class Actor:
     """A reported name and whom it means at the incident's start; ``party`` is None where that is nobody known.
-    ``is_nobody``: the name itself says so, and counts as no name on its side.
+    ``is_nobody``: the name itself says so, and counts as no name on its side. ``read_as`` is the name without what the
+    source added to it, where only that was found.
 
     ``lineage`` is the party with every coalition that it is in, through coalitions too; ``cannot`` their acts together.
     """
@@ -28,6 +30,7 @@ class Actor:
     cannot: frozenset[str] = frozenset()
     in_period: bool = True
     is_nobody: bool = False
+    read_as: str | None = None
 
     @property
     def is_clear(self) -> bool:
@@ -42,8 +45,9 @@ class Actor:
 class Roll:
     """The parties of one registry as they stand at any moment."""
 
-    def __init__(self, registry: Registry) -> None:
-        self._parties = registry.parties
+    def __init__(self, registry: Registry, is_place: Callable[[str], bool]) -> None:
+        """``is_place``: whether an area or a place of the registry bears a name."""
+        self._parties, self.is_place = registry.parties, is_place
         self._names = index_parties(registry.parties.values())
         self._turns = sorted(_turns(registry.parties.values()))
         self._actor = lru_cache(maxsize=8_192)(self._find)
@@ -52,6 +56,14 @@ class Roll:
 
     def actor(self, reported: str, at: int) -> Actor:
         return self._actor(reported, self._epoch(at))
+
+    def match(self, name: str, at: int) -> Match:
+        """The party of a whole name."""
+        return find_party(name, at, self._parties, self._names)
+
+    def may_mean(self, name: str, party: str) -> bool:
+        """Whether the name is one of that party's, at any time."""
+        return name == party or any(one.party == party for one in self._names.find(name))
 
     def lineage(self, party: str, at: int) -> tuple[str, ...]:
         """The party and its coalitions, nearest first."""
@@ -67,9 +79,10 @@ class Roll:
         return self._turns[turn - 1] if turn else (self._turns[0] - 1 if self._turns else 0)
 
     def _find(self, reported: str, at: int) -> Actor:
-        match = find_party(reported, at, self._parties, self._names)
+        found = resolve(reported, at, self)
+        match = found.match
         if match.party is None:
-            return Actor(reported, is_nobody=names_nobody(reported))
+            return Actor(reported, is_nobody=names_nobody(found.left))
         lineage = self.lineage(match.party, at)
         return Actor(
             reported,
@@ -80,6 +93,7 @@ class Roll:
             civilian=any(self._parties[id].kind == _CIVILIANS for id in lineage),
             cannot=self.cannot(match.party, at),
             in_period=match.in_period,
+            read_as=found.left if found.is_qualified(reported) else None,
         )
 
     def _follow(self, party: str, at: int) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
+from typing import Final
 
 from schemas.assessments import ResolvedPlace
 from schemas.report import DEFAULT_RADIUS_KM, Location
@@ -13,16 +14,21 @@ from services.rules.domain.index import Ground
 from services.rules.domain.model import Area, Registry
 from services.rules.domain.names import NameIndex
 
+_PLACEHOLDER_DEGREES: Final = 0.01
+
 
 @dataclass(frozen=True, slots=True)
 class Located:
     """``disagreeing`` names what was given (``point``, ``area``, ``place``) where the shapes do not all touch;
-    ``candidates`` are the ids that an ambiguous name may mean."""
+    ``candidates`` are the ids that an ambiguous name may mean; ``point`` is the reported one unless it is a
+    placeholder."""
 
     shape: Shape
     place: ResolvedPlace
     disagreeing: tuple[str, ...] = ()
     candidates: tuple[str, ...] = ()
+    point: Disc | None = None
+    has_placeholder: bool = False
 
 
 class Gazetteer:
@@ -36,18 +42,31 @@ class Gazetteer:
         )
         self.locate = lru_cache(maxsize=2_048)(self._locate)
 
+    def knows(self, name: str) -> bool:
+        """Whether an area or a place bears the name."""
+        return bool(self._area_names.find(name) or self._place_names.find(name))
+
     def _locate(self, location: Location) -> Located:
         named, candidates = self._by_name(location.place)
+        reported = _point(location)
+        is_placeholder = reported is not None and _is_placeholder(reported)
+        point = None if is_placeholder else reported
         given: dict[str, Disc | Zone | None] = {
-            "point": _point(location), "area": self._zone(location.area), "place": named,
+            "point": point, "area": self._zone(location.area), "place": named,
         }  # fmt: skip
         resolved = {kind: shape for kind, shape in given.items() if shape is not None}
         if not resolved:
             name = location.place if location.place is not None else location.area
-            return Located(Nowhere(), ResolvedPlace(name=name), candidates=candidates)
+            return Located(Nowhere(), ResolvedPlace(name=name), candidates=candidates, has_placeholder=is_placeholder)
         shape = next(iter(resolved.values()))
         disagree = any(not self._touch(one, other) for one, other in combinations(resolved.values(), 2))
-        return Located(shape, self._told(shape, location.place), tuple(resolved) if disagree else ())
+        return Located(
+            shape,
+            self._told(shape, location.place),
+            tuple(resolved) if disagree else (),
+            point=point,
+            has_placeholder=is_placeholder,
+        )
 
     def _by_name(self, name: str | None) -> tuple[Disc | Zone | None, tuple[str, ...]]:
         """The one area, or else the one entry of the gazetteer, of that name; where there are several, their ids."""
@@ -91,6 +110,11 @@ def _point(location: Location) -> Disc | None:
     if location.lat is None or location.lon is None:
         return None
     return Disc(location.lat, location.lon, location.radius_km or DEFAULT_RADIUS_KM)
+
+
+def _is_placeholder(point: Disc) -> bool:
+    """Whether a point is what a form sends without a fix."""
+    return max(abs(point.lat), abs(point.lon)) <= _PLACEHOLDER_DEGREES
 
 
 def _area_names(areas: Iterable[Area]) -> Iterable[tuple[str, str]]:

@@ -14,7 +14,7 @@ from services.rules.domain.evaluate import Judge
 from services.rules.domain.model import Duty, Place, Registry
 from services.rules.domain.reasons import render
 from services.rules.domain.sentences import catalogue, named, percent, word
-from tests.unit.rules.build import account, assess, interval, presence, registry, report, truce
+from tests.unit.rules.build import AREAS, account, area, assess, interval, presence, registry, report, square, truce
 
 FLIGHT = frozenset({"airstrike"})
 DISPUTED = registry(truce(windows=[[account("a", 30, 240), account("b", 0, 240)]]))
@@ -37,6 +37,10 @@ CASES: dict[str, tuple[Registry, Any, Any]] = {
     "place_unresolved ambiguous": (registry(places=TWINS), report(location=Location(place="Twin")), {}),
     "place_disagreement point": (registry(), report(location=Location(lat=0.5, lon=0.5, area="abroad")), {}),
     "place_disagreement area": (registry(), report(location=Location(area="city", place="abroad area")), {}),
+    "point_placeholder": (registry(), report(location=Location(lat=0.0, lon=0.0, area="city")), {}),
+    "point_mirrored": (
+        registry(areas=(*AREAS, area("far", square(40, 60, 1)))), report(location=Location(lat=40.5, lon=60.5)), {},
+    ),
     "aggregate marked": (registry(), report(aggregate=True), {}),
     "aggregate long": (registry(), report(at=interval(0, 100)), {}),
     "act_not_prohibited": (registry(), report(act="protest"), {}),
@@ -49,6 +53,7 @@ CASES: dict[str, tuple[Registry, Any, Any]] = {
     "unknown_target": (registry(), report(targets=()), {}),
     "unresolved_party perpetrator": (registry(), report(perpetrators=("X Brigade",)), {}),
     "unresolved_party target": (registry(), report(targets=("X Brigade",)), {}),
+    "name_qualified": (registry(), report(perpetrators=("Reds (Syria)",)), {}),
     "name_out_of_period": (registry(), report(perpetrators=("New Black",)), {}),
     "excluded_perpetrator": (registry(), report(perpetrators=("black",)), {}),
     "excluded_target": (registry(), report(targets=("black",)), {}),
