@@ -31,11 +31,22 @@ class Step:
     pointer: str
 
 
-def standing_steps(truce: Truce, pointer: str, reading: Reading) -> list[Step]:
-    """What was announced and stands, in order. What is malformed is a fault and left out, withdrawals too."""
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """``standing`` in order; ``withdrawn`` with the order of the withdrawal that took it back."""
+
+    standing: list[Step]
+    withdrawn: list[tuple[Step, int]]
+
+
+def read_steps(truce: Truce, pointer: str, reading: Reading) -> Announced:
+    """What was announced, and what of it stands. What is malformed is a fault and left out."""
     steps = {step.said.id: step for step in _in_order(truce, pointer, reading) if _well_formed(step, reading)}
     withdrawn = _withdrawn(steps, {said.id for said in truce.announcements}, reading)
-    return [step for id, step in steps.items() if id not in withdrawn]
+    return Announced(
+        [step for id, step in steps.items() if id not in withdrawn],
+        [(step, withdrawn[id]) for id, step in steps.items() if id in withdrawn],
+    )
 
 
 def _in_order(truce: Truce, pointer: str, reading: Reading) -> list[Step]:
@@ -86,9 +97,10 @@ def _missing_fields(said: Announcement) -> list[str]:
     return [needed] if needed is not None and getattr(said, needed) is None else []
 
 
-def _withdrawn(steps: dict[str, Step], ids: set[str], reading: Reading) -> set[str]:
-    """What is as if never made: what a standing withdrawal names, and what restates or by name extends that."""
-    gone: set[str] = set()
+def _withdrawn(steps: dict[str, Step], ids: set[str], reading: Reading) -> dict[str, int]:
+    """What is as if never made, with the order of the latest withdrawal: what a standing one names, and what restates
+    or by name extends that."""
+    gone: dict[str, int] = {}
     for step in sorted(steps.values(), key=lambda s: -s.order):
         target = step.said.withdraws
         if target is None or step.said.id in gone:
@@ -98,7 +110,7 @@ def _withdrawn(steps: dict[str, Step], ids: set[str], reading: Reading) -> set[s
         elif target in steps and steps[target].said.action == "withdraw" and steps[target].order >= step.order:
             reading.fault(f"{step.pointer}/withdraws", "a withdrawal can only be taken back by a later one")
         else:
-            gone |= _dependent(target, steps)
+            gone = dict.fromkeys(_dependent(target, steps), step.order) | gone
     return gone
 
 

@@ -27,6 +27,10 @@ class Reading:
         self.parties, self.areas = parties, areas
         self.zone = self.tried("/timezone", lambda: find_zone(timezone)) or UTC
 
+    def unheard(self) -> "Reading":
+        """The same document read again, for what its faults do not concern."""
+        return Reading(self.zone.key, self.parties, self.areas)
+
     def fault(self, pointer: str, detail: str) -> None:
         """Keep a fault; beyond MAX_FAULTS it only counts."""
         self.found += 1

@@ -4,13 +4,15 @@ Every account is worked out as announced, whatever order the references take; an
 it, so that what a later ``extend`` starts from is the end so shortened.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from msgspec import UNSET
 
 from schemas.local_time import add_duration
 from schemas.registry import Truce
-from services.rules.domain.announcements import Step, standing_steps
+from services.rules.domain.announcements import Step, read_steps
 from services.rules.domain.model import Account, Window
 from services.rules.domain.reading import Reading
 
@@ -31,13 +33,27 @@ class _Given:
 
 def derive_windows(truce: Truce, pointer: str, reading: Reading) -> tuple[Window, ...]:
     """The windows of a truce, by their start; faults go to ``reading``, and what they touch is left out."""
-    return _Derivation(truce, pointer, reading).windows()
+    before = reading.found
+    announced = read_steps(truce, f"{pointer}/announcements", reading)
+    return _Derivation(truce, reading, before, announced.standing, announced.withdrawn).windows()
 
 
 class _Derivation:
-    def __init__(self, truce: Truce, pointer: str, reading: Reading) -> None:
-        self._truce, self._reading, self._faults_before = truce, reading, reading.found
-        self._steps = {step.said.id: step for step in standing_steps(truce, f"{pointer}/announcements", reading)}
+    """``faults_before``: how many were found before the truce was read. ``withdrawn`` only decides which ends touch
+    nothing since something was withdrawn."""
+
+    def __init__(
+        self,
+        truce: Truce,
+        reading: Reading,
+        faults_before: int,
+        standing: Sequence[Step],
+        withdrawn: Sequence[tuple[Step, int]] = (),
+    ) -> None:
+        self._truce, self._reading, self._faults_before = truce, reading, faults_before
+        self._steps = {step.said.id: step for step in standing}
+        self._withdrawn = withdrawn
+        self._idle: set[str] = set()
         self._ends = [step for step in self._steps.values() if step.said.action == "end"]
         self._cuts = {step.said.id: self._cut(step) for step in self._ends}
         self._accounts: dict[str, _Given | None] = {}
@@ -97,10 +113,12 @@ class _Derivation:
         )
         if base is None:
             return None
-        end = self._shortened(base, step.order).end
-        if end is None:
+        shortened = self._shortened(base, step.order)
+        end = shortened.end
+        if end is None or end == shortened.start:
+            why = "has an open end" if end is None else "was ended before it began"
             pointer = f"{step.pointer}/extends" if said.extends is not None else step.pointer
-            self._reading.fault(pointer, f"{base.account.announcement!r} has an open end: there is nothing to extend")
+            self._reading.fault(pointer, f"{base.account.announcement!r} {why}: there is nothing to extend")
             return None
         return self._read_opening(step, end if start is None else start)
 
@@ -177,8 +195,23 @@ class _Derivation:
         ]
         after += [self._ending(end, window, cut) for window in sorted(in_force)]
         if after == standing:
-            self._conclude(end.pointer, "it ends nothing: no window is in force then, and its issuer gave none")
+            self._idle.add(end.said.id)
+            if not self._is_withdrawn_with_others(end):
+                self._conclude(end.pointer, "it ends nothing: no window is in force then, and its issuer gave none")
         return after
+
+    def _is_withdrawn_with_others(self, end: Step) -> bool:
+        """Whether an end that touches nothing touched something before a later withdrawal."""
+        return any(by > end.order for _, by in self._withdrawn) and end.said.id not in self._idle_before_withdrawals
+
+    @cached_property
+    def _idle_before_withdrawals(self) -> set[str]:
+        """The ends that touched nothing even when no account was withdrawn. Derived once, whatever the ends."""
+        back = [step for step, _ in self._withdrawn if step.said.action in _ACCOUNTS]
+        steps = sorted([*self._steps.values(), *back], key=lambda step: step.order)
+        before = _Derivation(self._truce, self._reading.unheard(), 0, steps)
+        before.windows()
+        return before._idle
 
     def _ending(self, end: Step, window: str, cut: int) -> _Given:
         first = self._accounts[window]

@@ -13,6 +13,8 @@ from tests.unit.rules.registry_samples import announcement as said
 from tests.unit.rules.registry_samples import compiled, document, faults, told, truce
 
 DECLARED = said("d", "declare", "01 00", starts_at="2016-05-01T06:00", duration="PT24H")
+#: Declared, and ended before it began.
+NO_TIME = [DECLARED, said("e", "end", "01 00")]
 
 
 def faults_of(*announcements: dict[str, Any]) -> dict[str, str]:
@@ -207,6 +209,27 @@ def test_after_a_withdrawal_an_extension_extends_the_one_before() -> None:
     assert told(compiled(DECLARED, wrong, right, gone)) == [["d 01 06..02 06"], ["y 02 06..02 07"]]
 
 
+@pytest.mark.parametrize("issuer", ["rebels", "army"])
+def test_a_withdrawal_takes_with_it_an_end_that_then_touches_nothing(issuer: str) -> None:
+    """Whether the end had cut an account of its issuer, or added one."""
+    end, withdrawn = said("e", "end", "01 12", issuer), said("w", "withdraw", "01 13", withdraws="d")
+    assert told(compiled(DECLARED, end, withdrawn)) == []
+    anew = said("d2", "declare", "01 14", starts_at="2016-05-01T06:00", duration="PT24H")
+    assert told(compiled(DECLARED, end, withdrawn, anew)) == [["d2 01 06..02 06"]]
+
+
+def test_an_end_that_still_touches_something_outlives_a_withdrawal() -> None:
+    other = said("o", "declare", "01 01", starts_at="2016-05-01T08:00", duration="PT24H")
+    end, withdrawn = said("e", "end", "01 12"), said("w", "withdraw", "01 13", withdraws="d")
+    assert told(compiled(DECLARED, other, end, withdrawn)) == [["o 01 08..01 12"]]
+
+
+def test_an_end_that_was_replaced_does_not_keep_the_next_one_from_going_with_its_declaration() -> None:
+    first, second = said("e", "end", "01 12"), said("f", "end", "01 12")
+    back = [said("w", "withdraw", "01 13", withdraws="e"), said("v", "withdraw", "01 14", withdraws="d")]
+    assert told(compiled(DECLARED, first, second, *back)) == []
+
+
 def test_a_withdrawn_end_never_was() -> None:
     end, gone = said("e", "end", "01 12"), said("w", "withdraw", "01 13", withdraws="e")
     assert told(compiled(DECLARED, end, gone)) == [["d 01 06..02 06"]]
@@ -261,11 +284,30 @@ def test_a_day_is_a_local_day() -> None:
         ),
         ([DECLARED, said("e", "end", "01 12"), said("f", "end", "01 12")], "2", "ends nothing"),
         (
-            [DECLARED, said("e", "end", "01 12", "rebels"), said("w", "withdraw", "01 13", withdraws="d")],
-            "1",
-            "nothing",
+            [DECLARED, said("w", "withdraw", "01 11", withdraws="d"), said("e", "end", "01 12", "rebels")],
+            "2",
+            "ends nothing",
         ),
         ([{**DECLARED, "starts_at": "0001-01-01T00:00+14:00"}], "0/starts_at", "beyond"),
+        (
+            [DECLARED, said("e", "end", "01 00"), said("x", "extend", "01 01", duration="PT1H")],
+            "2",
+            "nothing to extend",
+        ),
+        (
+            [
+                DECLARED,
+                said("e", "end", "01 00"),
+                said("x", "extend", "01 01", starts_at="2016-05-02", duration="PT1H"),
+            ],
+            "2",
+            "ended before it began",
+        ),
+        (
+            [DECLARED, said("e", "end", "01 00"), said("x", "extend", "01 01", extends="d", duration="PT1H")],
+            "2/extends",
+            "nothing to extend",
+        ),
         ([{**DECLARED, "starts_at": "9999-12-30", "duration": "PT999999H"}], "0/duration", "beyond"),
         (
             [DECLARED, said("e", "end", "01 12"), said("r", "restate", "01 13", restates="e")],
