@@ -8,6 +8,7 @@ import click
 from services.cli.admin_commands import keys, registry
 from services.cli.listen_command import listen
 from services.cli.replay_command import replay
+from services.cli.storage_commands import backup, release, restore, restored
 
 ABOUT = """Ceasefire violation alerting: incident reports in, judged alerts out.
 
@@ -18,6 +19,9 @@ def make_cli(more: Sequence[click.Command] = ()) -> click.Group:
     """``trucewatch`` with the client commands and ``more``."""
     settings = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
     group = click.Group(
-        "trucewatch", help=ABOUT, commands=[*more, registry, replay, keys, listen], context_settings=settings
+        "trucewatch",
+        help=ABOUT,
+        commands=[*more, registry, replay, keys, listen, backup, restore, restored, release],
+        context_settings=settings,
     )
     return click.version_option(version("trucewatch"), prog_name="trucewatch")(group)

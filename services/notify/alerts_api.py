@@ -13,18 +13,18 @@ from services.notify.api import MONITOR, Desk, find_own
 from services.notify.courier import render_cap
 from services.notify.domain import cap
 from services.notify.domain.message import Data, alert_data
+from services.notify.positions import Positions
 from services.notify.sql.alerts import SqlAlertLog
 from services.notify.use_cases.explain import rehearse, trace_alert
 from services.notify.use_cases.take_alerts import Logged
 from services.notify.wire import Backtest, MessageView, SpanRequest, Trace, view_delivery
 from services.shared.clock import Clock
 from services.shared.http import (
+    PROBLEM_TYPE,
     FieldError,
     Page,
     Problem,
-    decode_cursor,
     describe,
-    encode_cursor,
     page_size,
     parse,
     read_body,
@@ -43,6 +43,7 @@ class Shelf:
     """What the API of alerts works with."""
 
     log: SqlAlertLog
+    positions: Positions
     clock: Clock
     public_url: str
 
@@ -76,19 +77,19 @@ def build_alerts_router(shelf: Shelf, desk: Desk) -> APIRouter:
 def _add_reading(router: APIRouter, shelf: Shelf) -> None:
     @router.get("/v1/alerts")
     @describe(
-        "Every revision of every alert, in order of commit, without gaps; there is always a next to come back with",
-        answers={200: Page},
+        "Every revision of every alert, in order of commit, without gaps; there is always a next to come back with. "
+        "410 restored-log: the log was put back to before this cursor; begin holds the one to go on with",
+        answers={200: Page, 410: PROBLEM_TYPE},
         query={"limit": "Items a page: 100, at most 1,000.", "after": "The cursor of the page before."},
         roles=MONITOR,
     )
     async def index(request: Request) -> Response:
         who(request, *MONITOR)
-        limit, after = page_size(request), decode_cursor(request, int)
-        seq = after[0] if after else 0
+        limit, seq = page_size(request), await shelf.positions.find(request) or 0
         found = await shelf.log.after(seq, limit + 1)
         kept = found[:limit]
         last = kept[-1].seq if kept else seq
-        return reply(Page(await shelf.view_all(kept), encode_cursor(last), len(found) > limit))
+        return reply(Page(await shelf.view_all(kept), shelf.positions.encode(last), len(found) > limit))
 
     @router.get("/v1/alerts/{id}")
     @describe(

@@ -21,9 +21,12 @@ from services.notify.courier import Courier, Parts
 from services.notify.deliveries_api import build_deliveries_router
 from services.notify.dispatch import Dispatcher
 from services.notify.domain.address import Policy
+from services.notify.domain.generation import Generation
 from services.notify.domain.mime import BadHeaderError, Sender, parse_sender
 from services.notify.feeds_api import Feeds, build_feeds_router
 from services.notify.lookup_api import build_lookup_router
+from services.notify.positions import Positions
+from services.notify.restore_api import build_restore_router, tell_held
 from services.notify.schedule import Schedule
 from services.notify.settle import Settling
 from services.notify.silences_api import build_silences_router
@@ -37,6 +40,7 @@ from services.notify.sql.history import SqlHistory
 from services.notify.sql.names import SqlNames
 from services.notify.sql.presence import leave, stay
 from services.notify.sql.seal_anew import holds_sealed, seal_anew
+from services.notify.sql.storage import Storage
 from services.notify.sql.subscriptions import SqlSubscriptions
 from services.notify.stream import Tail
 from services.notify.sweep import KeepAlive, Stranded, Sweeper
@@ -48,7 +52,7 @@ from services.notify.use_cases.silences import close_silences
 from services.notify.use_cases.take_alerts import Arrival, release_silenced, take_alerts
 from services.notify.webhook import WebhookSender
 from services.shared import audit
-from services.shared.clock import new_id
+from services.shared.clock import Clock, new_id
 from services.shared.config import Settings, SettingsError
 from services.shared.failures import RetryLaterError
 from services.shared.faults import Faults
@@ -79,6 +83,8 @@ async def build(runtime: Runtime) -> Service:
     store, history, log = SqlSubscriptions(database, sealer), SqlHistory(database), SqlAlertLog(database)
     queue = SqlDeliveries(database, instance)
     book = SqlAlertBook(database, instance, partial(faults.note, "notify.release_silenced"))
+    storage = Storage(database)
+    await storage.open(clock.now())
     directory = Directory(store, mail_from.domain)
     await directory.refresh()
 
@@ -96,14 +102,16 @@ async def build(runtime: Runtime) -> Service:
         lambda: schedule.wake(),
         on_fault=partial(_note, faults),
     )
+    dispatcher.pause(storage.generation.held)
     groups = SqlGroups(database, partial(faults.note, "notify.flush_groups"))
     beats, beating = SqlHeartbeats(database, partial(faults.note, "notify.flush_heartbeats")), set[str]()
     orphans = Orphans(runtime.keys, directory, store, _note_held)
     sweeper = Sweeper(
         queue,
         dispatcher,
-        directory.refresh,
+        partial(_catch_up, storage, dispatcher, directory, clock),
         {
+            "mark_log": storage.beat,
             "hold_orphans": orphans.hold,
             "follow_attempts": settling.follow_up,
             "release_silenced": partial(release_silenced, directory=directory, book=book, sender=dispatcher),
@@ -145,6 +153,7 @@ async def build(runtime: Runtime) -> Service:
             ]
             accepted = await take_alerts(arrivals, directory, book, dispatcher)
         courier.remember(accepted.logged)
+        storage.grown(accepted.logged)
         tail.wake()
 
     async def listen(events: Sequence[Event]) -> None:
@@ -162,13 +171,11 @@ async def build(runtime: Runtime) -> Service:
         await dispatcher.stop()
         with contextlib.suppress(RetryLaterError, TimeoutError):
             async with asyncio.timeout(GOODBYE_S):
+                await storage.beat(clock.now())
                 await database.write(lambda connection: leave(connection, instance), durable=False)
         await hooks.close()
         if mail is not None:
             await mail.close()
-
-    def status() -> Mapping[str, Any]:
-        return settling.status(dispatcher, directory)
 
     def kick(subscription: str) -> None:
         dispatcher.revive(subscription)
@@ -180,7 +187,8 @@ async def build(runtime: Runtime) -> Service:
     router.include_router(build_deliveries_router(desk))
     router.include_router(build_pages_router(desk))
     router.include_router(build_silences_router(desk))
-    shelf = Shelf(log, clock, settings.public_url)
+    shelf = Shelf(log, Positions(storage, log), clock, settings.public_url)
+    router.include_router(build_restore_router(storage, queue, clock, dispatcher.pause, schedule.kick))
     router.include_router(build_feeds_router(Feeds(shelf, SqlFeedTokens(database), tail)))
     router.include_router(build_alerts_router(shelf, desk))
     router.include_router(build_lookup_router(desk, log, SqlNames(database, sealer)))
@@ -190,7 +198,7 @@ async def build(runtime: Runtime) -> Service:
         loops=loops,
         tasks=[Task("notify.schedule", schedule.run)],
         stop=[close],
-        status=status,
+        status=lambda: _status(settling.status(dispatcher, directory), storage.generation),
         state={
             "keep_alive": keep_alive,
             "shelf": shelf,
@@ -198,8 +206,21 @@ async def build(runtime: Runtime) -> Service:
             "sweeper": sweeper,
             "dispatcher": dispatcher,
             "directory": directory,
+            "storage": storage,
         },
     )
+
+
+async def _catch_up(storage: Storage, dispatcher: Dispatcher, directory: Directory, clock: Clock) -> None:
+    """What other processes, or a restore, made of what this one knows."""
+    await storage.look(clock.now())
+    dispatcher.pause(storage.generation.held)
+    await directory.refresh()
+
+
+def _status(said: Mapping[str, Any], generation: Generation) -> Mapping[str, Any]:
+    held = tell_held(generation)
+    return said if held is None else {**said, "state": "degraded", "detail": held}
 
 
 def _note_held(connection: Any, id: str, now: int) -> None:

@@ -115,12 +115,13 @@ class Dispatcher:
         self._idle = asyncio.Event()
         self._idle.set()
         self._stopping = False
+        self.paused = False
         self.hungry: set[str] = set()
         self.attempted = self.failed = 0
 
     def full(self) -> Container[str]:
         """Lanes that take no more: without room, or at rest."""
-        if self._size >= MOST or self._stopping:
+        if self._size >= MOST or self._stopping or self.paused:
             return _Everything()
         for name in self._full:
             self._lanes[name].has_more = True
@@ -134,7 +135,7 @@ class Dispatcher:
     def room(self, name: str) -> int:
         """How many more messages of a lane may be held in memory; one that comes out of its rest is tried with one."""
         lane = self._lanes.get(name)
-        if self._stopping or self._size >= MOST:
+        if self._stopping or self.paused or self._size >= MOST:
             return 0
         if lane is None:
             return ROOM
@@ -154,6 +155,16 @@ class Dispatcher:
             self._size += len(jobs)
             self._held.update(job.id for job in jobs)
             self._idle.clear()
+            self._pump()
+
+    @property
+    def _halted(self) -> bool:
+        return self._stopping or self.paused
+
+    def pause(self, paused: bool) -> None:
+        """Start no attempts, and take no messages, until it is no longer so; what is under way ends."""
+        was, self.paused = self.paused, paused
+        if was and not paused:
             self._pump()
 
     def revive(self, name: str) -> None:
@@ -208,7 +219,7 @@ class Dispatcher:
     def _pick(self) -> tuple[Lane, Job, object] | None:
         """Give a place to the next lane whose turn it is and that may start; the token stands for the place."""
         now = self._clock.now()
-        while self._ready and len(self._prompt) < self._places and self._in_flight < IN_FLIGHT and not self._stopping:
+        while self._ready and len(self._prompt) < self._places and self._in_flight < IN_FLIGHT and not self._halted:
             lane = self._ready.popleft()
             lane.is_ready = False
             if not lane.may_start(now) or (job := lane.next_job()) is None:

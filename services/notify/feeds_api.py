@@ -17,10 +17,10 @@ from services.notify.use_cases.owners import READERS
 from services.notify.wire import FeedToken
 from services.shared.clock import new_id, new_token
 from services.shared.http import (
+    PROBLEM_TYPE,
     FieldError,
     Page,
     Problem,
-    decode_cursor,
     describe,
     reply,
     who,
@@ -93,37 +93,31 @@ def _add_feeds(router: APIRouter, feeds: Feeds) -> None:
 
     @router.get("/v1/alerts/stream")
     @describe(
-        "Alerts as server-sent events, from now on, or from after Last-Event-ID, which is the cursor of the list",
-        answers={200: "text/event-stream"},
+        "Alerts as server-sent events, from now on, or from after Last-Event-ID, which is the cursor of the list. "
+        "410 restored-log: the log was put back to before it; begin holds the one to go on with",
+        answers={200: "text/event-stream", 410: PROBLEM_TYPE},
         query=_TOKEN | {"after": "A cursor, where Last-Event-ID cannot be sent."},
         roles=MONITOR,
     )
     async def stream(request: Request) -> Response:
         await admit(request, feeds)
 
+        generation = shelf.positions.generation
+
         async def allowed() -> bool:
             try:
                 await admit(request, feeds)
             except Problem:
                 return False
-            return True
+            return shelf.positions.generation == generation
 
         if feeds.tail.streams >= MOST_STREAMS:
             raise Problem(503, "Not available now", "Too many streams are open.", headers={"retry-after": "10"})
-        seq = _resume_at(request)
+        seq = await shelf.positions.find(request, request.headers.get("last-event-id"))
         seq = await shelf.log.last_seq() if seq is None else seq
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-        body = follow(feeds.tail, shelf.log, seq, shelf.view, allowed)
+        body = follow(feeds.tail, shelf.log, seq, shelf.view, shelf.positions.encode, allowed)
         return StreamingResponse(body, media_type="text/event-stream", headers=headers)
-
-
-def _resume_at(request: Request) -> int | None:
-    """The cursor after which to go on, None for now. Raises Problem 422 for one that we did not make."""
-    asked = request.headers.get("last-event-id") or request.query_params.get("after")
-    if not asked:
-        return None
-    found = decode_cursor(Request(dict(request.scope, query_string=f"after={asked}".encode())), int)
-    return None if found is None else int(found[0])
 
 
 async def admit(request: Request, feeds: Feeds) -> None:

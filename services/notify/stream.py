@@ -8,7 +8,6 @@ import msgspec
 
 from services.notify.domain.message import Data
 from services.notify.use_cases.take_alerts import Logged
-from services.shared.http import encode_cursor
 
 #: Streams that one process serves at once.
 MOST_STREAMS: Final = 500
@@ -46,7 +45,12 @@ class Tail:
 
 
 async def follow(
-    tail: Tail, log: Log, seq: int, view: Callable[[Logged], Data], allowed: Callable[[], Awaitable[bool]]
+    tail: Tail,
+    log: Log,
+    seq: int,
+    view: Callable[[Logged], Data],
+    cursor: Callable[[int], str],
+    allowed: Callable[[], Awaitable[bool]],
 ) -> AsyncIterator[bytes]:
     """The stream from after ``seq`` on, until the reader is no longer ``allowed``: asked before every page, hence at
     least once in ``LOOK_S``. A comment now and then, so that a dead connection shows."""
@@ -60,7 +64,7 @@ async def follow(
             if not await allowed():
                 return
             for entry in found:
-                yield format_event(entry, view(entry))
+                yield format_event(cursor(entry.seq), entry, view(entry))
                 seq, idle = entry.seq, 0
             if not found and not await _wait(grown):
                 idle += 1
@@ -79,10 +83,10 @@ async def _wait(grown: asyncio.Event) -> bool:
     return True
 
 
-def format_event(entry: Logged, data: Data) -> bytes:
+def format_event(cursor: str, entry: Logged, data: Data) -> bytes:
     """One event. JSON has no line breaks of its own, so it is one line of data."""
     return b"id: %b\nevent: alert.%b\ndata: %b\n\n" % (
-        encode_cursor(entry.seq).encode(),
+        cursor.encode(),
         entry.alert.status.encode(),
         msgspec.json.encode(data),
     )

@@ -64,6 +64,8 @@ class Sweeper:
 
     async def claim_due(self, now: int) -> int:
         """Claim what is due, lane by lane, as far as there is room."""
+        if self.dispatcher.paused:
+            return 0
         total, seen = 0, set[str]()
         while True:
             without = frozenset(seen) | self.dispatcher.closed()

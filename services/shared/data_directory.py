@@ -11,8 +11,9 @@ from typing import Final
 from services.shared.config import DATABASE_FILE, KEY_FILE, SettingsError
 
 LOCK_FILE: Final = "trucewatch.lock"
-#: SQLite gives the files that it makes beside the database the mode of the database.
-_PRIVATE: Final = (DATABASE_FILE, *(DATABASE_FILE + end for end in ("-wal", "-shm", "-journal")), KEY_FILE, LOCK_FILE)
+#: SQLite gives the files that it makes beside the database the mode of the database. The mark is of notify's storage.
+_BESIDE: Final = ("", "-wal", "-shm", "-journal", ".mark")
+_PRIVATE: Final = (*(DATABASE_FILE + end for end in _BESIDE), KEY_FILE, LOCK_FILE)
 #: The root of a mounted volume has it.
 _NOT_COUNTED: Final = frozenset({"lost+found"})
 

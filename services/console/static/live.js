@@ -68,6 +68,12 @@ async function fetchAlerts(mine) {
     const answer = await fetch(`/v1/alerts?${query}`, { headers: { Authorization: `Bearer ${mine}` } });
     if (key !== mine) return;
     if (answer.status === 401 || answer.status === 403) return refuseKey(answer.status);
+    if (answer.status === 410) {
+      // The storage was restored from a backup: what was shown may not be there any more.
+      cursor = null;
+      alerts.clear();
+      throw new Error("restored");
+    }
     if (!answer.ok) throw new Error(`status ${answer.status}`);
     const list = await answer.json();
     if (key !== mine) return;

@@ -179,6 +179,20 @@ heard = Table(
     sqlite_with_rowid=False,
 )
 
+#: One row: which generation of the alert log this is (:mod:`services.notify.domain.generation`; ``forks`` in JSON),
+#: whether deliveries are held since it was restored, and how a restore shows (:mod:`services.notify.sql.storage`).
+storage = Table(
+    "storage",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("generation", Text, nullable=False),
+    Column("count", BigInteger, nullable=False),
+    Column("place", Text, nullable=False),
+    Column("restored_at", BigInteger),
+    Column("held", Integer, nullable=False),
+    Column("forks", LargeBinary, nullable=False),
+)
+
 feed_tokens = Table(
     "feed_tokens",
     metadata,

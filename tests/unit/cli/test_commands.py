@@ -28,6 +28,10 @@ def run(*arguments: str) -> Result:
         ["keys"],
         ["keys", "create"],
         ["listen"],
+        ["backup"],
+        ["restore"],
+        ["restored"],
+        ["release"],
     ],
 )
 def test_every_command_explains_itself(command: list[str]) -> None:

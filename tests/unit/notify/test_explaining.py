@@ -186,7 +186,7 @@ async def test_a_reader_of_the_stream_resumes_where_it_stopped(tmp_path: Path) -
         events: asyncio.Queue[bytes] = asyncio.Queue()
 
         async def read() -> None:
-            async for part in follow(tail, shelf.log, 1, shelf.view, always):
+            async for part in follow(tail, shelf.log, 1, shelf.view, shelf.positions.encode, always):
                 events.put_nowait(part)
 
         reading = asyncio.create_task(read())

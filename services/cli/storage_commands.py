@@ -1,0 +1,94 @@
+"""``trucewatch backup``, ``restore``, ``restored``: they work on the storage itself; ``release`` asks a server."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import click
+
+from services.cli.ask import FILE_REFUSED, WrongSettingError, ask, client_options, say
+from services.cli.backup import back_up, put_back, tell_restored
+from services.shared.config import SettingsError, embedded_url, normal_url
+from services.shared.data_directory import hold_data_directory
+
+
+def _data_option(*, exists: bool, required: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    kind = click.Path(exists=exists, file_okay=not exists, path_type=Path)
+    return click.option("--data", type=kind, required=required, help="Directory of the storage.")
+
+
+@contextmanager
+def _told_in_one_sentence() -> Iterator[None]:
+    try:
+        yield
+    except SettingsError as error:
+        raise WrongSettingError(str(error)) from error
+    except OSError as error:
+        raise click.ClickException(str(error)) from error
+
+
+@click.command()
+@_data_option(exists=True)
+@click.argument("file", type=click.Path(path_type=Path))
+def backup(data: Path, file: Path) -> None:
+    """Copy the storage in --data into FILE, also while it is in use. The secret key beside it is not in the copy."""
+    with _told_in_one_sentence():
+        back_up(data, file)
+    click.echo(f"{file} holds all that was committed by now.", err=True)
+
+
+@click.command()
+@_data_option(exists=False)
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def restore(data: Path, file: Path) -> None:
+    """Put FILE, made by backup, in the place of the storage in --data; what was there is kept under another name.
+
+    The next start holds all deliveries until they are released (trucewatch release), and readers whose cursors lie
+    beyond the backup are told where to go on.
+    """
+    with _told_in_one_sentence(), hold_data_directory(data):
+        kept = put_back(data, file)
+    if kept is not None:
+        click.echo(f"What was there before is in {kept}.", err=True)
+    click.echo("Start it, see that all is well, then: trucewatch release", err=True)
+
+
+@click.command()
+@_data_option(exists=True, required=False)
+def restored(data: Path | None) -> None:
+    """Say that the storage was put back by other means: a snapshot of the machine, point-in-time recovery.
+
+    Without --data it is the database that TRUCEWATCH_DATABASE_URL names.
+    """
+    with _told_in_one_sentence(), nullcontext() if data is None else hold_data_directory(data):
+        asyncio.run(tell_restored(_url(data)))
+    click.echo("Deliveries are held from the next start on, or within seconds where it runs.", err=True)
+
+
+def _url(data: Path | None) -> str:
+    if data is not None:
+        return embedded_url(data)
+    url = os.environ.get("TRUCEWATCH_DATABASE_URL")
+    if not url:
+        raise SettingsError("say which storage: --data, or TRUCEWATCH_DATABASE_URL")
+    return normal_url(url)
+
+
+@click.command()
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@client_options
+def release(yes: bool, url: str, key: str | None) -> None:
+    """Send again after a restore. What was sent since the backup may be sent twice, under the same ids."""
+    found = ask(url, key, lambda api: api.get("/v1/restore"))
+    if found["deliveries"] != "held":
+        say("deliveries are not held")
+        return
+    asked = f"The storage was restored at {found['restored_at']}. Send the {found['waiting']} messages that wait?"
+    if not yes and not click.confirm(asked):
+        sys.exit(FILE_REFUSED)
+    ask(url, key, lambda api: api.post("/v1/restore/release", {}))
+    say("released")
