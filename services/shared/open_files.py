@@ -53,7 +53,7 @@ def edge_limits(settings: Settings, open_files: int) -> EdgeLimits:
     if settings.connections is not None and settings.connections > most:
         raise SettingsError(
             f"TRUCEWATCH_CONNECTIONS: {settings.connections} need a limit of open files of"
-            f" {settings.connections + open_files - most}; it is {open_files} (ulimit -n)"
+            f" {settings.connections + OWN + BACKLOG}; it is {open_files} (ulimit -n)"
         )
     limits = EdgeLimits(trusted=settings.trusted_proxies)
     grace_s = settings.request_grace_s or limits.grace_s

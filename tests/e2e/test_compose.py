@@ -1,9 +1,11 @@
 """The compose file, really run: brought up on podman, a report in through the gateway, the webhook out, taken down."""
 
 import json
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -87,6 +89,22 @@ def test_every_service_answers_at_the_one_origin(system: Composition, client: ht
 
     well = dict.fromkeys(("ingest", "rules", "notify", "bus", "database"), "ok")
     eventually(lambda: well.items() <= states().items(), 30, states)
+
+
+@pytest.mark.timeout(900)
+def test_the_gateway_bounds_heads_and_passes_on_that_a_body_was_too_slow(system: Composition) -> None:
+    address = urlsplit(system.settings["TRUCEWATCH_PUBLIC_URL"])
+
+    def ask(request: bytes) -> bytes:
+        with socket.create_connection((address.hostname, address.port), timeout=60) as connection:
+            connection.sendall(request)
+            return connection.recv(4096)
+
+    assert ask(b"GET /livez HTTP/1.1\r\nhost:") == b""
+    assert ask(b"GET /livez HTTP/1.1\r\nhost: a\r\nx: " + b"a" * 40_000).startswith(b"HTTP/1.1 431 ")
+    head = b"POST /v1/incidents HTTP/1.1\r\nhost: a\r\nauthorization: Bearer %s\r\n" % OPERATOR_KEY.encode()
+    begun = ask(head + b"content-type: application/json\r\ncontent-length: 1000\r\n\r\n{")
+    assert begun.startswith(b"HTTP/1.1 408 ")
 
 
 @pytest.mark.timeout(900)

@@ -1,4 +1,4 @@
-"""The gateway and the ingress send each path of each service to the service that owns it."""
+"""The gateway and the ingress send each path to the service that owns it, and bound what clients may send."""
 
 import re
 from collections.abc import Callable
@@ -11,6 +11,8 @@ import yaml
 from services.app import BUILDERS, assemble
 from services.openapi.document import find_operations
 from services.shared.config import embedded_url, read_settings
+from services.shared.connections import address_key
+from services.shared.setting_values import read_networks
 
 DEPLOY: Final = Path(__file__).parents[3] / "deploy"
 
@@ -58,3 +60,20 @@ async def test_each_path_goes_to_its_owner(choose: Callable[[], Route], tmp_path
     await assembly.runtime.database.close()
     assert len(owners) > 30
     assert {path: route(path) for path in owners} == owners
+
+
+def test_the_gateway_bounds_what_a_client_may_send_and_how_slowly() -> None:
+    text = (DEPLOY / "gateway" / "Caddyfile").read_text()
+    for said in ("read_header 10s", "read_body 30m", "idle 60s", "max_header_size 28KiB", "max_size 130MB"):
+        assert said in text
+    # A timeout of writing would end streams.
+    assert not re.search(r"^\s*write ", text, re.MULTILINE)
+
+
+def test_behind_a_gateway_its_connections_are_not_counted_as_one_address() -> None:
+    composed = yaml.safe_load((DEPLOY.parent / "docker-compose.yml").read_text())["services"]["ingest"]["environment"]
+    configured = yaml.safe_load((DEPLOY / "kubernetes" / "config.yaml").read_text())["data"]
+    for environ in (composed, configured):
+        trusted = read_networks(environ, "TRUCEWATCH_TRUSTED_PROXIES")
+        assert address_key("10.88.0.7", trusted) is None
+        assert address_key("192.0.2.1", trusted) is not None
