@@ -126,7 +126,7 @@ async def open_log(
     if settings.kafka is None:
         embedded = EmbeddedBus(database, faults)
         return Log(embedded, None, [Task("bus.trim", partial(trim_for_ever, embedded, clock, faults))], [])
-    kafka = KafkaBus(settings.kafka, faults=faults)
+    kafka = KafkaBus(settings.kafka, settings.kafka_security, faults=faults)
     await kafka.start()
     relay = Relay(
         Outgoing(settings.database_url),

