@@ -13,8 +13,7 @@ from starlette.types import ASGIApp
 import services.ingest.bootstrap
 import services.notify.bootstrap
 import services.rules.bootstrap
-from schemas.topics import SERVICE_STATUS
-from services.board import Board
+from services.board import HEARD, Board
 from services.console.api import status_router
 from services.overview import NAME as LOOK
 from services.overview import Overview
@@ -89,7 +88,7 @@ async def _assemble(
 ) -> Assembly:
     await asyncio.to_thread(upgrade, database.engine)
     graveyard = Graveyard(database, clock)
-    log = await open_log(settings, database, graveyard, clock, faults, tracing)
+    log = await open_log(settings, database, graveyard, clock, faults, tracing, whole=set(names) >= set(BUILDERS))
     try:
         runtime = Runtime(settings, clock, database, log.bus, KeyRing(clock), graveyard, metrics, faults, tracing)
         built = [await BUILDERS[name](runtime) for name in names]
@@ -121,11 +120,17 @@ async def open_log(
     clock: Clock,
     faults: Faults,
     tracing: Tracing = OFF,
+    *,
+    whole: bool = False,
 ) -> Log:
-    """Embedded or Kafka: the one place that asks. Raises RetryLaterError when the broker is away."""
+    """Embedded or Kafka: the one place that asks. Raises RetryLaterError when the broker is away.
+
+    ``whole``: all services are in this process, so that a group which is not wired here is wired nowhere.
+    """
     if settings.kafka is None:
         embedded = EmbeddedBus(database, faults)
-        return Log(embedded, None, [Task("bus.trim", partial(trim_for_ever, embedded, clock, faults))], [])
+        trim = partial(trim_for_ever, embedded, clock, faults, strangers=not whole)
+        return Log(embedded, None, [Task("bus.trim", trim)], [])
     kafka = KafkaBus(settings.kafka, settings.kafka_security, faults=faults)
     await kafka.start()
     relay = Relay(
@@ -138,7 +143,7 @@ async def open_log(
     )
     board = Board(kafka, clock, f"{socket.gethostname()}-{new_id()}")
     try:
-        stop_hearing = await kafka.tail(SERVICE_STATUS, board.hear)
+        stop_hearing = await kafka.tail(HEARD, board.hear)
     except BaseException:
         await kafka.close()
         raise

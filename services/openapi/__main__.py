@@ -13,7 +13,7 @@ import click
 import schemas
 from services.openapi.document import build_document
 from services.openapi.events import build_asyncapi, build_schemas
-from services.openapi.gather import gather_operations
+from services.openapi.gather import gather_operations, gather_readers
 
 GENERATED: Final = Path(schemas.__file__).parent / "generated"
 
@@ -23,7 +23,7 @@ def build_files() -> dict[str, Any]:
     number = version("trucewatch")
     files: dict[str, Any] = {
         "openapi.json": build_document(asyncio.run(gather_operations()), number),
-        "asyncapi.json": build_asyncapi(number),
+        "asyncapi.json": build_asyncapi(number, asyncio.run(gather_readers())),
     }
     return files | {f"json-schema/{name}.json": schema for name, schema in build_schemas().items()}
 

@@ -1,6 +1,6 @@
 """The events of the log, described: a JSON Schema each, and one AsyncAPI 3 document for all topics."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -15,16 +15,9 @@ from services.openapi.document import plain
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 #: What is published beside the events themselves.
 DOCUMENTS: Final[tuple[type[msgspec.Struct], ...]] = (Report, Assessment, Alert, Document)
-#: Who reads a topic, beyond its owner.
-READERS: Final = {
-    "incidents": ("rules",),
-    "assessments": ("ingest",),
-    "registry": ("ingest", "rules", "notify"),
-    "alerts": ("notify",),
-    "keys": ("ingest", "rules", "notify"),
-    "audit": ("ingest",),
-    "service-status": ("ingest", "rules", "notify"),
-}
+SERVICES: Final = ("ingest", "rules", "notify")
+#: Who reads a topic, or the ``.dead`` one beside it: services by the topic's name.
+Readers = Mapping[str, Sequence[str]]
 _REF: Final = "#/components/schemas/{name}"
 
 
@@ -38,7 +31,7 @@ def build_schemas() -> dict[str, dict[str, Any]]:
     }
 
 
-def build_asyncapi(version: str) -> dict[str, Any]:
+def build_asyncapi(version: str, readers: Readers) -> dict[str, Any]:
     """The AsyncAPI 3 document: every topic, the ``.dead`` one beside it, and who sends and receives."""
     topics = list(TOPICS.values())
     payloads, components = msgspec.json.schema_components([topic.payload for topic in topics], ref_template=_REF)
@@ -53,7 +46,7 @@ def build_asyncapi(version: str) -> dict[str, Any]:
         },
         "defaultContentType": CONTENT_TYPE,
         "channels": _merge(_channels(topic) for topic in topics),
-        "operations": _merge(_operations(topic) for topic in topics),
+        "operations": _merge(_operations(topic, readers) for topic in topics),
         "components": {
             "messages": {_id(topic): _message(topic, schemas[topic.name]) for topic in topics},
             "messageTraits": {"cloudevent": _trait()},
@@ -93,20 +86,24 @@ def _configuration(topic: Topic) -> dict[str, Any]:
     return {"cleanup.policy": ["delete"], "retention.ms": topic.retention_h * 3_600_000}
 
 
-def _operations(topic: Topic) -> dict[str, Any]:
-    senders = ("ingest", "rules", "notify") if topic.owner == "every" else (topic.owner,)
+def _operations(topic: Topic, readers: Readers) -> dict[str, Any]:
+    senders = SERVICES if topic.owner == "every" else (topic.owner,)
     sent = {f"{one}Sends{_cap(topic)}": _operation(topic, "send", f"{one} publishes") for one in senders}
-    followers = READERS[topic.name]
-    received = {f"{one}Receives{_cap(topic)}": _operation(topic, "receive", f"{one} follows") for one in followers}
+    received = {
+        f"{one}Receives{_cap(topic)}{dead}": _operation(topic, "receive", f"{one} follows", dead)
+        for dead, suffix in (("", ""), ("Dead", DEAD_SUFFIX))
+        for one in readers.get(topic.name + suffix, ())
+    }
     return sent | received
 
 
-def _operation(topic: Topic, action: str, who: str) -> dict[str, Any]:
+def _operation(topic: Topic, action: str, who: str, dead: str = "") -> dict[str, Any]:
+    channel = f"#/channels/{_id(topic)}{dead}"
     return {
         "action": action,
-        "summary": f"{who} {topic.name}.",
-        "channel": {"$ref": f"#/channels/{_id(topic)}"},
-        "messages": [{"$ref": f"#/channels/{_id(topic)}/messages/{_id(topic)}"}],
+        "summary": f"{who} {topic.name}{DEAD_SUFFIX if dead else ''}.",
+        "channel": {"$ref": channel},
+        "messages": [{"$ref": f"{channel}/messages/{_id(topic)}"}],
     }
 
 

@@ -1,13 +1,16 @@
-"""Every router of the system, wired over an empty storage that nobody will ask: the document describes what runs."""
+"""Every router and every reader of the system, wired over an empty storage that nobody will ask: the documents describe
+what runs."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
 from fastapi import APIRouter
 
-from services.app import BUILDERS, assemble
+from services.app import BUILDERS, Assembly, assemble
+from services.board import HEARD
 from services.console.api import status_router
 from services.console.status import Status
 from services.openapi.document import Operation, find_operations
@@ -19,19 +22,36 @@ URL: Final = "http://127.0.0.1:8000"
 
 async def gather_operations() -> list[Operation]:
     """Every published operation of all services and of the console."""
+    async with _assembled() as assembly:
+        runtime = assembly.runtime
+        console = [status_router(_never, runtime.clock), probes_router(runtime.metrics, _ready)]
+        routers: list[APIRouter] = [*console, *(service.router for service in assembly.services)]
+        return find_operations(routers)
+
+
+async def gather_readers() -> Mapping[str, Sequence[str]]:
+    """The services that read each topic. A reader that is named after no service is in every process."""
+    every = tuple(BUILDERS)
+    async with _assembled() as assembly:
+        readers: dict[str, set[str]] = {HEARD.name: set(every)}
+        for name, topic in assembly.runtime.readers:
+            service = name.partition(".")[0]
+            readers.setdefault(topic, set()).update([service] if service in BUILDERS else every)
+    return {topic: [one for one in every if one in found] for topic, found in sorted(readers.items())}
+
+
+@asynccontextmanager
+async def _assembled() -> AsyncIterator[Assembly]:
     with TemporaryDirectory() as directory:
         assembly = await assemble(Settings(embedded_url(Path(directory)), URL), tuple(BUILDERS))
-        runtime = assembly.runtime
         try:
-            console = [status_router(_never, runtime.clock), probes_router(runtime.metrics, _ready)]
-            routers: list[APIRouter] = [*console, *(service.router for service in assembly.services)]
-            return find_operations(routers)
+            yield assembly
         finally:
             for service in assembly.services:
                 for ending in service.stop:
                     await ending()
-            await runtime.bus.close()
-            await runtime.database.close()
+            await assembly.runtime.bus.close()
+            await assembly.runtime.database.close()
 
 
 async def _never() -> Status:

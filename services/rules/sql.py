@@ -61,6 +61,7 @@ class Judgement:
     """One assessment to be kept, with the event that it judged (bytes as received) and the alert state after it.
 
     ``body`` is the assessment as JSON, written once, stored and published; ``alert_body`` the alert's, without words.
+    ``tells``: the assessment decided this state of the alert; an earlier one did otherwise.
     """
 
     sequence: int
@@ -70,6 +71,7 @@ class Judgement:
     event: bytes
     alert: AlertState | None
     alert_body: bytes | None
+    tells: bool = False
 
 
 #: In the words of the databases themselves, since it runs for each batch.

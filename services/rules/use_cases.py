@@ -100,7 +100,7 @@ async def assess_incidents(
     reported = [decode(event) for event in events]
     with _traced(events, tracing) as events:
         kept = await _judge_and_keep(events, reported, bench, database, clock)
-    observe([j.assessment for j in kept], [j.alert for j in kept if j.alert is not None and _is_new(j)])
+    observe([j.assessment for j in kept], [j.alert for j in kept if j.alert is not None and j.tells])
 
 
 @contextlib.contextmanager
@@ -133,11 +133,6 @@ async def _judge_and_keep(
             raise RetryLaterError("these incidents are being judged elsewhere") from error
         except _StaleRegistryError:
             await bench.catch_up()
-
-
-def _is_new(judgement: sql.Judgement) -> bool:
-    assert judgement.alert is not None
-    return judgement.alert.alert.sent_at == judgement.assessment.assessed_at
 
 
 def _keep(
@@ -177,7 +172,8 @@ def judge_next(
     else:
         alert_body = _encode(without_words(decided.alert))
         told.append(_alerted(decided, _encode(decided.alert), event.traceparent))
-    return sql.Judgement(sequence, partner, assessment, body, event.data, decided or last, alert_body), told
+    tells = decided is not None
+    return sql.Judgement(sequence, partner, assessment, body, event.data, decided or last, alert_body, tells), told
 
 
 def _assessed(sequence: int, assessment: Assessment, body: bytes, traceparent: str | None) -> Event:

@@ -29,7 +29,8 @@ OnEvent = Callable[[Event], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """The parts that ``bootstrap`` chose for this process: one selection point a backend."""
+    """The parts that ``bootstrap`` chose for this process: one selection point a backend. ``readers``: who reads which
+    topic, by the name of the group or follower."""
 
     settings: Settings
     clock: Clock
@@ -40,6 +41,7 @@ class Runtime:
     metrics: Metrics = field(default_factory=make_metrics)
     faults: Faults = field(default_factory=Faults)
     tracing: Tracing = OFF
+    readers: set[tuple[str, str]] = field(default_factory=set)
 
     async def loop(self, topic: Any, group: str, handle: Handle, limit: int = 200, linger_s: float = 0.0) -> Loop:
         """A consuming loop of this process in ``group``, named after it."""
@@ -47,6 +49,7 @@ class Runtime:
         async def bury(event: Event, reason: str) -> None:
             await self.graveyard.bury(group, event, reason)
 
+        self.readers.add((group, topic.name))
         return Loop(
             name=group,
             consumer=await self.bus.consumer(topic, group),
@@ -76,6 +79,7 @@ class Runtime:
                     self.faults.note(name, error)
                 await self.graveyard.bury(name, event, f"{type(error).__name__}: {error}")
 
+        self.readers.add((name, topic.name))
         return await self.bus.tail(topic, take)
 
 

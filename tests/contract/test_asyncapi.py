@@ -1,5 +1,6 @@
 """The AsyncAPI document is accepted by AsyncAPI's own parser, which runs on Node.js."""
 
+import asyncio
 import json
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ import pytest
 
 from schemas.topics import DEAD_SUFFIX, TOPICS
 from services.openapi.events import build_asyncapi
+from services.openapi.gather import gather_readers
 
 ROOT: Final = Path(__file__).parents[2]
 SOURCE: Final = ROOT / "tests" / "parts" / "asyncapi"
@@ -48,13 +50,13 @@ def parse(node: str, document: Any) -> Any:
 
 
 def test_the_parser_accepts_every_topic(node: str) -> None:
-    answer = parse(node, build_asyncapi("0.1.0"))
+    answer = parse(node, build_asyncapi("0.1.0", asyncio.run(gather_readers())))
     assert answer["errors"] == []
     assert answer["accepted"]
     assert set(answer["channels"]) == {name + suffix for name in TOPICS for suffix in ("", DEAD_SUFFIX)}
 
 
 def test_the_parser_would_tell(node: str) -> None:
-    broken = build_asyncapi("0.1.0")
+    broken = build_asyncapi("0.1.0", asyncio.run(gather_readers()))
     broken["operations"]["rulesSendsAlerts"]["channel"] = {"$ref": "#/channels/nowhere"}
     assert parse(node, broken)["errors"]

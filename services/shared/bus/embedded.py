@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Final
 
-from sqlalchemy import Connection, delete, exists, func, select
+from sqlalchemy import Connection, delete, exists, false, func, or_, select
 
 from schemas.envelope import Event
 from schemas.instants import HOUR, format_instant
@@ -87,6 +87,8 @@ class EmbeddedBus:
         self._looking = asyncio.Lock()
         self._done: dict[tuple[str, str], int] = {}
         self._unsaved: set[tuple[str, str]] = set()
+        #: The groups of this process, each with its topic.
+        self.wired: set[tuple[str, str]] = set()
         self._saving: asyncio.TimerHandle | asyncio.Task[None] | None = None
         database.on_commit(self._remember)
 
@@ -101,6 +103,7 @@ class EmbeddedBus:
             ).scalar()
             return max(found or 0, self._done.get((group, topic.name), 0))
 
+        self.wired.add((group, topic.name))
         return EmbeddedConsumer(self, self._database, topic.name, group, await self._database.read(position))
 
     async def tail(self, topic: Topic, on_event: Callable[[Event], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
@@ -153,22 +156,36 @@ class EmbeddedBus:
             for group, topic in keys:
                 self.note(group, topic, self._done[group, topic])
 
-    async def trim(self, before: str) -> int:
+    async def trim(self, before: str, *, strangers: bool = True) -> int:
         """Forget events older than ``before`` (RFC 3339 UTC) that every group of their topic is done with.
 
-        Of a compacted topic the last event of each key is kept. Returns how many events were forgotten.
+        Groups of this process count, also those that have not begun; of the others, those that once were there, unless
+        ``strangers`` is false: a group that was renamed would hold the log for ever. Of a compacted topic the last
+        event of each key is kept. Returns how many events were forgotten.
         """
         compacted = [topic.name for topic in TOPICS.values() if topic.compacted]
 
         def work(connection: Connection) -> int:
             newer = log.alias("newer")
-            done = select(func.min(positions.c.seq)).where(positions.c.topic == log.c.topic).scalar_subquery()
             replaced = exists().where(newer.c.topic == log.c.topic, newer.c.key == log.c.key, newer.c.seq > log.c.seq)
-            read = log.c.topic.not_in(compacted) & (log.c.seq <= done)
+            done = self._done_with(connection, strangers)
+            read = or_(false(), *(
+                (log.c.topic == topic) & (log.c.seq <= seq) for topic, seq in done.items() if topic not in compacted
+            ))  # fmt: skip
             statement = delete(log).where(log.c.time < before, read | (log.c.topic.in_(compacted) & replaced))
             return connection.execute(statement).rowcount
 
         return await self._database.write(work, durable=False)
+
+    def _done_with(self, connection: Connection, strangers: bool) -> dict[str, int]:
+        """By topic, up to where every group that counts is done."""
+        reached = {(row.topic, row.group): row.seq for row in connection.execute(select(positions))}
+        groups = {(topic, group) for group, topic in self.wired} | (set(reached) if strangers else set())
+        done: dict[str, int] = {}
+        for topic, group in groups:
+            seq = reached.get((topic, group), 0)
+            done[topic] = min(seq, done.get(topic, seq))
+        return done
 
     async def watch(self, topic: str) -> _Recent:
         """The short memory of a topic; it starts where the table ends at the moment of the first call."""
@@ -260,8 +277,8 @@ class EmbeddedConsumer:
         ]
 
 
-async def trim_for_ever(bus: EmbeddedBus, clock: Clock, faults: Faults) -> None:
-    """Keep the log from growing for ever."""
+async def trim_for_ever(bus: EmbeddedBus, clock: Clock, faults: Faults, *, strangers: bool = True) -> None:
+    """Keep the log from growing for ever. ``strangers`` as in :meth:`EmbeddedBus.trim`."""
     while True:
         await clock.sleep(TRIM_S)
-        await faults.guard("bus.trim", lambda: bus.trim(format_instant(clock.now() - KEPT)))
+        await faults.guard("bus.trim", lambda: bus.trim(format_instant(clock.now() - KEPT), strangers=strangers))

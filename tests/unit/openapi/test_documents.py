@@ -16,10 +16,11 @@ from services.openapi.__main__ import GENERATED, find_drift
 from services.openapi.document import Operation, UndescribedError, build_document, find_operations
 from services.openapi.events import build_asyncapi, build_schemas
 from services.openapi.examples import ANSWERS, BODIES
-from services.openapi.gather import gather_operations
+from services.openapi.gather import gather_operations, gather_readers
 from services.shared.http import describe
 
 VERSION: Final = "0.1.0"
+READERS: Final = asyncio.run(gather_readers())
 
 
 @pytest.fixture(scope="module")
@@ -132,8 +133,19 @@ def test_the_examples_fit_the_schemas(name: str, example: Any) -> None:
     jsonschema.validate(example, build_schemas()[name], cls=jsonschema.Draft202012Validator)
 
 
+def test_the_readers_in_the_asyncapi_document_are_those_that_are_wired() -> None:
+    asyncapi = build_asyncapi(VERSION, READERS)
+    received = {name for name, operation in asyncapi["operations"].items() if operation["action"] == "receive"}
+    assert received == {
+        "rulesReceivesIncidents", "ingestReceivesIncidentsDead", "ingestReceivesAssessments",
+        "notifyReceivesAssessments", "ingestReceivesRegistry", "rulesReceivesRegistry", "notifyReceivesAlerts",
+        "ingestReceivesKeys", "rulesReceivesKeys", "notifyReceivesKeys", "ingestReceivesAudit",
+        "ingestReceivesServiceStatus", "rulesReceivesServiceStatus", "notifyReceivesServiceStatus",
+    }  # fmt: skip
+
+
 def test_every_topic_and_its_dead_one_are_in_the_asyncapi_document() -> None:
-    asyncapi = build_asyncapi(VERSION)
+    asyncapi = build_asyncapi(VERSION, READERS)
     addresses = {channel["address"] for channel in asyncapi["channels"].values()}
     assert addresses == {name + suffix for name in TOPICS for suffix in ("", DEAD_SUFFIX)}
     for operation in asyncapi["operations"].values():
@@ -141,7 +153,7 @@ def test_every_topic_and_its_dead_one_are_in_the_asyncapi_document() -> None:
 
 
 def test_documents_are_plain_json() -> None:
-    for document in (build_asyncapi(VERSION), build_schemas()):
+    for document in (build_asyncapi(VERSION, READERS), build_schemas()):
         assert json.loads(json.dumps(document)) == msgspec.json.decode(msgspec.json.encode(document))
 
 

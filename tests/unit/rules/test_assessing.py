@@ -99,6 +99,16 @@ async def test_several_revisions_in_one_batch_are_judged_in_order(desk: Desk) ->
     assert [a.sequence for a in await desk.assessed()] == [1, 2, 3]
 
 
+async def test_an_alert_that_a_batch_carries_over_is_counted_once(desk: Desk) -> None:
+    same = {**MIDAN, "description": "The same, in other words."}
+    counted: list[str] = []
+    await assess_incidents(
+        [reported("i1", MIDAN, 1), reported("i1", same, 2), reported("i1", {**same, "description": "Again."}, 3)],
+        desk.bench, desk.database, desk.clock, lambda _, alerts: counted.extend(a.alert.status for a in alerts),
+    )  # fmt: skip
+    assert [a.status for a in await desk.told()] == counted == ["raised"]
+
+
 async def test_an_update_says_what_changed_and_an_immaterial_revision_says_nothing(desk: Desk) -> None:
     await desk.take(MIDAN)
     await desk.take({**MIDAN, "description": "The same, in other words."})
