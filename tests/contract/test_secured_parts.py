@@ -35,8 +35,7 @@ def client(authority: Authority) -> Files:
 
 @pytest.fixture(scope="module")
 def broker(parts_directory: Path, authority: Authority) -> Iterator[Kafka]:
-    secured = Secured(authority.issue("127.0.0.1"), T = TypeVar("T")
-USER, PASSWORD)
+    secured = Secured(authority.issue("127.0.0.1"), USER, PASSWORD)
     with Kafka(parts_directory / "secured-kafka", secured=secured) as kafka:
         yield kafka
 
