@@ -1,9 +1,11 @@
 """Alerts for readers that follow: Atom, server-sent events, and the tokens that open both."""
 
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from schemas.instants import format_instant
 from schemas.vocabulary import LANGUAGES
@@ -12,7 +14,7 @@ from services.notify.api import MONITOR
 from services.notify.domain import atom
 from services.notify.domain.identity import hash_token
 from services.notify.sql.feeds import SqlFeedTokens
-from services.notify.stream import MOST_STREAMS, Tail, follow
+from services.notify.stream import MOST_OF_OWNER, Tail, TooManyStreamsError, follow
 from services.notify.use_cases.owners import READERS
 from services.notify.wire import FeedToken
 from services.shared.clock import new_id, new_token
@@ -95,14 +97,12 @@ def _add_feeds(router: APIRouter, feeds: Feeds) -> None:
     @describe(
         "Alerts as server-sent events, from now on, or from after Last-Event-ID, which is the cursor of the list. "
         "410 restored-log: the log was put back to before it; begin holds the one to go on with",
-        answers={200: "text/event-stream", 410: PROBLEM_TYPE},
+        answers={200: "text/event-stream", 410: PROBLEM_TYPE, 429: PROBLEM_TYPE, 503: PROBLEM_TYPE},
         query=_TOKEN | {"after": "A cursor, where Last-Event-ID cannot be sent."},
         roles=MONITOR,
     )
     async def stream(request: Request) -> Response:
-        await admit(request, feeds)
-
-        generation = shelf.positions.generation
+        owner, generation = await admit(request, feeds), shelf.positions.generation
 
         async def allowed() -> bool:
             try:
@@ -111,22 +111,49 @@ def _add_feeds(router: APIRouter, feeds: Feeds) -> None:
                 return False
             return shelf.positions.generation == generation
 
-        if feeds.tail.streams >= MOST_STREAMS:
-            raise Problem(503, "Not available now", "Too many streams are open.", headers={"retry-after": "10"})
         seq = await shelf.positions.find(request, request.headers.get("last-event-id"))
         seq = await shelf.log.last_seq() if seq is None else seq
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
         body = follow(feeds.tail, shelf.log, seq, shelf.view, shelf.positions.encode, allowed)
-        return StreamingResponse(body, media_type="text/event-stream", headers=headers)
+        enter_stream(feeds.tail, owner)
+        # Nothing is awaited from here to the response, which sees to it that the stream is counted no longer.
+        return CountedStream(body, lambda: feeds.tail.leave(owner), headers)
 
 
-async def admit(request: Request, feeds: Feeds) -> None:
-    """A monitor's key, or a feed token, which counts no longer than a key of its owner. Raises Problem 401 or 403."""
+class CountedStream(StreamingResponse):
+    """A stream that says when it has ended, however: also where the client went before the first byte."""
+
+    def __init__(self, body: AsyncIterator[bytes], on_end: Callable[[], None], headers: Mapping[str, str]) -> None:
+        super().__init__(body, media_type="text/event-stream", headers=headers)
+        self._on_end = on_end
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._on_end()
+
+
+def enter_stream(tail: Tail, owner: str) -> None:
+    """Count one more stream. Raises Problem 429 for more than one may have, 503 where the process is full."""
+    try:
+        tail.enter(owner)
+    except TooManyStreamsError as error:
+        again = {"retry-after": "10"}
+        if error.own:
+            detail = f"{MOST_OF_OWNER} streams are open for {owner}; no more are served to one name."
+            raise Problem(429, "Too many streams", detail, headers=again) from error
+        raise Problem(503, "Not available now", "Too many streams are open.", headers=again) from error
+
+
+async def admit(request: Request, feeds: Feeds) -> str:
+    """A monitor's key, or a feed token, which counts no longer than a key of its owner; returns the owner's name.
+    Raises Problem 401 or 403."""
     token = request.query_params.get("token")
     if not token:
-        who(request, *MONITOR)
-        return
+        return who(request, *MONITOR).name
     keys: KeyRing = request.app.state.keys
     found = await feeds.tokens.find(hash_token(token))
     if found is None or not keys.has_owner(found.owner, READERS):
         raise Problem(401, "Token not valid", "Ask for a new one: POST /v1/feed-tokens.")
+    return found.owner
