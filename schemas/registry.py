@@ -81,7 +81,9 @@ class Presence(Struct, frozen=True, rename={"start": "from", "end": "to"}):
 
 
 _GEOMETRY_SCHEMA: Final[dict[str, Any]] = {
-    "description": "A GeoJSON Polygon or MultiPolygon in WGS 84; null beside a union.",
+    "description": "A GeoJSON Polygon or MultiPolygon in WGS 84, wound either way, its rings closed; null beside a "
+    "union. Heights are passed over. Longitudes may go on beyond 180 (or -180) where a ring crosses the date line; an "
+    "edge over more than 180 degrees is refused, unless it goes from -180 to 180.",
     "type": ["object", "null"],
     "required": ["type", "coordinates"],
     "properties": {"type": {"enum": ["Polygon", "MultiPolygon"]}, "coordinates": {"type": "array"}},
@@ -92,14 +94,15 @@ _PROPERTIES_SCHEMA: Final[dict[str, Any]] = {
 }
 
 
-class Feature(Struct, frozen=True, omit_defaults=False):
+class Feature(Struct, frozen=True, omit_defaults=False, forbid_unknown_fields=False):
     """One area as GeoJSON (RFC 7946), or a ``union`` of other areas beside ``"geometry": null``.
 
-    ``properties`` are kept as they came; of them only ``name`` is read, names by language.
+    ``properties`` are kept as they came; of them only ``name`` is read, names by language. A numeric ``id`` is read as
+    text; ``bbox`` and foreign members that mapping tools add are tolerated and not kept.
     """
 
     type: Literal["Feature"]
-    id: Id
+    id: Annotated[Id, Meta(extra_json_schema={"type": ["string", "number"]})]
     properties: Annotated[dict[str, Any], Meta(extra_json_schema=_PROPERTIES_SCHEMA)]
     # As the JSON that it came as: ten thousand polygons as Python numbers would fill the memory.
     geometry: Annotated[msgspec.Raw, Meta(extra_json_schema=_GEOMETRY_SCHEMA)]

@@ -14,14 +14,15 @@ from schemas import registry as published
 from schemas.registry import KINDS, Document, Feature, FeatureCollection, Geometry, Kind, Resource
 from services.rules.domain.document import Elsewhere, check_document
 from services.rules.domain.faults import Fault, InvalidRegistryError
+from services.rules.registry_sent import SentDocument, SentFeature, write_id
 from services.rules.registry_text import UnreadableTextError, read_json
 from services.shared.bodies import MAX_DEPTH
 from services.shared.validation import find_errors
 
-_document: Final = msgspec.json.Decoder(Document)
+_document: Final = msgspec.json.Decoder(SentDocument)
 _resources: Final[dict[str, msgspec.json.Decoder[Any]]] = {k: msgspec.json.Decoder(t) for k, t in KINDS.items()}
 _announcement: Final = msgspec.json.Decoder(published.Announcement)
-_geometry: Final = msgspec.json.Decoder(Geometry)
+_sent_feature: Final = msgspec.json.Decoder(SentFeature)
 _encode: Final = msgspec.json.Encoder().encode
 #: Values (counted as commas and brackets) beyond which a document that is refused is not looked at a second time: the
 #: answer has the first fault only.
@@ -32,8 +33,7 @@ _LISTS: Final[tuple[Kind, ...]] = ("parties", "presence", "places", "truces")
 def read_document(data: bytes) -> Document:
     """Raises UnreadableTextError for what is no JSON, InvalidRegistryError with every fault."""
     try:
-        document = _document.decode(data)
-        return msgspec.structs.replace(document, areas=FeatureCollection(features=_canonical(document.areas.features)))
+        return _document.decode(data).settle()
     except msgspec.ValidationError as error:
         if data.count(b",") + data.count(b"[") + data.count(b"{") > MAX_LOOKED:
             raise InvalidRegistryError([_first_fault(error)]) from None
@@ -46,8 +46,10 @@ def read_document(data: bytes) -> Document:
 def read_resource(kind: Kind, data: bytes) -> Resource:
     """One resource. Raises UnreadableTextError, or InvalidRegistryError with pointers into this resource."""
     try:
+        if kind == "areas":
+            return _sent_feature.decode(data).settle()
         resource: Resource = _resources[kind].decode(data)
-        return _canonical((resource,))[0] if isinstance(resource, Feature) else resource
+        return resource
     except msgspec.ValidationError as error:
         raise InvalidRegistryError(_item_faults(read_json(data), kind, "") or [Fault("", str(error))]) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -114,13 +116,6 @@ def write(value: Any) -> bytes:
     return _encode(value)
 
 
-def _canonical(features: tuple[Feature, ...]) -> tuple[Feature, ...]:
-    """Geometries written one way, so that equal ones are equal bytes; foreign members of them are not kept."""
-    return tuple(
-        msgspec.structs.replace(f, geometry=msgspec.Raw(_encode(_geometry.decode(f.geometry)))) for f in features
-    )
-
-
 # --- the slow second look
 
 
@@ -172,6 +167,8 @@ def _sort_out(items: Any, kind: Kind, pointer: str) -> _Sorted:
 
 
 def _item_faults(item: Any, kind: Kind, pointer: str) -> list[Fault]:
+    if kind == "areas" and isinstance(item, dict) and type(item.get("id")) in (int, float):
+        item = {**item, "id": write_id(item["id"])}
     errors = find_errors(item, KINDS[kind], pointer)
     if kind == "areas" and isinstance(item, dict) and item.get("geometry") is not None:
         errors += find_errors(item["geometry"], Geometry, f"{pointer}/geometry")

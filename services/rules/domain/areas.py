@@ -8,6 +8,7 @@ from msgspec import UNSET
 from shapely import MultiPolygon, Polygon
 
 from schemas.registry import Feature, Names
+from services.rules.domain.date_line import FARTHEST, cut_at_date_line, find_ambiguous_edge
 from services.rules.domain.geometry import LEAST_GROUND, measure, unite
 from services.rules.domain.limits import MAX_POINTS, MAX_POINTS_IN_ALL, find_excess
 from services.rules.domain.model import Area
@@ -65,10 +66,11 @@ def _read_shapes(features: list[tuple[int, Feature]], pointer: str, reading: Rea
             batch, shapes, excesses, shapely.is_valid(shapes), shapely.bounds(shapes), strict=True
         ):
             problem = excess or _problem(feature, shape, bool(is_valid), tuple(box))
-            if problem is None:
-                found[feature.id] = shape
+            cut = None if problem else cut_at_date_line(shape)
+            if cut is not None:
+                found[feature.id] = cut
             else:
-                reading.fault(f"{pointer}/{n}/geometry", problem)
+                reading.fault(f"{pointer}/{n}/geometry", problem or "goes round the earth more than once")
     return found
 
 
@@ -85,8 +87,10 @@ def _problem(feature: Feature, shape: Any, is_valid: bool, box: tuple[float, ...
     if not is_valid:
         return f"crosses or touches itself: {shapely.is_valid_reason(shape)}"
     west, south, east, north = box
-    if west < -180 or east > 180 or south < -90 or north > 90:
-        return "lies beyond the longitudes -180 to 180 or the latitudes -90 to 90"
+    if west < -FARTHEST or east > FARTHEST or south < -90 or north > 90:
+        return "lies beyond the latitudes -90 to 90, or more than a turn beyond the longitudes -180 to 180"
+    if east - west > 180 and (ambiguous := find_ambiguous_edge(shape)):
+        return ambiguous
     if measure(shape) < LEAST_GROUND:
         return "holds less ground than a circle of 1 cm"
     return None
