@@ -114,7 +114,7 @@ def _add_keys(router: APIRouter, runtime: Runtime) -> None:
         return reply(msgspec.structs.replace(page, items=[_view(key) for key in page.items]))
 
     @router.delete("/v1/keys/{key_id}")
-    @describe("Revoke a key", answers={204: None}, roles=("operator",))
+    @describe("Revoke a key", answers={204: None}, roles=("operator",), problems=(409,))
     async def delete_key(key_id: str, request: Request) -> Response:
         actor = who(request, "operator").name
         now = runtime.clock.now()

@@ -50,7 +50,7 @@ def _add_confirm(router: APIRouter, desk: Desk) -> None:
         return found
 
     @router.get("/v1/confirm")
-    @describe("The page whose button confirms", answers={200: "text/html"}, query=_QUERY, roles=None)
+    @describe("The page whose button confirms", answers={200: "text/html", 404: "text/html"}, query=_QUERY, roles=None)
     async def show_confirm(token: str = "") -> Response:
         found = await waiting(token)
         if found is None:
@@ -60,7 +60,7 @@ def _add_confirm(router: APIRouter, desk: Desk) -> None:
         )
 
     @router.post("/v1/confirm")
-    @describe("Confirm a subscription", answers={200: "text/html"}, query=_QUERY, roles=None)
+    @describe("Confirm a subscription", answers={200: "text/html", 404: "text/html"}, query=_QUERY, roles=None)
     async def do_confirm(token: str = "") -> Response:
         found = await waiting(token)
         if found is None:
@@ -78,7 +78,9 @@ def _add_confirm(router: APIRouter, desk: Desk) -> None:
 
 def _add_unsubscribe(router: APIRouter, desk: Desk) -> None:
     @router.get("/v1/unsubscribe")
-    @describe("The page whose button unsubscribes", answers={200: "text/html"}, query=_QUERY, roles=None)
+    @describe(
+        "The page whose button unsubscribes", answers={200: "text/html", 404: "text/html"}, query=_QUERY, roles=None
+    )
     async def show_unsubscribe(token: str = "") -> Response:
         found = await desk.store.find(token=token)
         if found is None:
@@ -89,7 +91,7 @@ def _add_unsubscribe(router: APIRouter, desk: Desk) -> None:
     @describe(
         "Unsubscribe in one click (RFC 8058); doing it twice is no error",
         body="application/x-www-form-urlencoded",
-        answers={200: "text/html"},
+        answers={200: "text/html", 404: "text/html"},
         query=_QUERY,
         roles=None,
     )

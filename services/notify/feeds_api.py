@@ -87,7 +87,7 @@ def _add_feeds(router: APIRouter, feeds: Feeds) -> None:
         await admit(request, feeds)
         language = request.query_params.get("language", "en")
         if language not in LANGUAGES:
-            raise Problem(422, "Not valid", errors=[FieldError("/language", f"one of {', '.join(LANGUAGES)}")])
+            raise Problem(400, "Not valid", errors=[FieldError("/language", f"one of {', '.join(LANGUAGES)}")])
         newest = [entry.alert for entry in await shelf.log.newest(FEED_ENTRIES)]
         now = format_instant(shelf.clock.now())
         xml = atom.atom_feed(newest, language=language, public_url=shelf.public_url, updated=now)

@@ -32,13 +32,14 @@ def build_lookup_router(desk: Desk, log: SqlAlertLog, names: SqlNames) -> APIRou
         "Message-ID, the id of an Atom entry",
         answers={200: Found},
         query={"id": "Any of these."},
+        problems=(404,),
         roles=MONITOR,
     )
     async def lookup(request: Request) -> Response:
         principal = who(request, *MONITOR)
         asked = request.query_params.get("id", "").strip()
         if not asked or len(asked) > MAX_ID or "\0" in asked:
-            raise Problem(422, "Not valid", errors=[FieldError("/id", "an id")])
+            raise Problem(400, "Not valid", errors=[FieldError("/id", "an id")])
         owner = None if principal.role == "operator" else principal.name
         kind, found = await _find(asked, owner, log, names)
         alerts = [await _names(alert, owner, log, names) for alert in found]

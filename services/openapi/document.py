@@ -38,6 +38,26 @@ TAGS: Final = {
     "subscriptions": "Who is told, of what, how and when.",
     "operators": "Keys, audit, dead letters, status, probes.",
 }
+#: Query parameters that are no text of any kind.
+SCHEMAS_OF_QUERY: Final[dict[str, dict[str, Any]]] = {"dry_run": {"type": "boolean", "default": False}}
+#: Each status that many operations share, in words.
+ABOUT_REFUSALS: Final = {
+    304: "Nothing changed since the version that `If-None-Match` names.",
+    400: "The request cannot be read: its query, its headers, its body.",
+    401: "There is no valid key.",
+    403: "The key's role may not do this.",
+    404: "There is no such thing, or not for this key.",
+    408: "The request was sent too slowly; the connection is closed.",
+    409: "What stands does not allow it now.",
+    410: "It was there once: a position of a log that was replaced, for one; `errors` and `detail` say where to begin.",
+    412: "`If-Match` or `If-None-Match` does not fit what stands.",
+    413: "The body is too large, or would be once it is unpacked.",
+    415: "The media type or the content encoding of the body is not read here.",
+    422: "The body can be read, and is not valid; `errors` says where.",
+    431: "The head of the request is too large; the connection is closed.",
+    500: "This is our fault, and has been logged.",
+    503: "Not now, for want of the database or the log, or since the process is stopping; `Retry-After` says when.",
+}
 #: The tag of an operation by the first part of its path after the version.
 TAG_OF: Final = {
     "incidents": "incidents", "assessments": "assessments", "evaluate": "assessments", "registry": "registry",
@@ -132,7 +152,7 @@ def build_document(operations: Sequence[Operation], version: str) -> dict[str, A
             "securitySchemes": {
                 "key": {"type": "http", "scheme": "bearer", "description": "An API key: `Authorization: Bearer <key>`."}
             },
-            "responses": {"Problem": {"description": "An error.", "content": _content(schemas[Problem], PROBLEM_TYPE)}},
+            "responses": _refusals({s for o in operations for s in find_refusals(o)}, schemas[Problem]),
         },
     }
     return plain(document)
@@ -150,10 +170,15 @@ def _schemas(operations: Sequence[Operation]) -> tuple[Schemas, dict[str, Any]]:
     """The schema of each type that an operation names, and the components that they refer to."""
     types: list[Any] = [Problem]
     for operation in operations:
-        named = [operation.described.body, *operation.described.answers.values()]
+        answers = operation.described.answers.values()
+        named = [operation.described.body, *(one for answer in answers for one in _each(answer))]
         types += [one for one in named if one is not None and not isinstance(one, str) and one not in types]
     schemas, components = msgspec.json.schema_components(types, ref_template=REF)
     return dict(zip(types, schemas, strict=True)), components
+
+
+def _each(answer: Any) -> tuple[Any, ...]:
+    return answer if isinstance(answer, tuple) else (answer,)
 
 
 def _operation(operation: Operation, schemas: Schemas) -> dict[str, Any]:
@@ -210,7 +235,7 @@ def _parameter_example(path: str, name: str) -> str:
 
 def _query_parameters(described: Described) -> list[dict[str, Any]]:
     query: dict[str, tuple[str, dict[str, Any]]] = {
-        name: (text, {"type": "string"}) for name, text in described.query.items()
+        name: (text, SCHEMAS_OF_QUERY.get(name, {"type": "string"})) for name, text in described.query.items()
     }
     if ListPage in described.answers.values():
         limit = {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": PAGE}
@@ -225,20 +250,61 @@ def _query_parameters(described: Described) -> list[dict[str, Any]]:
 def _answers(operation: Operation, schemas: Schemas) -> dict[str, Any]:
     answers: dict[Any, Any] = dict(operation.described.answers)
     items = answers.pop("items", None)
-    first = min(answers)
+    first = next(iter(answers))
     made: dict[str, Any] = {}
     for status, answer in answers.items():
+        if answer == PROBLEM_TYPE:
+            continue
         example = _example(operation) if status == first else None
         content = _answer_content(answer, items, schemas, example)
         made[str(status)] = {"description": HTTPStatus(status).phrase} | ({"content": content} if content else {})
-    made["default"] = {"$ref": "#/components/responses/Problem"}
-    return made
+    refused = find_refusals(operation) - {int(status) for status in made}
+    return made | {str(status): {"$ref": f"#/components/responses/{_named(status)}"} for status in sorted(refused)}
+
+
+def find_refusals(operation: Operation) -> set[int]:
+    """The statuses of the problems that an operation may answer with, and 304, by what it takes and who may ask."""
+    described = operation.described
+    found = {400, 408, 431, 500, 503, *described.problems}
+    found |= {status for status, answer in described.answers.items() if answer == PROBLEM_TYPE}
+    if described.roles is not None:
+        found.add(401)
+    if described.roles:
+        found.add(403)
+    if operation.parameters:
+        found.add(404)
+    if described.body is not None:
+        found |= {413, 415, 422}
+    if operation.path.startswith("/v1/subscriptions/{id}") and operation.method != "get":
+        # A subscription that has ended, or is not of the kind, cannot do everything.
+        found.add(409)
+    if operation.method == "get" and operation.path.startswith("/v1/"):
+        found.add(304)
+    return found
+
+
+def _named(status: int) -> str:
+    """``NotFound`` for 404."""
+    return HTTPStatus(status).phrase.title().replace(" ", "").replace("-", "")
+
+
+def _refusals(statuses: Iterable[int], problem: dict[str, Any]) -> dict[str, Any]:
+    """The components that :func:`_answers` refers to."""
+    found = {}
+    for status in sorted(statuses):
+        text = ABOUT_REFUSALS.get(status, HTTPStatus(status).phrase + ".")
+        found[_named(status)] = {"description": text} | (
+            {} if status == HTTPStatus.NOT_MODIFIED else {"content": _content(problem, PROBLEM_TYPE)}
+        )
+    return found
 
 
 def _answer_content(answer: Any, items: Any, schemas: Schemas, example: Any) -> dict[str, Any] | None:
-    """The content of one answer: a struct, a list of them, a media type as text, or none at all."""
+    """The content of one answer: a struct, one of several, a list of them, a media type as text, or none at all."""
     if isinstance(answer, str):
         return _content({"type": "string"}, answer, example)
+    if isinstance(answer, tuple):
+        return _content({"anyOf": [schemas[one] for one in answer]}, JSON_TYPE, example)
     if answer is ListPage:
         return _content(_page(schemas.get(items)), JSON_TYPE, example)
     if answer is not None:

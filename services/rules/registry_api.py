@@ -28,6 +28,7 @@ from services.rules.domain.resources import (
 from services.rules.registry_answers import (
     Announced,
     Changed,
+    Preview,
     TruceAt,
     WindowView,
     answer_changes,
@@ -92,8 +93,9 @@ def _add_document(router: APIRouter, desk: Desk) -> None:
         "Replace the whole registry",
         body=Document,
         body_types=requests.BODY_TYPES,
-        answers={200: Changed},
+        answers={200: (Changed, Preview)},
         query=_DRY,
+        problems=(412,),
         roles=("operator",),
     )
     async def put_registry(request: Request) -> Response:
@@ -135,8 +137,9 @@ def _add_changes(router: APIRouter, desk: Desk, kind: Kind) -> None:
         f"Add or replace one of the {kind}",
         body=KINDS[kind],
         body_types=requests.BODY_TYPES,
-        answers={200: KINDS[kind], 201: KINDS[kind]},
+        answers={200: (KINDS[kind], Preview), 201: KINDS[kind]},
         query=_DRY,
+        problems=(412,),
         roles=("operator",),
     )
     async def put_one(request: Request, id: str) -> Response:
@@ -157,7 +160,13 @@ def _add_changes(router: APIRouter, desk: Desk, kind: Kind) -> None:
         return reply(outcome.snapshot.resources[key], 201 if added else 200, headers)
 
     @router.delete(f"/v1/{kind}/{{id}}", name=f"delete_{kind}")
-    @describe(f"Remove one of the {kind} that nothing refers to", answers={204: None}, query=_DRY, roles=("operator",))
+    @describe(
+        f"Remove one of the {kind} that nothing refers to",
+        answers={204: None, 200: Preview},
+        query=_DRY,
+        roles=("operator",),
+        problems=(409, 412),
+    )
     async def delete_one(request: Request, id: str) -> Response:
         principal, key = who(request, "operator"), (kind, id)
         author = Author(principal.name, f"{kind}.deleted", f"{kind}/{id}")
@@ -209,8 +218,9 @@ def _add_truces(router: APIRouter, desk: Desk) -> None:
         "Add an announcement to a truce",
         body=Announcement,
         body_types=requests.BODY_TYPES,
-        answers={201: Announced},
+        answers={201: Announced, 200: Preview},
         query=_DRY,
+        problems=(412,),
         roles=("operator",),
     )
     async def post_announcement(request: Request, id: str) -> Response:

@@ -299,8 +299,10 @@ class Described(msgspec.Struct, frozen=True):
     """What the OpenAPI file says of one operation beyond its path; :mod:`services.openapi` reads it.
 
     ``body`` and the values of ``answers`` (by status) are structs, ``None`` (no body) or a media type as text for what
-    is no JSON. ``example`` is a request body, or where there is none an answer, that the tests check. ``query`` maps
-    each query parameter to its description. ``roles`` empty: every key; None: no key needed.
+    is no JSON; an answer may be a tuple of the structs that it is one of. ``example`` is a request body, or where there
+    is none an answer, that the tests check. ``query`` maps each query parameter to its description. ``roles`` empty:
+    every key; None: no key needed. ``problems`` are statuses of problems beyond those that follow from the rest (no
+    key, no such thing, a body that is not valid).
     """
 
     summary: str
@@ -310,6 +312,7 @@ class Described(msgspec.Struct, frozen=True):
     example: Any = None
     query: dict[str, str] = {}
     roles: tuple[Role, ...] | None = ()
+    problems: tuple[int, ...] = ()
 
 
 def describe(summary: str, **rest: Any) -> Callable[[T], T]:

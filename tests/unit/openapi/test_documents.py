@@ -84,6 +84,18 @@ def test_every_example_fits_its_schema(document: dict[str, Any]) -> None:
                     pytest.fail(f"{name}: {error.message} at {error.json_path}")
 
 
+def test_every_status_is_documented_one_by_one(document: dict[str, Any]) -> None:
+    for name, operation in every_operation(document):
+        statuses = operation["responses"]
+        assert all(status.isdigit() for status in statuses), name
+        assert {"400", "500", "503"} <= statuses.keys(), name
+        assert ("401" in statuses) == (operation.get("security") != []), name
+        assert ("404" in statuses) >= ("{" in name), name
+        for said in statuses.values():
+            if "$ref" in said:
+                assert said["$ref"].rsplit("/", 1)[-1] in document["components"]["responses"], name
+
+
 def test_operation_ids_are_unique(operations: list[Operation]) -> None:
     names = [operation.name for operation in operations]
     assert len(set(names)) == len(names)
