@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from services.console.page import Page, read_static
+from services.console.reference import reference_router
 from services.console.status import Status
 from services.shared.clock import Clock
 from services.shared.http import describe, reply
@@ -81,6 +82,7 @@ def status_router(supply: Supply, clock: Clock) -> APIRouter:
             return Response(status_code=404)
         return Response(static[name], headers={"cache-control": "no-cache"}, media_type=_FILES[name])
 
+    router.include_router(reference_router())
     return router
 
 

@@ -61,6 +61,15 @@ EXAMPLE: Final[dict[str, Any]] = {
 
 #: Beside what every operation may answer: content that was corrected since, and another newest revision than named.
 CONFLICTS: Final = {409: PROBLEM_TYPE, 412: PROBLEM_TYPE}
+IDEMPOTENCY_KEY: Final = (
+    "1 to 255 printable ASCII characters. The same key with the same content gets the first answer again, for at least "
+    "48 hours; with other content 422."
+)
+REPORT_HEADERS: Final = {
+    "Idempotency-Key": IDEMPOTENCY_KEY,
+    "If-Match": "The revision that this one corrects, as an entity tag; 412 if it is not the latest.",
+    "traceparent": "W3C Trace Context, version 00; handed on to every webhook that the report causes.",
+}
 
 
 def build_router(intake: Intake, batches: Batches, database: Database, clock: Clock, local: LocalTime) -> APIRouter:
@@ -73,6 +82,7 @@ def build_router(intake: Intake, batches: Batches, database: Database, clock: Cl
         body=Report,
         answers={202: Accepted, 200: Accepted, **CONFLICTS},
         example=EXAMPLE,
+        headers=REPORT_HEADERS,
         roles=("partner",),
     )
     async def post_incident(request: Request) -> Response:
@@ -85,6 +95,7 @@ def build_router(intake: Intake, batches: Batches, database: Database, clock: Cl
         body_types=tuple(sorted(media for media in TYPES if media)),
         answers={200: BatchAnswer},
         example=[EXAMPLE],
+        headers={"Idempotency-Key": IDEMPOTENCY_KEY},
         roles=("partner",),
     )
     async def post_batch(request: Request) -> Response:
@@ -96,6 +107,7 @@ def build_router(intake: Intake, batches: Batches, database: Database, clock: Cl
         body=RetractionRequest,
         answers={202: Accepted, 200: Accepted, 412: PROBLEM_TYPE},
         example={"reason": "The source withdrew its report."},
+        headers=REPORT_HEADERS,
         roles=("partner",),
     )
     async def post_retraction(incident_id: str, request: Request) -> Response:

@@ -99,6 +99,7 @@ def _add_feeds(router: APIRouter, feeds: Feeds) -> None:
         "410 restored-log: the log was put back to before it; begin holds the one to go on with",
         answers={200: "text/event-stream", 410: PROBLEM_TYPE, 429: PROBLEM_TYPE, 503: PROBLEM_TYPE},
         query=_TOKEN | {"after": "A cursor, where Last-Event-ID cannot be sent."},
+        headers={"Last-Event-ID": "The id of the last event that was received; the stream goes on after it."},
         roles=MONITOR,
     )
     async def stream(request: Request) -> Response:

@@ -187,7 +187,7 @@ def _operation(operation: Operation, schemas: Schemas) -> dict[str, Any]:
         "operationId": operation.name,
         "summary": described.summary,
         "tags": [operation.tag],
-        "parameters": _path_parameters(operation) + _query_parameters(described),
+        "parameters": _path_parameters(operation) + _query_parameters(described) + _header_parameters(described),
         "responses": _answers(operation, schemas),
     }
     if described.roles is None:
@@ -244,6 +244,13 @@ def _query_parameters(described: Described) -> list[dict[str, Any]]:
     return [
         {"name": name, "in": "query", "required": False, "description": text, "schema": schema}
         for name, (text, schema) in query.items()
+    ]
+
+
+def _header_parameters(described: Described) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "in": "header", "required": False, "description": text, "schema": {"type": "string"}}
+        for name, text in described.headers.items()
     ]
 
 

@@ -300,9 +300,9 @@ class Described(msgspec.Struct, frozen=True):
 
     ``body`` and the values of ``answers`` (by status) are structs, ``None`` (no body) or a media type as text for what
     is no JSON; an answer may be a tuple of the structs that it is one of. ``example`` is a request body, or where there
-    is none an answer, that the tests check. ``query`` maps each query parameter to its description. ``roles`` empty:
-    every key; None: no key needed. ``problems`` are statuses of problems beyond those that follow from the rest (no
-    key, no such thing, a body that is not valid).
+    is none an answer, that the tests check. ``query`` maps each query parameter to its description, ``headers`` each
+    header. ``roles`` empty: every key; None: no key needed. ``problems`` are statuses of problems beyond those that
+    follow from the rest (no key, no such thing, a body that is not valid).
     """
 
     summary: str
@@ -311,6 +311,7 @@ class Described(msgspec.Struct, frozen=True):
     answers: dict[int, Any] = {}
     example: Any = None
     query: dict[str, str] = {}
+    headers: dict[str, str] = {}
     roles: tuple[Role, ...] | None = ()
     problems: tuple[int, ...] = ()
 

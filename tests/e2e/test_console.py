@@ -33,7 +33,7 @@ class Server:
     alerts: list[dict[str, Any]] = field(default_factory=lambda: [dict(ALERT)])
 
     def app(self) -> FastAPI:
-        app = FastAPI()
+        app = FastAPI(openapi_url=None, docs_url=None)
 
         async def supply() -> Status:
             return self.status
@@ -131,3 +131,22 @@ async def test_nothing_runs_over_the_edge(chromium: Chromium, viewport: Any, sch
         await page.emulate_media(color_scheme=scheme)
         await expect(page.locator(".alert")).to_have_count(1)
         assert await page.evaluate("document.documentElement.scrollWidth") == viewport["width"]
+
+
+async def test_the_reference_shows_every_operation_and_asks_nobody_else(chromium: Chromium) -> None:
+    asked: list[str] = []
+    complaints: list[str] = []
+    async with serving() as server, chromium.page(DESKTOP) as page:
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+        await page.goto(server.url + "docs")
+        await expect(page.locator(".opblock-summary").first).to_be_visible(timeout=60_000)
+        document = await (await page.request.get(server.url + "openapi.json")).json()
+        operations = sum(len(path) for path in document["paths"].values())
+        await expect(page.locator(".opblock")).to_have_count(operations)
+        post = page.locator(".opblock-post", has_text="/v1/incidents").first
+        await post.locator(".opblock-summary-control").click()
+        await expect(post.get_by_text("Idempotency-Key").first).to_be_visible()
+    assert complaints == []
+    assert [url for url in asked if not url.startswith((server.url, "data:"))] == []
