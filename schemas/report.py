@@ -83,7 +83,8 @@ _SOME_PLACE: Final[dict[str, Any]] = {
         _implies("lon", "lat"),
         _implies("radius_km", "lat"),
     ],
-    "description": "lat and lon (with a radius, 0.1 km if absent), an area or a place name, or several of them.",
+    "description": "lat and lon (with a radius, 0.1 km if absent), an area or a place name (with a "
+    "letter or a digit), or several of them.",
 }
 
 

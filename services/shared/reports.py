@@ -18,6 +18,7 @@ import msgspec
 from schemas.instants import MINUTE, is_accepted, settle_leap_second, to_instant
 from schemas.local_time import day_bounds
 from schemas.report import Location, Occurrence, Report
+from schemas.text import NO_NAME, says_something
 from services.shared.http import MAX_ERRORS, FieldError, Problem, parse_json, refuse_deep
 from services.shared.validation import find_errors, pointer_to
 
@@ -67,6 +68,8 @@ def _locate_if_valid(report: Report, now: int, zone: ZoneInfo) -> Span | None:
     occurred, place = report.occurred, report.location
     if (place.lat is None or place.lon is None) and find_place_faults(_given(place)):
         return None
+    if list(_name_faults(place.place)):
+        return None
     if isinstance(occurred, Occurrence) and list(_form_faults(occurred)):
         return None
     try:
@@ -112,6 +115,7 @@ def _faults_of(raw: dict[str, Any], now: int, zone: ZoneInfo) -> list[Fault]:
     location = raw.get("location")
     if isinstance(location, dict):
         faults += find_place_faults({name for name, value in location.items() if value is not None})
+        faults += list(_name_faults(location.get("place")))
     return faults
 
 
@@ -217,6 +221,12 @@ def find_time_faults(occurred: datetime | Occurrence, now: int, zone: ZoneInfo) 
         pointer = "/occurred/date" if isinstance(occurred, Occurrence) and occurred.date is not None else "/occurred"
         return [Fault(pointer, f"is no time that can be judged: {error}")]
     return list(_order_faults(occurred, span, now))
+
+
+def _name_faults(place: Any) -> Iterator[Fault]:
+    """A place cannot have a name that says nothing; a party so named is one that nobody knows (rules.md 20)."""
+    if isinstance(place, str) and place and not says_something(place):
+        yield Fault("/location/place", NO_NAME)
 
 
 def _form_faults(occurred: Occurrence) -> Iterator[Fault]:

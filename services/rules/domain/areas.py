@@ -47,10 +47,12 @@ def _names(feature: Feature, pointer: str, reading: Reading) -> Any:
         reading.fault(f"{pointer}/name", "is required: names by language")
         return {}
     try:
-        return msgspec.convert(feature.properties["name"], Names)
+        names = msgspec.convert(feature.properties["name"], Names)
     except msgspec.ValidationError as error:
         reading.fault(f"{pointer}/name", f"must hold names by language: {error}")
         return {}
+    reading.names((f"{pointer}/name/{language}", name) for language, name in names.items())
+    return names
 
 
 def _read_shapes(features: list[tuple[int, Feature]], pointer: str, reading: Reading) -> dict[str, Shape]:

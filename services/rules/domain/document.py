@@ -85,6 +85,7 @@ def _parties(parties: tuple[published.Party, ...], reading: Reading) -> dict[str
 
 
 def _party(party: published.Party, pointer: str, reading: Reading) -> Party:
+    reading.names((f"{pointer}/name/{language}", name) for language, name in party.name.items())
     return Party(
         id=party.id,
         kind=party.kind,
@@ -98,7 +99,9 @@ def _party(party: published.Party, pointer: str, reading: Reading) -> Party:
 
 def _alias(alias: str | published.Alias, pointer: str, reading: Reading) -> Alias:
     if isinstance(alias, str):
+        reading.names([(pointer, alias)])
         return Alias(alias)
+    reading.names([(f"{pointer}/name", alias.name)])
     return Alias(alias.name, reading.period(alias.start, alias.end, pointer))
 
 
@@ -150,6 +153,9 @@ def _one_presence(entry: published.Presence, id: str, pointer: str, reading: Rea
 
 def _places(places: tuple[published.Place, ...], reading: Reading) -> dict[str, Place]:
     reading.unique([place.id for place in places], "/places")
+    for n, place in enumerate(places):
+        reading.names([(f"/places/{n}/name", place.name)])
+        reading.names((f"/places/{n}/aliases/{m}", alias) for m, alias in enumerate(place.aliases))
     return {p.id: Place(p.id, p.name, p.lat, p.lon, p.radius_km, p.aliases) for p in places}
 
 

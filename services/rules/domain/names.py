@@ -2,16 +2,16 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Generic, TypeVar
 
+from schemas.text import SILENT, is_invisible, says_something, visible
 from services.rules.domain.model import ALWAYS, Party, Period
 
 T = TypeVar("T")
 
-_TATWEEL: Final = "\u0640"
 #: Arabic letters that count without what sits on them: alef and heh.
 _BARE: Final = "\u0627\u0647"
 #: Without its diaeresis ё is е.
@@ -36,8 +36,7 @@ _FOLDED: Final = str.maketrans(
         "ø": "o", "ł": "l", "đ": "d", "ħ": "h", "ŧ": "t", "ı": "i",
     }
 )  # fmt: skip
-_APOSTROPHES: Final = frozenset("'’‘‛`´′ʹʻʼʽʾʿˈ＇")
-_DROPPED: Final = _APOSTROPHES | _ARABIC_MARKS | {_TATWEEL}
+_DROPPED: Final = SILENT | _ARABIC_MARKS
 #: The same of plain ASCII, where nothing is folded but case.
 _ASCII_DROPPED: Final = str.maketrans("", "", "".join(letter for letter in _DROPPED if letter.isascii()))
 _ASCII_SPACED: Final = {code: " " for code in range(128) if not chr(code).isalnum()}
@@ -88,7 +87,7 @@ def _digit(letter: str) -> str:
 
 
 def _is_dropped(letter: str) -> bool:
-    return letter in _DROPPED or unicodedata.category(letter) == "Cf"
+    return letter in _DROPPED or is_invisible(letter)
 
 
 def _spaced(letter: str) -> str:
@@ -111,7 +110,7 @@ def names_nobody(name: str) -> bool:
     """
     words = tuple(normalise(name).split())
     if not words:
-        return not any(letter.isalnum() for letter in name)
+        return not says_something(name)
     return any(words[: len(said)] == said or words[-len(said) :] == said for said in _NOBODY)
 
 
@@ -172,10 +171,11 @@ class Match:
     in_period: bool = True
 
 
-def find_party(reported: str, at: int, ids: Iterable[str], index: NameIndex[PartyName]) -> Match:
-    """An id, exactly; else a whole name. Where two parties share a name, the one that bore it at ``at``."""
-    if reported in ids:
-        return Match(reported)
+def find_party(reported: str, at: int, ids: Container[str], index: NameIndex[PartyName]) -> Match:
+    """An id, as it is seen; else a whole name. Where two parties share a name, the one that bore it at ``at``."""
+    id = visible(reported)
+    if id in ids:
+        return Match(id)
     found = index.find(reported)
     then = {name.party for name in found if name.period.holds(at)}
     if len(then) == 1:

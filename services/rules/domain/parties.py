@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from schemas.text import visible
 from services.rules.domain.model import Duty, Party, PartyRef, Period, Registry
 from services.rules.domain.names import Match, find_party, index_parties, names_nobody
 from services.rules.domain.qualified import resolve
@@ -63,7 +64,7 @@ class Roll:
 
     def may_mean(self, name: str, party: str) -> bool:
         """Whether the name is one of that party's, at any time."""
-        return name == party or any(one.party == party for one in self._names.find(name))
+        return visible(name) == party or any(one.party == party for one in self._names.find(name))
 
     def lineage(self, party: str, at: int) -> tuple[str, ...]:
         """The party and its coalitions, nearest first."""

@@ -8,6 +8,7 @@ from typing import Final
 
 from schemas.assessments import ResolvedPlace
 from schemas.report import DEFAULT_RADIUS_KM, Location
+from schemas.text import visible
 from services.rules.domain.footprint import Nowhere, Shape, Zone
 from services.rules.domain.geometry import Disc, discs_touch
 from services.rules.domain.index import Ground
@@ -82,7 +83,7 @@ class Gazetteer:
         return Disc(place.lat, place.lon, place.radius_km), ()
 
     def _zone(self, area: str | None) -> Zone | None:
-        number = None if area is None else self._ground.number.get(area)
+        number = None if area is None else self._ground.number.get(visible(area))
         return None if number is None else Zone(number)
 
     def _told(self, shape: Disc | Zone, name: str | None) -> ResolvedPlace:

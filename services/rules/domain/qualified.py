@@ -4,13 +4,13 @@ Source: rules.md 20.
 """
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from functools import cache
 from typing import Final, Protocol
 
 from babel import Locale
 
+from schemas.text import visible
 from schemas.vocabulary import LANGUAGES
 from services.rules.domain.names import Match, normalise
 
@@ -81,8 +81,7 @@ def _resolve_joined(name: str, at: int, names: Names) -> Resolution:
 def _split_group(name: str) -> tuple[str, str] | None:
     """What stands before the trailing group in brackets, and what the group holds. Brackets of any width, with marks
     of direction around them."""
-    seen = "".join(letter for letter in unicodedata.normalize("NFKC", name) if unicodedata.category(letter) != "Cf")
-    match = _GROUP.fullmatch(seen.strip())
+    match = _GROUP.fullmatch(visible(name))
     return None if match is None else (match[1], match[2] if match[2] is not None else match[3])
 
 

@@ -1,10 +1,11 @@
 """Reading one document: its zone, the ids that it defines, and the faults found on the way."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import Final, TypeVar
 
 from schemas.local_time import read_moment
 from schemas.registry import PartyTerm
+from schemas.text import NO_NAME, says_something
 from schemas.vocabulary import ACT_GROUPS, ACTS, expand_acts
 from schemas.zones import UTC, find_zone
 from services.rules.domain.faults import Fault
@@ -55,6 +56,12 @@ class Reading:
         if period.start is not None and period.end is not None and period.end <= period.start:
             self.fault(f"{pointer}/to", "must be after the start")
         return period
+
+    def names(self, names: Iterable[tuple[str, str]]) -> None:
+        """Pairs of a pointer and a name that stands there: nothing could ever bear one without a letter or digit."""
+        for pointer, name in names:
+            if not says_something(name):
+                self.fault(pointer, NO_NAME)
 
     def party(self, id: str, pointer: str) -> None:
         if id not in self.parties:

@@ -347,3 +347,13 @@ async def test_no_other_second_is_a_60th(desk: Desk, written: str) -> None:
 async def test_a_day_that_is_none_in_some_zone_is_refused(desk: Desk, day: str) -> None:
     answer = await desk.partner.post("/v1/incidents", json=report(occurred={"date": day}))
     assert answer.status_code == 422
+
+
+@pytest.mark.parametrize("name", ["-", " ", "…", "\u200b", "\u0640"])
+async def test_a_place_whose_name_says_nothing_is_refused(desk: Desk, name: str) -> None:
+    for location in ({"place": name}, {"place": name, "lat": 1.0, "lon": 1.0}):
+        answer = await desk.partner.post("/v1/incidents", json=report(location=location))
+        assert answer.status_code == 422
+        assert answer.json()["errors"] == [{"pointer": "/location/place", "detail": "must hold a letter or a digit"}]
+    named = await desk.partner.post("/v1/incidents", json=report(perpetrators=[name]))
+    assert named.status_code == 202
