@@ -1,12 +1,13 @@
 """Bytes <-> events. The one place that knows how a payload is written, and that reads older forms."""
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any, Final, TypeVar
 
 import msgspec
 
 from schemas.envelope import Event
-from schemas.topics import TOPICS, Topic
+from schemas.topics import AUDIT, TOPICS, Topic
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -34,8 +35,16 @@ def encode_raw(
 
 
 def decode(event: Event) -> Any:
-    """The payload of an event, of its topic's class. Raises UnreadableEventError."""
-    return _decode(event, _decoders.get(event.topic))
+    """The payload of an event, of its topic's class, older forms included. Raises UnreadableEventError."""
+    older = _OLDER.get(event.topic)
+    if older is None:
+        return _decode(event, _decoders.get(event.topic))
+    return _decode(msgspec.structs.replace(event, data=older(event.data)), _decoders.get(event.topic))
+
+
+def decode_kept(topic: Topic, data: bytes) -> Any:
+    """A payload that was kept as it was published. Raises UnreadableEventError."""
+    return decode(Event(topic.name, "", "", topic.type, "", "", data))
 
 
 def decode_as(event: Event, form: type[T]) -> T:
@@ -45,6 +54,29 @@ def decode_as(event: Event, form: type[T]) -> T:
     """
     read: T = _decode(event, _decoder_of(form))
     return read
+
+
+class _Acted(msgspec.Struct):
+    actor: msgspec.Raw
+
+
+_read_acted: Final = msgspec.json.Decoder(_Acted).decode
+
+
+def _with_actor(data: bytes) -> bytes:
+    """An act whose actor was the name of a key alone, which is all that was known of it."""
+    try:
+        said = bytes(_read_acted(data).actor).strip()
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return data
+    if not said.startswith(b'"'):
+        return data
+    act = msgspec.json.decode(data)
+    return _encoder.encode({**act, "actor": {"key": None, "name": act["actor"]}})
+
+
+#: What brings older forms of a topic's payload to the present one.
+_OLDER: Final[dict[str, Callable[[bytes], bytes]]] = {AUDIT.name: _with_actor}
 
 
 @cache

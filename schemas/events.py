@@ -65,11 +65,18 @@ class KeyChanged(msgspec.Struct, frozen=True):
     revoked_at: str | None = None
 
 
+class Actor(msgspec.Struct, frozen=True):
+    """Who did something: the id of the key, and its name. Null for what the system did by itself, named by its part."""
+
+    key: str | None
+    name: str
+
+
 class OperatorActed(msgspec.Struct, frozen=True):
     """An operator changed something: one line of the audit."""
 
     at: str
-    actor: str
+    actor: Actor
     action: str
     resource: str
     detail: dict[str, Any] = {}

@@ -199,6 +199,6 @@ async def _retract(intake: Intake, clock: Clock, incident_id: str, request: Requ
     with intake.tracing.start("accept", asked.traceparent, incident=incident_id) as span:
         trace = span.traceparent or asked.traceparent
         retraction = Retraction(
-            incident_id, wanted.reason, owner, principal.name, clock.now(), once, asked.if_match, trace
+            incident_id, wanted.reason, owner, principal.actor, clock.now(), once, asked.if_match, trace
         )
         return answer((await intake.writer.write([retraction]))[0])

@@ -91,7 +91,7 @@ def _add_keys(router: APIRouter, runtime: Runtime) -> None:
         roles=("operator",),
     )
     async def post_key(request: Request) -> Response:
-        actor = who(request, "operator").name
+        actor = who(request, "operator").actor
         now = runtime.clock.now()
         wanted = read_key_request(await read_body(request), now)
         secret = new_secret()
@@ -116,7 +116,7 @@ def _add_keys(router: APIRouter, runtime: Runtime) -> None:
     @router.delete("/v1/keys/{key_id}")
     @describe("Revoke a key", answers={204: None}, roles=("operator",), problems=(409,))
     async def delete_key(key_id: str, request: Request) -> Response:
-        actor = who(request, "operator").name
+        actor = who(request, "operator").actor
         now = runtime.clock.now()
         revoked = await runtime.database.write(lambda c: revoke_key(SqlKeys(c), key_id, now, actor))
         if revoked is None:
@@ -153,7 +153,7 @@ def _add_audit_and_dead_letters(router: APIRouter, runtime: Runtime) -> None:
     @router.post("/v1/dead-letters/{letter_id}/retry")
     @describe("Put a dead letter back on its topic", answers={202: Retried}, roles=("operator",))
     async def post_retry(letter_id: str, request: Request) -> Response:
-        actor = who(request, "operator").name
+        actor = who(request, "operator").actor
         now = runtime.clock.now()
 
         def note(connection: Connection) -> None:

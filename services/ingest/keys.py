@@ -7,7 +7,7 @@ from typing import Protocol
 
 import msgspec
 
-from schemas.events import KeyChanged, OperatorActed
+from schemas.events import Actor, KeyChanged, OperatorActed
 from schemas.instants import format_instant, parse_instant
 from schemas.vocabulary import Role
 from services.shared.security import hash_secret
@@ -30,12 +30,12 @@ class LastOperatorKey:
     """Refused: without this key nobody could make another."""
 
 
-def create_key(keys: KeyStore, key: KeyChanged, actor: str) -> None:
+def create_key(keys: KeyStore, key: KeyChanged, actor: Actor) -> None:
     """Make a key; its secret is known to the caller alone."""
     keys.put(key, _act(actor, "key.created", key, key.created_at))
 
 
-def revoke_key(keys: KeyStore, key_id: str, now: int, actor: str) -> KeyChanged | LastOperatorKey | None:
+def revoke_key(keys: KeyStore, key_id: str, now: int, actor: Actor) -> KeyChanged | LastOperatorKey | None:
     """The key as revoked, now or before; None where there is none of that id."""
     known = {key.id: key for key in keys.all()}
     key = known.get(key_id)
@@ -84,7 +84,7 @@ def _counts(key: KeyChanged, now: int) -> bool:
     return key.role == "operator" and key.revoked_at is None and not expired
 
 
-def _act(actor: str, action: str, key: KeyChanged, at: str) -> OperatorActed:
+def _act(actor: Actor, action: str, key: KeyChanged, at: str) -> OperatorActed:
     detail = {"name": key.name, "role": key.role, "expires_at": key.expires_at}
     return OperatorActed(at=at, actor=actor, action=action, resource=f"keys/{key.id}", detail=detail)
 

@@ -9,9 +9,9 @@ from sqlalchemy import BigInteger, Column, Connection, Index, LargeBinary, Table
 
 from schemas import codec
 from schemas.envelope import Event
-from schemas.events import KeyChanged, OperatorActed
+from schemas.events import Actor, KeyChanged, OperatorActed
 from schemas.instants import parse_instant
-from schemas.topics import KEYS
+from schemas.topics import AUDIT, KEYS
 from services.shared import audit
 from services.shared.db import outbox
 from services.shared.db.tables import metadata
@@ -62,7 +62,7 @@ class AuditEntry(msgspec.Struct, frozen=True):
 
     id: str
     at: str
-    actor: str
+    actor: Actor
     action: str
     resource: str
     detail: dict[str, Any]
@@ -97,5 +97,5 @@ def list_audit(connection: Connection, after: tuple[int, str] | None, limit: int
 
 
 def _entry(entry_id: str, body: bytes) -> AuditEntry:
-    act = msgspec.json.decode(body, type=OperatorActed)
+    act: OperatorActed = codec.decode_kept(AUDIT, body)
     return AuditEntry(entry_id, act.at, act.actor, act.action, act.resource, act.detail)

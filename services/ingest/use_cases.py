@@ -6,7 +6,7 @@ from typing import Protocol
 
 import msgspec
 
-from schemas.events import OperatorActed
+from schemas.events import Actor, OperatorActed
 from schemas.instants import format_instant
 from schemas.report import Report
 from services.ingest.domain import identify, next_retraction, next_revision
@@ -41,7 +41,7 @@ class Retraction(msgspec.Struct, frozen=True):
     incident_id: str
     reason: str
     owner: str | None
-    actor: str
+    actor: Actor
     received_at: int
     once: Once | None = None
     if_match: frozenset[int] | None = None

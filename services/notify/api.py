@@ -276,14 +276,19 @@ def make_fresh() -> Fresh:
 
 
 def audited(
-    principal: Principal, now: int, action: str, id: str, detail: dict[str, Any] | None = None
+    principal: Principal,
+    now: int,
+    action: str,
+    id: str,
+    detail: dict[str, Any] | None = None,
+    kind: str = "subscriptions",
 ) -> Callable[[Any], None]:
     """One line of the audit, where an operator acts."""
 
     def also(connection: Any) -> None:
         if principal.role == "operator":
             audit.record(
-                connection, at=now, actor=principal.name, action=action, resource=f"subscriptions/{id}", detail=detail
+                connection, at=now, actor=principal.actor, action=action, resource=f"{kind}/{id}", detail=detail
             )
 
     return also

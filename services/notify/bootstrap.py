@@ -224,7 +224,8 @@ def _status(said: Mapping[str, Any], generation: Generation) -> Mapping[str, Any
 
 
 def _note_held(connection: Any, id: str, now: int) -> None:
-    audit.record(connection, at=now, actor="notify", action="subscription.held", resource=f"subscriptions/{id}")
+    by = audit.by_system("notify")
+    audit.record(connection, at=now, actor=by, action="subscription.held", resource=f"subscriptions/{id}")
 
 
 def _note(faults: Faults, part: str, error: Exception) -> None:

@@ -4,13 +4,13 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from schemas.instants import to_instant
-from services.notify.api import LIST_QUERY, MONITOR, Desk, change, find_own, problems
+from services.notify.api import LIST_QUERY, MONITOR, Desk, audited, change, find_own, problems
 from services.notify.domain.lifecycle import next_endpoint
 from services.notify.domain.subscription import Subscription
 from services.notify.use_cases import endpoints
 from services.notify.use_cases.history import refuse_held, send_test
 from services.notify.wire import DeliveryView, Queued, Recovered, RecoverRequest, view_delivery
-from services.shared.http import Page, decode_cursor, describe, make_page, page_size, parse, read_body, reply
+from services.shared.http import Page, decode_cursor, describe, make_page, page_size, parse, read_body, reply, who
 
 
 def build_deliveries_router(desk: Desk) -> APIRouter:
@@ -50,7 +50,9 @@ def _add_sending(router: APIRouter, desk: Desk) -> None:
         subscription = await find_own(desk, request, id)
         with problems():
             refuse_held(subscription)
-            await desk.history.resend(id, delivery, desk.clock.now())
+            now, detail = desk.clock.now(), {"delivery": delivery}
+            also = audited(who(request, *MONITOR), now, "delivery.resent", id, detail)
+            await desk.history.resend(id, delivery, now, also)
         desk.kick(id)
         return reply(Queued(delivery, "pending"), 202)
 
@@ -81,6 +83,8 @@ def _add_sending(router: APIRouter, desk: Desk) -> None:
     async def test(id: str, request: Request) -> Response:
         subscription = await find_own(desk, request, id)
         with problems():
-            sent = await send_test(subscription, desk.clock.now(), desk.history)
+            now = desk.clock.now()
+            also = audited(who(request, *MONITOR), now, "subscription.tested", id)
+            sent = await send_test(subscription, now, desk.history, also)
         desk.kick(id)
         return reply(Queued(sent, "pending"), 202)

@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 from schemas.instants import format_instant
 from schemas.vocabulary import LANGUAGES
 from services.notify.alerts_api import Shelf
-from services.notify.api import MONITOR
+from services.notify.api import MONITOR, audited
 from services.notify.domain import atom
 from services.notify.domain.identity import hash_token
 from services.notify.sql.feeds import SqlFeedTokens
@@ -53,7 +53,9 @@ def _add_tokens(router: APIRouter, feeds: Feeds) -> None:
     async def create(request: Request) -> Response:
         principal = who(request, *MONITOR)
         made = FeedToken("feed_" + new_id(), new_token())
-        await feeds.tokens.add(made.id, hash_token(made.token), principal.name, feeds.shelf.clock.now())
+        now = feeds.shelf.clock.now()
+        also = audited(principal, now, "feed_token.created", made.id, kind="feed-tokens")
+        await feeds.tokens.add(made.id, hash_token(made.token), principal.name, now, also)
         return reply(made, 201, {"cache-control": "no-store"})
 
     @router.get("/v1/feed-tokens")
@@ -68,7 +70,8 @@ def _add_tokens(router: APIRouter, feeds: Feeds) -> None:
     @describe("Take a feed token back", answers={204: None}, roles=MONITOR)
     async def delete(id: str, request: Request) -> Response:
         principal = who(request, *MONITOR)
-        if not await feeds.tokens.remove(id, None if principal.role == "operator" else principal.name):
+        also = audited(principal, feeds.shelf.clock.now(), "feed_token.removed", id, kind="feed-tokens")
+        if not await feeds.tokens.remove(id, None if principal.role == "operator" else principal.name, also):
             raise Problem(404, "Not found", "There is no such token.")
         return Response(status_code=204)
 

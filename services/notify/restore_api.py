@@ -69,7 +69,7 @@ def build_restore_router(
         principal, now = who(request, "operator"), clock.now()
 
         def also(connection: Any) -> None:
-            audit.record(connection, at=now, actor=principal.name, action="deliveries.released", resource="restore")
+            audit.record(connection, at=now, actor=principal.actor, action="deliveries.released", resource="restore")
 
         if storage.generation.held:
             await storage.release(also)

@@ -107,8 +107,8 @@ class Settling:
         def tell_operators(connection: Any) -> None:
             for state in turned_off:
                 audit.record(
-                    connection, at=at, actor="notify", action=f"subscription.{state}", resource=f"subscriptions/{id}",
-                    detail={"reason": reason},
+                    connection, at=at, actor=audit.by_system("notify"), action=f"subscription.{state}",
+                    resource=f"subscriptions/{id}", detail={"reason": reason},
                 )  # fmt: skip
 
         try:

@@ -124,6 +124,6 @@ async def _find(desk: Desk, request: Request, id: str, *, change: bool) -> Silen
 def _audited(principal: Principal, now: int, action: str, id: str) -> Any:
     def also(connection: Any) -> None:
         if principal.role == "operator":
-            audit.record(connection, at=now, actor=principal.name, action=action, resource=f"silences/{id}")
+            audit.record(connection, at=now, actor=principal.actor, action=action, resource=f"silences/{id}")
 
     return also

@@ -140,7 +140,7 @@ _DEAD: Final = {
 _ACT: Final = {
     "id": "5994471abb01112afcc18159f6cc74b4",
     "at": "2016-05-01T08:00:00Z",
-    "actor": "operator",
+    "actor": {"key": "9f86d081884c7d65", "name": "operator"},
     "action": "key.created",
     "resource": "keys/9f86d081884c7d65",
     "detail": {"name": "Aleppo monitors", "role": "partner", "expires_at": None},

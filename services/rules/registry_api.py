@@ -105,7 +105,7 @@ def _add_document(router: APIRouter, desk: Desk) -> None:
         def replace(_resources: Resources) -> Resources:
             return split(posted.document)
 
-        author = Author(principal.name, "registry.replaced", "registry")
+        author = Author(principal.actor, "registry.replaced", "registry")
         try:
             outcome = await desk.change(request, author, replace, None)
         except ChangeRefusedError:
@@ -145,7 +145,7 @@ def _add_changes(router: APIRouter, desk: Desk, kind: Kind) -> None:
     async def put_one(request: Request, id: str) -> Response:
         principal, key = who(request, "operator"), (kind, id)
         resource = await requests.resource(request, kind, id)
-        author = Author(principal.name, f"{kind}.put", f"{kind}/{id}")
+        author = Author(principal.actor, f"{kind}.put", f"{kind}/{id}")
         try:
             outcome = await desk.change(request, author, lambda held: put(held, kind, id, resource), key)
         except ChangeRefusedError as error:
@@ -169,7 +169,7 @@ def _add_changes(router: APIRouter, desk: Desk, kind: Kind) -> None:
     )
     async def delete_one(request: Request, id: str) -> Response:
         principal, key = who(request, "operator"), (kind, id)
-        author = Author(principal.name, f"{kind}.deleted", f"{kind}/{id}")
+        author = Author(principal.actor, f"{kind}.deleted", f"{kind}/{id}")
         try:
             outcome = await desk.change(request, author, lambda held: delete(held, kind, id), key)
         except NoSuchResourceError:
@@ -226,7 +226,7 @@ def _add_truces(router: APIRouter, desk: Desk) -> None:
     async def post_announcement(request: Request, id: str) -> Response:
         principal = who(request, "operator")
         said = await requests.announcement(request)
-        author = Author(principal.name, "truces.announced", f"truces/{id}")
+        author = Author(principal.actor, "truces.announced", f"truces/{id}")
         try:
             outcome = await desk.change(request, author, lambda held: announce(held, id, said), ("truces", id))
         except NoSuchResourceError:

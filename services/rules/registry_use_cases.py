@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 
 from schemas.codec import encode
 from schemas.envelope import Event
-from schemas.events import RegistryChanged
+from schemas.events import Actor, RegistryChanged
 from schemas.instants import format_instant
 from schemas.registry import Document, Resource
 from schemas.topics import REGISTRY
@@ -76,7 +76,7 @@ class Shelf:
 class Author:
     """Who changes the registry and what they did, for the audit."""
 
-    name: str
+    actor: Actor
     action: str
     resource: str
 
@@ -220,7 +220,7 @@ def _prepare(held: Snapshot, edit: Edit, now: int) -> tuple[Snapshot, list[Chang
 def _save(version: int, new: Snapshot, changes: list[Change], author: Author, connection: Connection) -> None:
     if sql.current_version(connection) != version:
         raise _StaleError
-    sql.save_version(connection, new.version, new.recorded_at, author.name)
+    sql.save_version(connection, new.version, new.recorded_at, author.actor.name)
     at = format_instant(new.recorded_at)
     for first in range(0, len(changes), _AT_ONCE):
         rows = [_row(change, new) for change in changes[first : first + _AT_ONCE]]
@@ -230,7 +230,7 @@ def _save(version: int, new: Snapshot, changes: list[Change], author: Author, co
     audit.record(
         connection,
         at=new.recorded_at,
-        actor=author.name,
+        actor=author.actor,
         action=author.action,
         resource=author.resource,
         detail=_detail(new, changes),

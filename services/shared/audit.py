@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from schemas import codec
-from schemas.events import OperatorActed
+from schemas.events import Actor, OperatorActed
 from schemas.instants import format_instant
 from schemas.topics import AUDIT
 from services.shared.db import outbox
@@ -16,10 +16,10 @@ SOURCE: Final = "/trucewatch/audit"
 
 
 def record(
-    connection: Connection, *, at: int, actor: str, action: str, resource: str, detail: dict[str, Any] | None = None
+    connection: Connection, *, at: int, actor: Actor, action: str, resource: str, detail: dict[str, Any] | None = None
 ) -> None:
-    """Record that the operator whose key is named ``actor`` did ``action`` (``key.created``) to ``resource``
-    (``keys/1a2b``), at an instant; ``detail`` holds what a reader wants to know, and no secret."""
+    """Record that ``actor``, an operator's key or a part of the system, did ``action`` (``key.created``) to
+    ``resource`` (``keys/1a2b``), at an instant; ``detail`` holds what a reader wants to know, and no secret."""
     append(connection, OperatorActed(format_instant(at), actor, action, resource, detail or {}))
 
 
@@ -28,3 +28,8 @@ def append(connection: Connection, act: OperatorActed) -> None:
     digest = hashlib.blake2b(msgspec.json.encode(act, order="deterministic"), digest_size=16).hexdigest()
     event = codec.encode(AUDIT, act, key=act.resource, id=digest, time=act.at, source=SOURCE)
     outbox.append(connection, [event])
+
+
+def by_system(part: str) -> Actor:
+    """A part of the system that acts without being asked."""
+    return Actor(None, part)

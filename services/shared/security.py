@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Container
 from dataclasses import dataclass
 
-from schemas.events import KeyChanged
+from schemas.events import Actor, KeyChanged
 from schemas.instants import parse_instant
 from schemas.vocabulary import Role
 from services.shared.clock import Clock, new_token
@@ -19,6 +19,11 @@ class Principal:
     key_id: str
     name: str
     role: Role
+
+    @property
+    def actor(self) -> Actor:
+        """As the audit names it."""
+        return Actor(self.key_id, self.name)
 
 
 @dataclass(frozen=True, slots=True)

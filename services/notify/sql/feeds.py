@@ -1,15 +1,16 @@
 """Tokens for readers that can send no header: feeds, event streams."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, delete, insert, select
+from sqlalchemy import Connection, Select, delete, insert, select
 
 from services.notify.sql.tables import feed_tokens
 from services.shared.db.engine import Database
 
 _f = feed_tokens.c
+Also = Callable[[Connection], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +24,15 @@ class SqlFeedTokens:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, id: str, hash: str, owner: str, now: int) -> None:
+    async def add(self, id: str, hash: str, owner: str, now: int, also: Also) -> None:
+        """``also`` is what happens with it, or not at all."""
         row = {"id": id, "hash": hash, "owner": owner, "created_at": now}
-        await self._database.write(lambda connection: connection.execute(insert(feed_tokens), row))
+
+        def work(connection: Connection) -> None:
+            connection.execute(insert(feed_tokens), row)
+            also(connection)
+
+        await self._database.write(work)
 
     async def find(self, hash: str) -> KeptToken | None:
         found = await self._read(select(feed_tokens).where(_f.hash == hash))
@@ -36,12 +43,19 @@ class SqlFeedTokens:
         statement = select(feed_tokens).order_by(_f.created_at, _f.id)
         return await self._read(statement if owner is None else statement.where(_f.owner == owner))
 
-    async def remove(self, id: str, owner: str | None) -> bool:
+    async def remove(self, id: str, owner: str | None, also: Also) -> bool:
         """False when there is no such token of that owner."""
         gone = delete(feed_tokens).where(_f.id == id)
         if owner is not None:
             gone = gone.where(_f.owner == owner)
-        return await self._database.write(lambda connection: connection.execute(gone).rowcount > 0)
+
+        def work(connection: Connection) -> bool:
+            was_there = connection.execute(gone).rowcount > 0
+            if was_there:
+                also(connection)
+            return was_there
+
+        return await self._database.write(work)
 
     async def _read(self, statement: Select[Any]) -> Sequence[KeptToken]:
         return await self._database.read(

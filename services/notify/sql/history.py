@@ -1,6 +1,6 @@
 """Deliveries as their owner sees them: every attempt with its answer; and asking for them again."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, select, tuple_, update
@@ -14,6 +14,12 @@ from services.notify.use_cases.history import Attempted, Delivered
 from services.shared.db.engine import Database
 
 _d = deliveries.c
+
+Also = Callable[[Connection], None]
+
+
+def _nothing(_connection: Connection) -> None:
+    return None
 
 
 class SqlHistory:
@@ -46,12 +52,17 @@ class SqlHistory:
             raise UnknownError(f"no delivery {id}")
         return found[0]
 
-    async def add(self, jobs: Sequence[Job]) -> None:
-        """Queue messages that are due at once."""
+    async def add(self, jobs: Sequence[Job], also: Also = _nothing) -> None:
+        """Queue messages that are due at once; ``also`` is what happens with it, or not at all."""
         rows = [delivery_row(job, job.created_at) for job in jobs]
-        await self._database.write(lambda connection: insert_rows(connection, rows))
 
-    async def resend(self, subscription: str, id: str, now: int) -> None:
+        def work(connection: Connection) -> None:
+            insert_rows(connection, rows)
+            also(connection)
+
+        await self._database.write(work)
+
+    async def resend(self, subscription: str, id: str, now: int, also: Also = _nothing) -> None:
         """Queue one message again, under its id. Raises UnknownError, NotPossibleError."""
 
         def work(connection: Connection) -> None:
@@ -60,6 +71,7 @@ class SqlHistory:
             if row is None:
                 raise UnknownError(f"no delivery {id}")
             again(connection, [(id, row.lane)], next_delivery(row.state, "resent"), now)
+            also(connection)
 
         await self._database.write(work)
 

@@ -1,8 +1,8 @@
 """What was sent to a subscription: each message with each attempt at it, and asking for messages again."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from schemas.vocabulary import AlertStatus
 from services.notify.domain.attempt import Job, MessageKind
@@ -45,17 +45,22 @@ class Delivered:
         return f"alert.{self.status}" if self.kind == "alert" else self.kind
 
 
+#: What is written in the same transaction, or not at all; opaque here.
+Also = Callable[[Any], None]
+
+
 class History(Protocol):
-    async def add(self, jobs: Sequence[Job]) -> None: ...
+    async def add(self, jobs: Sequence[Job], also: Also = ...) -> None: ...
 
 
-async def send_test(subscription: Subscription, now: int, history: History) -> str:
-    """Queue a test message; returns its id. Raises NotPossibleError for an endpoint that is not proved."""
+async def send_test(subscription: Subscription, now: int, history: History, also: Also) -> str:
+    """Queue a test message; returns its id. ``also`` is written with it. Raises NotPossibleError for an endpoint that
+    is not proved."""
     refuse_held(subscription)
     if not subscription.is_matched:
         raise NotPossibleError(f"a subscription that is {subscription.state} is sent no messages")
     job = Job(id=message_id(subscription.id, "test", now), subscription=subscription.id, kind="test", created_at=now)
-    await history.add([job])
+    await history.add([job], also)
     return job.id
 
 

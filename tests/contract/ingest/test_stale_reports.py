@@ -9,6 +9,7 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from schemas.events import Actor
 from schemas.report import Report
 from services.ingest.bootstrap import _take
 from services.ingest.domain import name_incident
@@ -33,7 +34,7 @@ def filing(text: str, if_match: Sequence[int] | None = None, external_id: str = 
 
 def retraction(reason: str, if_match: Sequence[int] | None = None) -> Retraction:
     named = None if if_match is None else frozenset(if_match)
-    return Retraction(ID, reason, OWNER, OWNER, 1000, if_match=named)
+    return Retraction(ID, reason, OWNER, Actor("p1", OWNER), 1000, if_match=named)
 
 
 async def take(database: Database, *commands: Command) -> list[Outcome]:

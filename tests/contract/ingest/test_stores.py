@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from schemas.events import Actor
 from schemas.report import Report
 from services.ingest.bootstrap import _take
 from services.ingest.domain import name_incident
@@ -33,6 +34,7 @@ from services.shared.reports import Span
 from tests.unit.ingest.desk import judged, report
 
 OWNER = "partner-a"
+DUTY = Actor("o1", "duty")
 
 
 def filing(external_id: str, *, at: int = 1000, start: int = 0, **changes: Any) -> Filing:
@@ -100,9 +102,9 @@ async def test_retractions_keep_the_report_and_are_audited_when_an_operator_does
     outcomes = await take(
         database,
         [
-            Retraction(incident_id, "not theirs", "someone else", "someone else", 2000),
-            Retraction(incident_id, "withdrawn", OWNER, OWNER, 2000),
-            Retraction(incident_id, "false", None, "duty", 3000),
+            Retraction(incident_id, "not theirs", "someone else", Actor("p2", "someone else"), 2000),
+            Retraction(incident_id, "withdrawn", OWNER, Actor("p1", OWNER), 2000),
+            Retraction(incident_id, "false", None, DUTY, 3000),
         ],
     )
     assert [getattr(one, "revision", None) for one in outcomes] == [None, 2, 3]
@@ -173,9 +175,9 @@ async def test_keys_and_the_audit(database: Database) -> None:
     assert await database.write(lambda c: ensure_first_key(SqlKeys(c), None, "secret", 1)) == "secret"
     assert await database.write(lambda c: ensure_first_key(SqlKeys(c), None, "another", 2)) is None
     key = new_key("k1", "partner-a", "partner", "s", 3, None)
-    await database.write(lambda c: create_key(SqlKeys(c), key, "duty"))
+    await database.write(lambda c: create_key(SqlKeys(c), key, DUTY))
     assert [one.name for one in await database.read(lambda c: SqlKeys(c).all())] == ["partner-a", "operator"]
-    await database.write(lambda c: revoke_key(SqlKeys(c), "k1", 4, "duty"))
+    await database.write(lambda c: revoke_key(SqlKeys(c), "k1", 4, DUTY))
     assert (await database.read(lambda c: SqlKeys(c).all()))[0].revoked_at is not None
     acts = [_audited(n) for n in range(3)]
     await database.write(lambda c: keep_audit(c, acts))
@@ -188,7 +190,7 @@ async def test_keys_and_the_audit(database: Database) -> None:
 async def test_the_audit_of_an_act_has_one_id(database: Database) -> None:
     def twice(connection: Any) -> list[str]:
         for _ in range(2):
-            audit.record(connection, at=5, actor="duty", action="tried", resource="r/1", detail={"a": 1})
+            audit.record(connection, at=5, actor=DUTY, action="tried", resource="r/1", detail={"a": 1})
         return [event.id for _, event in connection.info["put_out"].events]
 
     first, second = await database.write(twice)
@@ -206,5 +208,5 @@ def _audited(number: int) -> Any:
     from schemas.events import OperatorActed
     from schemas.topics import AUDIT
 
-    act = OperatorActed(f"2016-05-08T12:00:0{number}Z", "duty", "did", f"r/{number}")
+    act = OperatorActed(f"2016-05-08T12:00:0{number}Z", DUTY, "did", f"r/{number}")
     return codec.encode(AUDIT, act, key=act.resource, id=f"a{number}", time=act.at)

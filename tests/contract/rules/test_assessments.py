@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from schemas.assessments import Assessment
+from schemas.events import Actor
 from services.rules import sql
 from services.rules.domain.resources import split
 from services.rules.registry_use_cases import Author, Shelf, change_registry, newest_registry, read_registry
@@ -29,7 +30,7 @@ class Process:
     async def put_registry(self) -> None:
         posted = split(read_document(msgspec.json.encode(registry_document())))
         await change_registry(
-            self.database, self.shelf, self.clock, Author("desk", "put", "registry"), lambda _: posted
+            self.database, self.shelf, self.clock, Author(Actor("o1", "desk"), "put", "registry"), lambda _: posted
         )
 
     async def judge(self, *incident_ids: str) -> None:

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
-from schemas.events import OperatorActed, RegistryChanged
+from schemas.events import Actor, OperatorActed, RegistryChanged
 from schemas.instants import SECOND, parse_instant
 from schemas.registry import Kind
 from services.rules import registry_use_cases
@@ -33,7 +33,7 @@ from services.shared.db.tables import outbox
 from tests.fakes import DrivenClock
 from tests.unit.rules.registry_samples import announcement, document, read, truce
 
-OPERATOR = Author("desk", "registry.replaced", "registry")
+OPERATOR = Author(Actor("o1", "desk"), "registry.replaced", "registry")
 
 
 def loading(**more: object) -> Edit:
@@ -131,9 +131,10 @@ async def test_every_change_is_published_with_its_version_and_the_last_is_marked
 
 
 async def test_every_change_is_in_the_audit(database: Database) -> None:
-    await change_registry(database, Shelf(), DrivenClock(), Author("desk", "parties.put", "parties/un"), NEW_PARTY)
+    author = Author(Actor("o1", "desk"), "parties.put", "parties/un")
+    await change_registry(database, Shelf(), DrivenClock(), author, NEW_PARTY)
     (acted,) = await audited(database)
-    assert (acted.actor, acted.action, acted.resource) == ("desk", "parties.put", "parties/un")
+    assert (acted.actor, acted.action, acted.resource) == (Actor("o1", "desk"), "parties.put", "parties/un")
     assert acted.detail == {"registry_version": 1, "count": 1, "changes": ["add parties/un"]}
 
 

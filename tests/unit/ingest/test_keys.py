@@ -91,9 +91,10 @@ async def test_every_change_of_keys_is_in_the_audit_newest_first(desk: Desk) -> 
     first = (await desk.operator.get("/v1/audit", params={"limit": 1})).json()
     second = (await desk.operator.get("/v1/audit", params={"limit": 1, "after": first["next"]})).json()
     entries = first["items"] + second["items"]
+    duty = {"key": "o1", "name": "duty"}
     assert [(e["actor"], e["action"], e["resource"]) for e in entries] == [
-        ("duty", "key.revoked", f"keys/{made['id']}"),
-        ("duty", "key.created", f"keys/{made['id']}"),
+        (duty, "key.revoked", f"keys/{made['id']}"),
+        (duty, "key.created", f"keys/{made['id']}"),
     ]
     assert (first["has_more"], second["has_more"]) == (True, False)
     assert made["key"] not in str(entries)

@@ -145,7 +145,7 @@ async def test_what_rules_gave_up_on_is_dead_lettered_until_it_is_judged(desk: D
     await desk.publish([judged(incident_id, 1, 1)])
     assert (await desk.partner.get(f"/v1/incidents/{incident_id}")).json()["state"] == "assessed"
     (entry,) = (await desk.operator.get("/v1/audit")).json()["items"]
-    assert (entry["actor"], entry["action"]) == ("duty", "dead_letter.retried")
+    assert (entry["actor"]["name"], entry["action"]) == ("duty", "dead_letter.retried")
 
 
 async def test_a_retraction_is_a_revision_and_only_changed_content_takes_it_back(desk: Desk) -> None:
