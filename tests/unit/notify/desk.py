@@ -24,6 +24,7 @@ from services.shared.bus.embedded import EmbeddedBus
 from services.shared.config import Settings
 from services.shared.db.engine import Database
 from services.shared.db.tables import metadata
+from services.shared.faults import Faults
 from services.shared.http import install_problems
 from services.shared.runtime import Runtime, Service
 from services.shared.security import KeyRing, hash_secret
@@ -117,7 +118,9 @@ async def running(
         mail_from="Trucewatch <alerts@example.org>", webhook_allow=(ipaddress.ip_network("127.0.0.0/8"),),
         secret_keys=() if url is None else (b"k" * 32,),
     )  # fmt: skip
-    runtime = Runtime(settings, clock, database, EmbeddedBus(database), keys, Graveyard(database, clock))
+    runtime = Runtime(
+        settings, clock, database, EmbeddedBus(database), keys, Graveyard(database, clock), faults=Faults(clock.now)
+    )
     service = await services.notify.bootstrap.build(runtime)
     app = FastAPI()
     app.state.keys = keys
