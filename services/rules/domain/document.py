@@ -11,7 +11,7 @@ from schemas.vocabulary import Language
 from services.rules.domain.areas import compile_areas
 from services.rules.domain.faults import Fault, InvalidRegistryError
 from services.rules.domain.limits import MAX_COALITIONS, find_excess_of
-from services.rules.domain.memberships import Reach
+from services.rules.domain.memberships import Membership, Reach, find_circular
 from services.rules.domain.model import (
     Alias,
     Area,
@@ -106,13 +106,14 @@ def _alias(alias: str | published.Alias, pointer: str, reading: Reading) -> Alia
 
 
 def _refuse_circles(parties: list[Party], reading: Reading) -> None:
-    """Membership is transitive, so a circle of members would make each a member of itself."""
-    coalitions = {party.id: [term.party for term in party.member_of] for party in parties}
-    reach = Reach(coalitions)
+    """Membership is transitive, so a circle of members at one moment would make each a member of itself."""
+    stood = [(n, m) for n, party in enumerate(parties) for m in range(len(party.member_of))]
+    terms = [(parties[n].id, parties[n].member_of[m]) for n, m in stood]
+    circular = find_circular([Membership(id, term.party, term.period) for id, term in terms])
+    for n, m in (stood[number] for number in sorted(circular)):
+        reading.fault(f"/parties/{n}/member_of/{m}", f"{parties[n].id!r} would be a member of itself")
+    reach = Reach({party.id: [term.party for term in party.member_of] for party in parties})
     for n, party in enumerate(parties):
-        for m, coalition in enumerate(coalitions[party.id]):
-            if reach.in_circle(party.id, coalition):
-                reading.fault(f"/parties/{n}/member_of/{m}", f"{party.id!r} would be a member of itself")
         if len(reach.of(party.id)) > MAX_COALITIONS:
             reading.fault(
                 f"/parties/{n}/member_of",

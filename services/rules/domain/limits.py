@@ -21,6 +21,8 @@ MAX_MEETING: Final = 50
 FREE_MEETING: Final = 50_000
 #: Coalitions that one party may be in, directly or through others.
 MAX_COALITIONS: Final = 100
+#: Moments at which memberships that lead back to each other begin, times these memberships.
+MAX_DATED: Final = 1_000_000
 
 #: Names of parties, areas and acts in all lists of a document together, and announcements of all its truces.
 MAX_REFERENCES: Final = 300_000

@@ -1,8 +1,10 @@
 """Which coalitions a party belongs to in the end, whenever it joined them, in time linear in the memberships."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from services.rules.domain.limits import MAX_COALITIONS
+from services.rules.domain.limits import MAX_COALITIONS, MAX_DATED
+from services.rules.domain.model import Period
 
 Edges = Mapping[str, Sequence[str]]
 
@@ -27,6 +29,43 @@ class Reach:
     def of(self, party: str) -> frozenset[str]:
         """The coalitions of a party; of more than MAX_COALITIONS, one more than that."""
         return self._reached[party]
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """A party in a coalition, for a time."""
+
+    party: str
+    coalition: str
+    period: Period
+
+
+def find_circular(memberships: Sequence[Membership]) -> set[int]:
+    """Which memberships, by number, are part of a circle at any one moment.
+
+    Where too many with dates of their own lead back to each other to look at every moment, all of these.
+    """
+    reach = Reach(_edges(memberships))
+    suspects = [n for n, one in enumerate(memberships) if reach.in_circle(one.party, one.coalition)]
+    moments = sorted({start for n in suspects if (start := memberships[n].period.start) is not None})
+    if not moments or len(moments) * len(suspects) > MAX_DATED:
+        return set(suspects)
+    found: set[int] = set()
+    # Between two beginnings no circle begins.
+    ends = [end for n in suspects if (end := memberships[n].period.end) is not None]
+    before_all = min(*moments, *ends, moments[0]) - 1
+    for moment in (before_all, *moments):
+        standing = [n for n in suspects if memberships[n].period.holds(moment)]
+        then = Reach(_edges([memberships[n] for n in standing]))
+        found.update(n for n in standing if then.in_circle(memberships[n].party, memberships[n].coalition))
+    return found
+
+
+def _edges(memberships: Iterable[Membership]) -> dict[str, list[str]]:
+    edges: dict[str, list[str]] = {}
+    for one in memberships:
+        edges.setdefault(one.party, []).append(one.coalition)
+    return edges
 
 
 def _some_of(found: set[str]) -> frozenset[str]:

@@ -9,11 +9,13 @@ import msgspec
 import pytest
 
 from schemas.assessments import Assessment
-from schemas.report import Report
+from schemas.instants import parse_instant, to_datetime
+from schemas.report import Location, Report
 from services.rules.domain.evaluate import Case, Judge
 from services.rules.registry_file import load_registry_file
 
 SCENARIO = Path(__file__).parents[3] / "deploy" / "scenarios" / "syria_2016"
+START = parse_instant("2016-03-01T00:00:00Z")
 TRUCES = ("cessation-of-hostilities", "eastern-ghouta-calm", "latakia-calm", "aleppo-calm")
 
 
@@ -99,3 +101,55 @@ def test_an_excluded_group_recorded_at_the_place_is_told_with_its_area() -> None
         ("excluded_group_present", {"party": "nusra", "area": "aleppo-city"})
     ]
     assert assessments()["midan-20160508"].reasons == ()
+
+
+def ways_of_typing(name: str) -> list[str]:
+    """One name on other keyboards, in capitals, with tatweel, marks of direction and a country in brackets."""
+    persian = name.replace("\u064a", "\u06cc").replace("\u0643", "\u06a9")
+    return [name, name.upper(), name.casefold(), persian, f"\u2067{name}\u2069", f" {name} ", f"{name} (Syria)"]
+
+
+def every_name() -> list[tuple[str, str, int]]:
+    """Each name and alias of each party, in all languages, with a moment at which it was in use."""
+    registry = judge().registry
+    return [
+        (party.id, name, moment)
+        for party in registry.parties.values()
+        for name, moment in (
+            *((name, START) for name in party.names.values()),
+            *((alias.name, alias.period.start or START) for alias in party.aliases),
+        )
+    ]
+
+
+@pytest.mark.parametrize(("id", "name", "moment"), every_name())
+def test_every_party_is_found_by_each_of_its_names_however_typed(id: str, name: str, moment: int) -> None:
+    report = next(one for one in reports() if one.location.place == "Midan, Aleppo")
+    at = msgspec.structs.replace(report, occurred=to_datetime(moment))
+    for written in ways_of_typing(name):
+        told = msgspec.structs.replace(at, perpetrators=(written,))
+        (got,) = judge().assess([Case("named", 1, told)], now=0)
+        assert [(one.reported, one.party) for one in got.perpetrators] == [(written, id)]
+
+
+def test_a_point_at_0_0_leaves_the_place_to_its_name() -> None:
+    template = reports()[0]
+
+    def located(location: Location) -> Assessment:
+        report = msgspec.structs.replace(template, location=location)
+        return judge().assess([Case("zero", 1, report)], now=0)[0]
+
+    named, zero = located(Location(place="Al-Hasakah")), located(Location(place="Al-Hasakah", lat=0, lon=0))
+    assert zero.place == named.place
+    assert zero.findings == named.findings
+    assert zero.verdict != "not_covered"
+    assert "point_placeholder" in codes(zero)
+    unknown = located(Location(place="Midan, Aleppo", lat=0, lon=0))
+    assert unknown.findings == located(Location(place="Midan, Aleppo")).findings
+
+
+def test_a_syrian_point_with_its_coordinates_exchanged_says_so() -> None:
+    report = msgspec.structs.replace(reports()[0], location=Location(lat=40.1, lon=35.3, radius_km=1.0))
+    (got,) = judge().assess([Case("mirrored", 1, report)], now=0)
+    assert "point_mirrored" in codes(got)
+    assert got.verdict == "not_covered"
