@@ -8,9 +8,10 @@ import msgspec
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from schemas.instants import DAY, format_instant
+from schemas.instants import DAY, SECOND, format_instant
 from schemas.vocabulary import Role
 from services.notify.domain.address import Policy, RefusedTargetError, check_url
+from services.notify.domain.consent import AskedTooOftenError, NotWantedError, may_mail
 from services.notify.domain.durations import parse_duration
 from services.notify.domain.lifecycle import NotPossibleError
 from services.notify.domain.signing import format_secret
@@ -19,7 +20,7 @@ from services.notify.sql.history import SqlHistory
 from services.notify.sql.subscriptions import SqlSubscriptions, UnknownError
 from services.notify.use_cases import endpoints
 from services.notify.use_cases.directory import Directory
-from services.notify.use_cases.endpoints import Decide, Fresh
+from services.notify.use_cases.endpoints import Decide, Fresh, Terms
 from services.notify.use_cases.owners import READERS
 from services.notify.wire import (
     DRAFT_EXAMPLE,
@@ -64,6 +65,7 @@ class Desk:
     policy: Policy
     clock: Clock
     kick: Callable[[str], None]
+    relay: bool
 
 
 def build_router(desk: Desk) -> APIRouter:
@@ -82,20 +84,22 @@ def _add_subscriptions(router: APIRouter, desk: Desk) -> None:
         answers={201: Created},
         example=DRAFT_EXAMPLE,
         roles=MONITOR,
+        problems=(409, 429),
     )
     async def create(request: Request) -> Response:
         principal = who(request, *MONITOR)
         draft = read_draft(await read_body(request), desk.policy, principal)
         fresh, now = make_fresh(), desk.clock.now()
-        made = await endpoints.subscribe(
-            draft, principal.name, fresh, now,
-            store=desk.store, directory=desk.directory,
-            also=audited(principal, now, "subscription.created", fresh.id),
-        )  # fmt: skip
+        with problems(now):
+            made = await endpoints.subscribe(
+                draft, principal.name, fresh, now, _terms(desk, principal.name, draft),
+                store=desk.store, directory=desk.directory,
+                also=audited(principal, now, "subscription.created", fresh.id),
+            )  # fmt: skip
         desk.kick(made.id)
         secret = made.secrets[0][0] if made.secrets else None
         headers = {"location": f"/v1/subscriptions/{made.id}", "cache-control": "no-store"}
-        return reply(Created(made.id, made.state, secret), 201, headers)
+        return reply(Created(made.id, made.state, secret, made.reason), 201, headers)
 
     @router.get("/v1/subscriptions")
     @describe(
@@ -110,12 +114,12 @@ def _add_subscriptions(router: APIRouter, desk: Desk) -> None:
         owner = None if principal.role == "operator" else principal.name
         found = await desk.store.page(owner, after, limit + 1)
         page = make_page(found, limit, lambda s: (s.created_at, s.id))
-        return reply(Page([view_subscription(s) for s in page.items], page.next, page.has_more))
+        return reply(Page([view_subscription(s, desk.relay) for s in page.items], page.next, page.has_more))
 
     @router.get("/v1/subscriptions/{id}")
     @describe("One subscription, with the state of its endpoint", answers={200: dict}, roles=MONITOR)
     async def get(id: str, request: Request) -> Response:
-        return reply(view_subscription(await find_own(desk, request, id)))
+        return reply(view_subscription(await find_own(desk, request, id), desk.relay))
 
     @router.put("/v1/subscriptions/{id}")
     @describe(
@@ -124,6 +128,7 @@ def _add_subscriptions(router: APIRouter, desk: Desk) -> None:
         answers={200: dict},
         example=DRAFT_EXAMPLE,
         roles=MONITOR,
+        problems=(429,),
     )
     async def put(id: str, request: Request) -> Response:
         current = await find_own(desk, request, id)
@@ -137,6 +142,7 @@ def _add_subscriptions(router: APIRouter, desk: Desk) -> None:
         answers={200: dict},
         example={"filter": {"min_severity": "Severe"}},
         roles=MONITOR,
+        problems=(429,),
     )
     async def patch(id: str, request: Request) -> Response:
         current = await find_own(desk, request, id)
@@ -156,12 +162,17 @@ def _add_subscriptions(router: APIRouter, desk: Desk) -> None:
 
 def _add_proof(router: APIRouter, desk: Desk) -> None:
     @router.post("/v1/subscriptions/{id}/verify")
-    @describe("Send the challenge, or the confirmation link, again", answers={202: Queued}, roles=MONITOR)
+    @describe(
+        "Send the challenge, or the confirmation links that are missing, again; at most 3 a day to one address",
+        answers={202: Queued},
+        roles=MONITOR,
+        problems=(429,),
+    )
     async def verify(id: str, request: Request) -> Response:
         await find_own(desk, request, id)
-        now, nonce = desk.clock.now(), new_token()
+        now, fresh = desk.clock.now(), make_fresh()
         after = await change(
-            desk, request, id, "subscription.verified", lambda s: endpoints.ask_for_proof(s, nonce, now)
+            desk, request, id, "subscription.verified", lambda s: endpoints.ask_again(s, fresh, now, desk.relay)
         )
         desk.kick(id)
         return reply(Queued(id, after.state), 202)
@@ -190,6 +201,7 @@ def _add_owner(router: APIRouter, desk: Desk) -> None:
         answers={200: dict},
         example={"key": "4f1c0b5e9d2a"},
         roles=("operator",),
+        problems=(429,),
     )
     async def give(id: str, request: Request) -> Response:
         who(request, "operator")
@@ -197,11 +209,11 @@ def _add_owner(router: APIRouter, desk: Desk) -> None:
         to = _read_owner(await read_body(request), request.app.state.keys)
         now, nonce = desk.clock.now(), new_token()
         after = await change(
-            desk, request, id, "subscription.given", lambda s: endpoints.give(s, to.name, nonce, now),
+            desk, request, id, "subscription.given", lambda s: endpoints.give(s, to.name, nonce, now, desk.relay),
             {"owner": to.name, "key": to.key_id},
         )  # fmt: skip
         desk.kick(id)
-        return reply(view_subscription(after))
+        return reply(view_subscription(after, desk.relay))
 
 
 def _read_owner(body: bytes, keys: KeyRing) -> Principal:
@@ -228,11 +240,19 @@ def _read_overlap(body: bytes) -> int:
 class problems:  # noqa: N801 - reads as a word of the sentence it stands in
     """What the store and the lifecycles refuse, as HTTP says it."""
 
+    def __init__(self, now: int = 0) -> None:
+        self._now = now
+
     def __enter__(self) -> None: ...
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if isinstance(error, UnknownError):
             raise Problem(404, "Not found", str(error)) from error
+        if isinstance(error, NotWantedError):
+            raise Problem(409, "Not possible now", errors=[FieldError(error.pointer, str(error))]) from error
+        if isinstance(error, AskedTooOftenError):
+            wait = max(-(-(error.again_at - self._now) // SECOND), 1)
+            raise Problem(429, "Too many confirmations", f"{error}.", headers={"retry-after": str(wait)}) from error
         if isinstance(error, NotPossibleError):
             raise Problem(409, "Not possible now", str(error)) from error
 
@@ -272,7 +292,13 @@ def merge_patch(target: Any, change: Any) -> Any:
 
 
 def make_fresh() -> Fresh:
-    return Fresh("sub_" + new_id(), format_secret(new_token().encode()), new_token(), new_token())
+    return Fresh("sub_" + new_id(), format_secret(new_token().encode()), new_token(), new_token(), new_token())
+
+
+def _terms(desk: Desk, owner: str, draft: Draft) -> Terms:
+    contact = draft.contact
+    mine = (s for s in desk.directory.subscriptions.values() if s.owner == owner)
+    return Terms(desk.relay, contact is not None and any(may_mail(s, contact) for s in mine))
 
 
 def audited(
@@ -309,8 +335,9 @@ async def change(
 ) -> Subscription:
     """One change by whoever asks, who has been found to be allowed."""
     principal = who(request, *MONITOR)
-    also = audited(principal, desk.clock.now(), action, id, detail)
-    with problems():
+    now = desk.clock.now()
+    also = audited(principal, now, action, id, detail)
+    with problems(now):
         _, after = await endpoints.change(id, decide, store=desk.store, directory=desk.directory, also=also)
     return after
 
@@ -318,7 +345,8 @@ async def change(
 async def _change_draft(desk: Desk, request: Request, id: str, draft: Draft) -> Response:
     fresh, now = replace(make_fresh(), id=id), desk.clock.now()
     after = await change(
-        desk, request, id, "subscription.changed", lambda s: endpoints.change_draft(s, draft, fresh, now)
-    )
+        desk, request, id, "subscription.changed",
+        lambda s: endpoints.change_draft(s, draft, fresh, now, _terms(desk, s.owner, draft)),
+    )  # fmt: skip
     desk.kick(id)
-    return reply(view_subscription(after))
+    return reply(view_subscription(after, desk.relay))

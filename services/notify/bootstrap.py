@@ -15,7 +15,8 @@ from schemas.envelope import Event
 from schemas.events import AlertDecided
 from schemas.topics import ALERTS, ASSESSMENTS
 from services.notify.alerts_api import Shelf, build_alerts_router
-from services.notify.api import Desk, build_router
+from services.notify.api import Desk, build_router, make_fresh
+from services.notify.blocks_api import build_blocks_router
 from services.notify.confirm_api import build_pages_router
 from services.notify.courier import Courier, Parts
 from services.notify.deliveries_api import build_deliveries_router
@@ -44,6 +45,7 @@ from services.notify.sql.storage import Storage
 from services.notify.sql.subscriptions import SqlSubscriptions
 from services.notify.stream import Tail
 from services.notify.sweep import KeepAlive, Stranded, Sweeper
+from services.notify.use_cases.consents import Postponed
 from services.notify.use_cases.directory import Directory
 from services.notify.use_cases.gather import flush_groups
 from services.notify.use_cases.heartbeat import flush_heartbeats
@@ -105,6 +107,7 @@ async def build(runtime: Runtime) -> Service:
     dispatcher.pause(storage.generation.held)
     groups = SqlGroups(database, partial(faults.note, "notify.flush_groups"))
     beats, beating = SqlHeartbeats(database, partial(faults.note, "notify.flush_heartbeats")), set[str]()
+    postponed = Postponed(mail is not None, directory, store, make_fresh)
     orphans = Orphans(runtime.keys, directory, store, _note_held)
     sweeper = Sweeper(
         queue,
@@ -134,6 +137,8 @@ async def build(runtime: Runtime) -> Service:
             "find_proofs": settling.find_proofs,
             "close_silences": partial(close_silences, directory=directory, history=history),
             "forget_counts": beats.forget,
+            "ask_readers": postponed.ask,
+            "forget_confirmations": store.forget_confirmations,
             "count": count,
         },
         faults,
@@ -181,11 +186,12 @@ async def build(runtime: Runtime) -> Service:
         dispatcher.revive(subscription)
         schedule.kick()
 
-    desk = Desk(store, history, directory, policy, clock, kick)
+    desk = Desk(store, history, directory, policy, clock, kick, mail is not None)
     router = APIRouter()
     router.include_router(build_router(desk))
     router.include_router(build_deliveries_router(desk))
     router.include_router(build_pages_router(desk))
+    router.include_router(build_blocks_router(desk))
     router.include_router(build_silences_router(desk))
     shelf = Shelf(log, Positions(storage, log), clock, settings.public_url)
     router.include_router(build_restore_router(storage, queue, clock, dispatcher.pause, schedule.kick))

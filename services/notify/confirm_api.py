@@ -1,4 +1,4 @@
-"""The two pages that come from a mail: confirming a subscription, and ending one in one click (RFC 8058).
+"""The pages that come from a mail: confirming, blocking an address, and unsubscribing in one click (RFC 8058).
 
 GET shows a page with a button; only POST changes anything, since mail scanners follow every link.
 """
@@ -37,17 +37,22 @@ _HEADERS: Final = {
 def build_pages_router(desk: Desk) -> APIRouter:
     router = APIRouter(tags=["subscriptions"])
     _add_confirm(router, desk)
+    _add_block(router, desk)
     _add_unsubscribe(router, desk)
     return router
 
 
 def _add_confirm(router: APIRouter, desk: Desk) -> None:
-    async def waiting(token: str) -> Subscription | None:
-        """The subscription that a confirmation token is good for now."""
+    async def waiting(token: str) -> tuple[Subscription, bool] | None:
+        """The subscription that a confirmation token is good for now, and whether it is the contact's."""
+        now = desk.clock.now()
         found = await desk.store.find(nonce=token)
-        if found is None or found.nonce_until is None or found.nonce_until <= desk.clock.now():
+        if found is not None and found.nonce_until is not None and now < found.nonce_until:
+            return found, False
+        found = await desk.store.find(contact_nonce=token)
+        if found is None or found.contact_until is None or found.contact_until <= now or found.state == "ended":
             return None
-        return found
+        return found, True
 
     @router.get("/v1/confirm")
     @describe("The page whose button confirms", answers={200: "text/html", 404: "text/html"}, query=_QUERY, roles=None)
@@ -55,25 +60,69 @@ def _add_confirm(router: APIRouter, desk: Desk) -> None:
         found = await waiting(token)
         if found is None:
             return _void()
-        return _page(
-            "Confirm the subscription", f"Alerts for {_named(found)} will be sent to {found.target}.", "Confirm"
-        )
+        title = "Confirm the contact address" if found[1] else "Confirm the subscription"
+        return _page(title, _promise(*found), "Confirm")
 
     @router.post("/v1/confirm")
-    @describe("Confirm a subscription", answers={200: "text/html", 404: "text/html"}, query=_QUERY, roles=None)
+    @describe(
+        "Confirm a subscription, or a contact address",
+        answers={200: "text/html", 404: "text/html"},
+        query=_QUERY,
+        roles=None,
+    )
     async def do_confirm(token: str = "") -> Response:
         found = await waiting(token)
         if found is None:
             return _void()
         now = desk.clock.now()
+        decide = endpoints.confirm_contact if found[1] else endpoints.confirm
         try:
             await endpoints.change(
-                found.id, lambda s: endpoints.confirm(s, token, now),
+                found[0].id, lambda s: decide(s, token, now),
                 store=desk.store, directory=desk.directory, also=_nothing,
             )  # fmt: skip
         except NotPossibleError:
             return _void()
-        return _page("Confirmed", f"Alerts for {_named(found)} will be sent to {found.target}.")
+        return _page("Confirmed", _promise(*found))
+
+
+def _promise(subscription: Subscription, contact: bool) -> str:
+    """What is agreed to."""
+    if contact:
+        named = f"Word about the endpoint of {_named(subscription)}, and about silences that end,"
+        return f"{named} will be sent to {subscription.draft.contact}."
+    return f"Alerts for {_named(subscription)} will be sent to {subscription.target}."
+
+
+def _add_block(router: APIRouter, desk: Desk) -> None:
+    @router.get("/v1/block")
+    @describe(
+        "The page whose button blocks an address",
+        answers={200: "text/html", 404: "text/html"},
+        query=_QUERY,
+        roles=None,
+    )
+    async def show_block(token: str = "") -> Response:
+        address = await desk.store.find_reader(token)
+        if address is None:
+            return _void()
+        text = f"Nothing will be sent to {address} from here any more, whoever asks for it."
+        return _page("Block this address", text, "Block")
+
+    @router.post("/v1/block")
+    @describe(
+        "Block the address that a confirmation was sent to: nothing is sent to it any more; doing it twice is no error",
+        answers={200: "text/html", 404: "text/html"},
+        query=_QUERY,
+        roles=None,
+    )
+    async def do_block(token: str = "") -> Response:
+        now = desk.clock.now()
+        address = await desk.store.block(token, now, lambda s, to: endpoints.block_address(s, to, now)[0])
+        if address is None:
+            return _void()
+        await desk.directory.refresh()
+        return _page("Blocked", f"Nothing is sent to {address} any more. Only an operator can lift this.")
 
 
 def _add_unsubscribe(router: APIRouter, desk: Desk) -> None:

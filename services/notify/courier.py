@@ -15,7 +15,7 @@ from schemas.assessments import Alert
 from schemas.vocabulary import AlertStatus
 from schemas.zones import find_zone
 from services.notify.domain import cap, email, message
-from services.notify.domain.attempt import Job
+from services.notify.domain.attempt import TO_CONTACT, Job
 from services.notify.domain.content import (
     DigestContent,
     decode_digest,
@@ -117,7 +117,7 @@ class Courier:
         return ()
 
     async def _attempt(self, job: Job, subscription: Subscription, traceparent: str | None) -> tuple[Answer, Judgement]:
-        if job.kind == "notice" or not isinstance(subscription.draft.channel, Webhook):
+        if job.kind in TO_CONTACT or not isinstance(subscription.draft.channel, Webhook):
             answer = await self._mail(job, subscription)
             return answer, judge_answer(answer)
         answer = await self._hook(job, subscription, subscription.draft.channel.url, traceparent)
@@ -205,7 +205,7 @@ class Courier:
     async def _mail(self, job: Job, subscription: Subscription) -> Answer:
         if self._parts.mail is None:
             return Answer("email", 0, failure="connect", detail="no mail relay is set up: TRUCEWATCH_SMTP_URL")
-        to = decode_notice(job.content or b"").to if job.kind == "notice" else subscription.target
+        to = _address(job, subscription)
         letter = await self._letter(job, subscription)
         own = await self._addressing(job, subscription, to)
         raw = letter.address_to(self._parts.mail_from, own)
@@ -217,7 +217,7 @@ class Courier:
         if job.kind == "alert":
             alert = (await self._load(job.alert or "", job.revision)).alert
             own, references = email.alert_mail_ids(alert, to, domain)
-        leaves = None if job.kind in ("confirm", "notice") else self._unsubscribe_url(subscription)
+        leaves = None if job.kind in ("confirm", "consent", "notice") else self._unsubscribe_url(subscription)
         return Addressing(to, own, job.created_at, subscription.draft.name, references, leaves)
 
     def _unsubscribe_url(self, subscription: Subscription) -> str:
@@ -236,8 +236,10 @@ class Courier:
             case "heartbeat":
                 return self._heartbeat_letter(decode_heartbeat(content), subscription)
             case "confirm":
-                url = f"{self._parts.public_url}/v1/confirm?token={subscription.nonce}"
-                return email.confirm_letter(draft.name, url, language=draft.language)
+                return email.confirm_letter("channel", draft.name, self._links(subscription.nonce), draft.language)
+            case "consent":
+                links = self._links(subscription.contact_nonce)
+                return email.confirm_letter("contact", draft.name, links, draft.language)
             case "notice":
                 told = decode_notice(content)
                 return email.notice_letter(
@@ -246,6 +248,10 @@ class Courier:
                 )  # fmt: skip
             case _:
                 return email.test_letter(language=draft.language)
+
+    def _links(self, token: str | None) -> email.ConfirmLinks:
+        base = f"{self._parts.public_url}/v1"
+        return email.ConfirmLinks(f"{base}/confirm?token={token}", f"{base}/block?token={token}")
 
     def _heartbeat_letter(self, beat: message.Heartbeat, subscription: Subscription) -> Letter:
         """Where messages are gathered, the one of a period without alerts, which is that line; else one of its own."""
@@ -279,6 +285,17 @@ class Courier:
             daily=mode != "immediate" and mode.daily is not None,
             heartbeat=content.heartbeat,
         )
+
+
+def _address(job: Job, subscription: Subscription) -> str:
+    """Where a mail goes."""
+    match job.kind:
+        case "notice":
+            return decode_notice(job.content or b"").to
+        case "consent":
+            return subscription.draft.contact or ""
+        case _:
+            return subscription.target
 
 
 def render_cap(alert: Alert, status: AlertStatus, revisions: Sequence[Logged], public_url: str) -> bytes:

@@ -5,8 +5,6 @@ from starlette.responses import Response
 
 from schemas.instants import to_instant
 from services.notify.api import LIST_QUERY, MONITOR, Desk, audited, change, find_own, problems
-from services.notify.domain.lifecycle import next_endpoint
-from services.notify.domain.subscription import Subscription
 from services.notify.use_cases import endpoints
 from services.notify.use_cases.history import refuse_held, send_test
 from services.notify.wire import DeliveryView, Queued, Recovered, RecoverRequest, view_delivery
@@ -69,11 +67,7 @@ def _add_sending(router: APIRouter, desk: Desk) -> None:
         since = to_instant(parse(await read_body(request), RecoverRequest).since)
         now = desk.clock.now()
 
-        def switch_on(s: Subscription) -> endpoints.Decided:
-            next_endpoint(s.state, "recovered")
-            return endpoints.follow(s, "recovered", now, s.reason), []
-
-        await change(desk, request, id, "subscription.recovered", switch_on)
+        await change(desk, request, id, "subscription.recovered", lambda s: endpoints.recover(s, now))
         count = await desk.history.recover(id, since, now)
         desk.kick(id)
         return reply(Recovered(count), 202)

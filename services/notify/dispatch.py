@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from schemas.instants import SECOND
 from services.notify.domain.attempt import (
+    TO_CONTACT,
     Job,
     Outcome,
     fail_inside,
@@ -286,7 +287,9 @@ class Dispatcher:
         except Exception as error:  # noqa: BLE001 - recorded as this message's failure
             self._on_fault("attempt", error)
             subscription = self._find(job.subscription)
-            mails = job.kind == "notice" or (subscription is not None and isinstance(subscription.draft.channel, Email))
+            mails = job.kind in TO_CONTACT or (
+                subscription is not None and isinstance(subscription.draft.channel, Email)
+            )
             self.attempted += 1
             self.failed += 1
             outcome, judgement = fail_inside(job, error, self._clock.now(), self._chance(), mails=mails)
@@ -299,7 +302,7 @@ class Dispatcher:
         if is_off(job, subscription):
             return Noted(hold(job, now, subscription.state), led=True)
         if is_void(job, subscription, now):
-            return Noted(give_up(job, now, "this proof is no longer asked for"), led=True)
+            return Noted(give_up(job, now, "no longer asked for, or not wanted by its reader"), led=True)
         try:
             answer, judgement = await self._courier.attempt(job, subscription)
         except RetryLaterError as error:

@@ -9,9 +9,11 @@ from schemas.instants import format_instant
 from schemas.report import Moment
 from services.notify.domain.pipeline import Step
 from services.notify.domain.silence import Matcher, Silence
-from services.notify.domain.subscription import Subscription
+from services.notify.domain.subscription import Email, Subscription
 from services.notify.use_cases.history import Attempted, Delivered
 
+#: Why a subscription by mail that was proved gets nothing.
+CUT_OFF: Final = "no mail relay is set up (TRUCEWATCH_SMTP_URL); messages are tried again until there is one"
 DRAFT_EXAMPLE: Final[dict[str, Any]] = {
     "name": "Aleppo desk",
     "channel": {"type": "webhook", "url": "https://example.org/hooks/truce"},
@@ -24,12 +26,14 @@ DRAFT_EXAMPLE: Final[dict[str, Any]] = {
 }  # fmt: skip
 
 
-class Created(Struct, frozen=True):
-    """A new subscription. ``secret`` is shown here and never again; null for a channel that is not signed."""
+class Created(Struct, frozen=True, omit_defaults=True):
+    """A new subscription. ``secret`` is shown here and never again; null for a channel that is not signed.
+    ``status_reason`` says why it waits, where it waits for more than its proof."""
 
     id: str
     status: str
     secret: str | None
+    status_reason: str = ""
 
 
 class Rotated(Struct, frozen=True):
@@ -50,6 +54,14 @@ class OwnerRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """The id of the key that the subscription is given to: a monitor's or an operator's, and valid."""
 
     key: Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+class BlockView(Struct, frozen=True):
+    """An address whose reader wants no mail from here."""
+
+    id: str
+    address: str
+    blocked_at: str
 
 
 class RecoverRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -220,12 +232,14 @@ SILENCE_EXAMPLE: Final[dict[str, Any]] = {
 }
 
 
-def view_subscription(s: Subscription) -> dict[str, Any]:
-    """A subscription as its owner sees it, without its secrets."""
+def view_subscription(s: Subscription, relay: bool) -> dict[str, Any]:
+    """A subscription as its owner sees it, without its secrets. Where mail cannot be sent, none by mail is active."""
+    cut_off = isinstance(s.draft.channel, Email) and s.state == "active" and not relay
     return {
         "id": s.id,
-        "status": s.state,
-        "status_reason": s.reason,
+        "status": "failing" if cut_off else s.state,
+        "status_reason": CUT_OFF if cut_off else s.reason,
+        "contact_status": s.contact_state,
         "owner": s.owner,
         "created_at": format_instant(s.created_at),
         "proved_at": shown(s.proved_at),

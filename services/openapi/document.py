@@ -54,6 +54,7 @@ ABOUT_REFUSALS: Final = {
     413: "The body is too large, or would be once it is unpacked.",
     415: "The media type or the content encoding of the body is not read here.",
     422: "The body can be read, and is not valid; `errors` says where.",
+    429: "Too often; `Retry-After` says when it may be asked again.",
     431: "The head of the request is too large; the connection is closed.",
     500: "This is our fault, and has been logged.",
     503: "Not now, for want of the database or the log, or since the process is stopping; `Retry-After` says when.",
@@ -64,6 +65,7 @@ TAG_OF: Final = {
     "parties": "registry", "presence": "registry", "areas": "registry", "places": "registry", "truces": "registry",
     "alerts": "alerts", "silences": "alerts", "feed-tokens": "alerts", "lookup": "alerts",
     "subscriptions": "subscriptions", "confirm": "subscriptions", "unsubscribe": "subscriptions",
+    "block": "subscriptions", "mail-blocks": "subscriptions",
 }  # fmt: skip
 
 

@@ -21,6 +21,7 @@ PARAMETERS: Final = {
     "dead-letters": "6b86b273ff34fce19d6b804e",
     "feed-tokens": "feed_9f86d081884c7d65",
     "silences": "sil_4e07408562bed1a2",
+    "mail-blocks": "msg_1f4a6c7be0d35928",
 }
 
 _PARTY: Final = {
@@ -177,6 +178,7 @@ _SUBSCRIPTION: Final = {
     "id": "sub_9c2f7b1e5d8a4e60",
     "status": "active",
     "status_reason": "",
+    "contact_status": "none",
     "owner": "Aleppo desk",
     "created_at": "2016-05-01T08:00:00Z",
     "proved_at": "2016-05-01T08:00:01Z",
@@ -257,6 +259,7 @@ _FOUND: Final = {
 }
 _STREAM: Final = 'id: WzQyXQ\nevent: alert\ndata: {"id": "alr_0d4b1c9e7f3a", "revision": 1, "status": "raised"}\n\n'
 _FEED: Final = '<?xml version="1.0" encoding="utf-8"?>\n<feed xmlns="http://www.w3.org/2005/Atom">…</feed>\n'
+_BLOCK: Final = {"id": "msg_1f4a6c7be0d35928", "address": "someone@example.org", "blocked_at": "2016-05-01T08:00:00Z"}
 _TOKEN: Final = {"id": "feed_9f86d081884c7d65", "owner": "Aleppo desk", "created_at": "2016-05-01T08:00:00Z"}
 _QUEUED: Final = {"id": "msg_4c1f6a0e93b7d258", "status": "pending"}
 _HTML: Final = "<!doctype html>…"
@@ -331,7 +334,8 @@ ANSWERS: Final[dict[tuple[str, str], Any]] = {
     ("post", "/v1/subscriptions/{id}/test"): _QUEUED,
     ("post", "/v1/subscriptions/{id}/verify"): {"id": "sub_9c2f7b1e5d8a4e60", "status": "pending"},
     ("post", "/v1/subscriptions/{id}/recover"): {"recovered": 3},
-    **{(method, path): _HTML for method in ("get", "post") for path in ("/v1/confirm", "/v1/unsubscribe")},
+    **{(method, path): _HTML for method in ("get", "post") for path in ("/v1/block", "/v1/confirm", "/v1/unsubscribe")},
+    ("get", "/v1/mail-blocks"): page(_BLOCK),
     ("get", "/v1/alerts/{id}/trace"): _TRACE,
     ("get", "/v1/alerts/feed.atom"): _FEED,
     ("get", "/v1/alerts/stream"): _STREAM,

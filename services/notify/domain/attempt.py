@@ -6,20 +6,23 @@ from msgspec import Struct, structs
 
 from schemas.instants import DAY, SECOND
 from schemas.vocabulary import AlertStatus
-from services.notify.domain.content import decode_challenge, decode_digest
+from services.notify.domain.consent import may_mail
+from services.notify.domain.content import decode_challenge, decode_digest, decode_notice
 from services.notify.domain.delivery import Answer, Judgement, next_delay
 from services.notify.domain.identity import hash_token
 from services.notify.domain.lifecycle import SENT_TO, DeliveryState, EndpointEvent, EndpointState, next_delivery
 from services.notify.domain.subscription import Subscription
 
-#: ``alert``: one revision of one alert. ``confirm`` asks a mail address for its consent; ``notice`` tells the owner
-#: about the endpoint itself, at the contact address.
-MessageKind = Literal["alert", "digest", "heartbeat", "challenge", "test", "confirm", "notice"]
+#: ``alert``: one revision of one alert. ``confirm`` asks a mail address for its consent, ``consent`` the contact one;
+#: ``notice`` tells the owner about the endpoint itself, at the contact address.
+MessageKind = Literal["alert", "digest", "heartbeat", "challenge", "test", "confirm", "consent", "notice"]
 
 #: An endpoint that has failed for so long is disabled.
 OUTLASTED: Final = 5 * DAY
 #: Kinds that do not wait for the endpoint to be proved, or to be on.
-UNPROVED_KINDS: Final[frozenset[MessageKind]] = frozenset({"challenge", "confirm", "notice"})
+UNPROVED_KINDS: Final[frozenset[MessageKind]] = frozenset({"challenge", "confirm", "consent", "notice"})
+#: Kinds that go to the contact address, whatever the channel.
+TO_CONTACT: Final[frozenset[MessageKind]] = frozenset({"consent", "notice"})
 
 
 class Job(Struct, frozen=True):
@@ -45,7 +48,7 @@ class Job(Struct, frozen=True):
     @property
     def lane(self) -> str:
         """Which queue it stands in. Word to the owner goes another way than the endpoint that it is about."""
-        return f"{self.subscription}!" if self.kind == "notice" else self.subscription
+        return f"{self.subscription}!" if self.kind in TO_CONTACT else self.subscription
 
 
 class Outcome(Struct, frozen=True):
@@ -100,17 +103,28 @@ def is_off(job: Job, subscription: Subscription) -> bool:
 
 
 def is_void(job: Job, subscription: Subscription, now: int) -> bool:
-    """Whether a message that asks for proof is of no use any more: too late, proved, or another was sent instead."""
-    if job.kind not in ("challenge", "confirm"):
-        return False
-    until = subscription.nonce_until
-    return until is None or now >= until or not proves(job, subscription)
+    """Whether a message that asks for proof or goes to the contact address is of no use any more: too late, proved,
+    another was sent instead, or the address is not to be mailed."""
+    match job.kind:
+        case "challenge" | "confirm":
+            until = subscription.nonce_until
+            return until is None or now >= until or not proves(job, subscription)
+        case "consent":
+            until, nonce = subscription.contact_until, subscription.contact_nonce
+            return until is None or now >= until or nonce is None or not _holds(job, nonce)
+        case "notice":
+            return not may_mail(subscription, decode_notice(job.content or b"").to)
+    return False
+
+
+def _holds(job: Job, nonce: str) -> bool:
+    return decode_challenge(job.content or b"{}").challenge == hash_token(nonce)
 
 
 def proves(job: Job, subscription: Subscription) -> bool:
     """Whether an answer to this message is the proof that the subscription waits for."""
     nonce = subscription.nonce
-    return nonce is not None and decode_challenge(job.content or b"{}").challenge == hash_token(nonce)
+    return nonce is not None and _holds(job, nonce)
 
 
 def tells_heartbeat(job: Job) -> bool:

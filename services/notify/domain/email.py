@@ -1,6 +1,8 @@
 """The letters that are sent by mail: what each says, in three languages. How a letter becomes bytes: :mod:`mime`."""
 
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
@@ -17,6 +19,10 @@ NoticeKind = Literal["failing", "disabled", "gone", "bounced", "silence_expired"
 MAX_ROWS: Final = 100
 #: References of a mail: the thread's, and of the alert's revisions before it these many.
 MAX_REFERENCES: Final = 9
+#: Characters of a subscription's name that a confirmation shows.
+NAME_LENGTH: Final = 80
+#: A point or a slash within a word, "@" and ":" make mail readers see an address.
+_LINK_MARKS: Final = re.compile(r"(?<=\S)[./\\\u3002\uff0e\uff61](?=\S)|[@:\uff20\uff1a]|//+")
 
 
 def alert_letter(alert: Alert, *, status: AlertStatus, language: Language, public_url: str) -> Letter:
@@ -147,18 +153,37 @@ def heartbeat_letter(beat: Heartbeat, *, zone: ZoneInfo, language: Language) -> 
     return render(page, language)
 
 
-def confirm_letter(name: str, confirm_url: str, *, language: Language) -> Letter:
-    """The mail that asks the owner of an address whether it wants the subscription."""
+@dataclass(frozen=True, slots=True)
+class ConfirmLinks:
+    """The pages that a confirmation leads to: the one that agrees, and the one that blocks the address."""
+
+    confirm: str
+    block: str
+
+
+def confirm_letter(what: Literal["channel", "contact"], name: str, to: ConfirmLinks, language: Language) -> Letter:
+    """The mail that asks the reader of an address for consent: to the alerts of a subscription, or to word about its
+    endpoint. Of its owner's own words it has the name alone, without what a mail reader would make a link of."""
     say = words(language)
+    lead = say.say(f"mail.confirm_lead.{what}", name=plain_name(name))
     page = Page(
-        subject=say.say("mail.confirm_subject"),
-        title=say.say("mail.confirm_title"),
+        subject=say.say(f"mail.confirm_subject.{what}"),
+        title=say.say(f"mail.confirm_title.{what}"),
         preview=say.say("mail.confirm_how"),
-        lead=(say.say("mail.confirm_lead", name=clean(name)), say.say("mail.confirm_how")),
-        button=(say.say("mail.confirm_button"), confirm_url),
+        lead=(lead, say.say("mail.confirm_how")),
+        button=(say.say("mail.confirm_button"), to.confirm),
+        links=((say.say("mail.confirm_block"), to.block),),
         notes=(say.say("mail.confirm_else"),),
     )
     return render(page, language)
+
+
+def plain_name(name: str) -> str:
+    """A name of somebody's choice as it may stand in a mail to a stranger: short, and nothing that looks like an
+    address of the web or of mail."""
+    words_only = _LINK_MARKS.sub(" ", clean(name)).split()
+    text = " ".join(words_only)
+    return text if len(text) <= NAME_LENGTH else f"{text[: NAME_LENGTH - 1]}…"
 
 
 def test_letter(*, language: Language) -> Letter:

@@ -18,6 +18,8 @@ Values = Annotated[tuple[Name, ...], Meta(max_length=MAX_LIST)]
 ClockTime = Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$", max_length=5)]
 EndTime = Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$", max_length=5)]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+#: Whether the reader of the contact address has agreed. ``waiting``: not asked yet. ``none``: no address of its own.
+ContactState = Literal["none", "waiting", "asked", "confirmed", "blocked"]
 GroupBy = Literal["truce", "thread", "area", "perpetrator"]
 
 _EMAIL: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@[A-Za-z0-9.-]{1,253}")
@@ -99,6 +101,7 @@ class Subscription:
     ``secrets`` are ``whsec_…``, newest first, each with the instant at which it ceases to sign (None: never).
     ``nonce`` is what proves the channel: the challenge of a webhook, an email's confirmation token.
     ``token`` ends the subscription, by the link that every mail carries; ``reason`` says why it is in its state.
+    ``contact_nonce`` is the confirmation token of the contact address.
     """
 
     id: str
@@ -114,6 +117,9 @@ class Subscription:
     failing_since: int | None = None
     reason: str = ""
     token: str = ""
+    contact_state: ContactState = "none"
+    contact_nonce: str | None = None
+    contact_until: int | None = None
 
     @property
     def is_matched(self) -> bool:

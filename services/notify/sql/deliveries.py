@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import structs
 from sqlalchemy import Connection, and_, bindparam, case, exists, func, select, update
 
-from services.notify.domain.attempt import Job, Outcome
+from services.notify.domain.attempt import UNPROVED_KINDS, Job, Outcome
 from services.notify.domain.lifecycle import SENT_TO
 from services.notify.domain.subscription import Subscription
 from services.notify.sql.tables import CLAIMED, WAITING, attempts, deliveries, held, lanes, subscriptions
@@ -66,7 +66,7 @@ def follow_endpoint(connection: Connection, before: Subscription, after: Subscri
         if before.state == "held":
             release_held(connection, after.id)
         return
-    mine = and_(_d.subscription_id == after.id, _d.kind.not_in(("challenge", "confirm", "notice")))
+    mine = and_(_d.subscription_id == after.id, _d.kind.not_in(UNPROVED_KINDS))
     if after.state == "ended":
         gone = update(deliveries).where(_d.subscription_id == after.id, _d.state.in_(("pending", "held", "failed")))
         connection.execute(gone.values(state="dropped", due_at=None, claimed_by=None))

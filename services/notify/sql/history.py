@@ -5,8 +5,8 @@ from typing import Any
 
 from sqlalchemy import Connection, select, tuple_, update
 
-from services.notify.domain.attempt import Job
-from services.notify.domain.lifecycle import DeliveryState, next_delivery
+from services.notify.domain.attempt import UNPROVED_KINDS, Job
+from services.notify.domain.lifecycle import DeliveryState, NotPossibleError, next_delivery
 from services.notify.sql.deliveries import delivery_row, insert_rows, queue_lanes
 from services.notify.sql.subscriptions import UnknownError
 from services.notify.sql.tables import attempts, deliveries, gathered
@@ -66,10 +66,12 @@ class SqlHistory:
         """Queue one message again, under its id. Raises UnknownError, NotPossibleError."""
 
         def work(connection: Connection) -> None:
-            wanted = select(_d.state, _d.lane).where(_d.id == id, _d.subscription_id == subscription)
+            wanted = select(_d.state, _d.lane, _d.kind).where(_d.id == id, _d.subscription_id == subscription)
             row = connection.execute(wanted).first()
             if row is None:
                 raise UnknownError(f"no delivery {id}")
+            if row.kind in UNPROVED_KINDS:
+                raise NotPossibleError(f"a {row.kind} is not sent again; POST …/verify asks for a new proof")
             again(connection, [(id, row.lane)], next_delivery(row.state, "resent"), now)
             also(connection)
 
@@ -80,8 +82,9 @@ class SqlHistory:
 
         def work(connection: Connection) -> int:
             wanted = select(_d.id, _d.lane, _d.state).where(
-                _d.subscription_id == subscription, _d.created_at >= since, _d.state.in_(("held", "failed"))
-            )
+                _d.subscription_id == subscription, _d.created_at >= since, _d.state.in_(("held", "failed")),
+                _d.kind.not_in(UNPROVED_KINDS),
+            )  # fmt: skip
             found = [(row.id, row.lane) for row in connection.execute(wanted)]
             again(connection, found, next_delivery("held", "recovered"), now)
             return len(found)

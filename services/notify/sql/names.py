@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, or_, select
 
+from services.notify.domain.consent import fold_address
 from services.notify.sql.tables import alert_log, deliveries, gathered, subscriptions
 from services.shared.db.engine import Database
 from services.shared.sealing import Sealer
@@ -78,5 +79,7 @@ class SqlNames:
         if mail_id is not None:
             statement = select(d.subscription_id).where(d.mail_id == f"<{mail_id.strip('<>')}>")
         else:
-            statement = select(s.id).where(s.target_hash.in_(self._sealer.indexes(address or "")), s.state != "ended")
+            forms = {address or "", fold_address(address or "")}
+            hashes = [found for form in forms for found in self._sealer.indexes(form)]
+            statement = select(s.id).where(s.target_hash.in_(hashes), s.state != "ended")
         return await self._database.read(lambda connection: list(connection.execute(statement).scalars()))

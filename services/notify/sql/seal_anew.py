@@ -6,6 +6,7 @@ from typing import Final
 
 from sqlalchemy import Connection, select, update
 
+from services.notify.sql import confirmations
 from services.notify.sql.subscriptions import from_plain, to_row, to_subscription
 from services.notify.sql.tables import subscriptions
 from services.shared.config import SettingsError
@@ -34,9 +35,16 @@ async def seal_anew(database: Database, sealer: Sealer) -> int:
             f"the secret key is not the one that encrypted {foreign} of {len(rows)} subscriptions: "
             "TRUCEWATCH_SECRET_KEY must hold that one too; nothing was changed"
         )
+    if lost := await database.read(lambda connection: confirmations.count_foreign(connection, sealer)):
+        raise SettingsError(
+            f"the secret key is not the one that encrypted {lost} confirmations by mail: "
+            "TRUCEWATCH_SECRET_KEY must hold that one too; nothing was changed"
+        )
     old = [row.id for row in rows if not sealer.is_current(row.sealed)]
     for start in range(0, len(old), AT_ONCE):
         await _write(database, sealer, old[start : start + AT_ONCE])
+    while await database.write(lambda connection: confirmations.seal_again(connection, sealer, AT_ONCE)) == AT_ONCE:
+        pass
     if any(not is_sealed(row.sealed) for row in rows):
         await asyncio.to_thread(database.wipe_free_pages)
     return len(old)

@@ -8,10 +8,11 @@ import msgspec
 from sqlalchemy import Connection, Row, insert, select, tuple_, update
 
 from services.notify.domain.attempt import Job, Outcome
+from services.notify.domain.consent import fold_address
 from services.notify.domain.identity import hash_token
 from services.notify.domain.silence import Matcher, Silence
-from services.notify.domain.subscription import Draft, Subscription
-from services.notify.sql import deliveries
+from services.notify.domain.subscription import Draft, Subscription, Webhook
+from services.notify.sql import confirmations, deliveries
 from services.notify.sql.tables import deliveries as sent
 from services.notify.sql.tables import directory_version, silences, subscriptions
 from services.notify.use_cases.directory import StaleError
@@ -39,6 +40,7 @@ class Sealed(msgspec.Struct, frozen=True):
     secrets: tuple[tuple[str, int | None], ...]
     nonce: str | None
     token: str
+    contact_nonce: str | None = None
 
 
 _decode_sealed: Final = msgspec.json.Decoder(Sealed).decode
@@ -80,6 +82,7 @@ class SqlSubscriptions:
         def work(connection: Connection) -> Subscription:
             row = to_row(subscription, self._sealer) | {"version": next_version(connection)}
             connection.execute(insert(subscriptions), row)
+            confirmations.admit(connection, self._sealer, None, subscription, jobs)
             deliveries.insert_jobs(connection, jobs)
             also(connection)
             return to_subscription(row, self._sealer)
@@ -102,7 +105,7 @@ class SqlSubscriptions:
         return await self._database.read(lambda connection: load_in(connection, self._sealer, id))
 
     async def find(self, **column: str) -> Subscription | None:
-        """The one whose only given secret (``nonce``, ``token``) has that value."""
+        """The one whose only given secret (``nonce``, ``token``, ``contact_nonce``) has that value."""
         ((name, value),) = column.items()
         wanted = subscriptions.c[f"{name}_hash"] == hash_token(value)
 
@@ -143,6 +146,52 @@ class SqlSubscriptions:
             rows = await self._database.read(lambda connection, s=statement: connection.execute(s).all())  # type: ignore[misc]
             found += [Outcome(deliveries.to_job(row), row.finished_at, "delivered", "answered") for row in rows]
         return found
+
+    async def find_reader(self, token: str) -> str | None:
+        """The address that a confirmation with this token was sent to."""
+        found = await self._database.read(lambda c: confirmations.find_address(c, self._sealer, token))
+        return None if found is None else found[1]
+
+    async def block(self, token: str, now: int, decide: Callable[[Subscription, str], Subscription]) -> str | None:
+        """Block the address that a confirmation with this token was sent to, and have every subscription that names it
+        follow. Returns the address."""
+
+        def work(connection: Connection) -> str | None:
+            next_version(connection)
+            found = confirmations.find_address(connection, self._sealer, token)
+            if found is None:
+                return None
+            id, address = found
+            confirmations.block(connection, id, now)
+            for named in self._naming(connection, address):
+                change_in(connection, self._sealer, named, lambda s: (decide(s, address), []), _nothing)
+            return address
+
+        return await self._database.write(work)
+
+    def _naming(self, connection: Connection, address: str) -> list[str]:
+        hashes, s = self._sealer.indexes(fold_address(address)), subscriptions.c
+        named = select(s.id).where(s.target_hash.in_(hashes) | s.contact_hash.in_(hashes), s.state != "ended")
+        return list(connection.execute(named.order_by(s.id)).scalars())
+
+    async def blocks(self, before: tuple[int, str] | None, limit: int) -> Sequence[confirmations.Block]:
+        """Blocked addresses, newest first."""
+        return await self._database.read(lambda c: confirmations.list_blocks(c, self._sealer, before, limit))
+
+    async def lift_block(self, id: str, also: Also) -> bool:
+        """False where there is no such block."""
+
+        def work(connection: Connection) -> bool:
+            next_version(connection)
+            if confirmations.lift(connection, self._sealer, id) is None:
+                return False
+            also(connection)
+            return True
+
+        return await self._database.write(work)
+
+    async def forget_confirmations(self, now: int) -> None:
+        await self._database.write(lambda connection: confirmations.forget_old(connection, now), durable=False)
 
     async def add_silence(self, silence: Silence, also: Also) -> None:
         def work(connection: Connection) -> None:
@@ -193,6 +242,10 @@ class SqlSubscriptions:
         await self._database.write(work)
 
 
+def _nothing(_connection: Connection) -> None:
+    return None
+
+
 def change_in(
     connection: Connection,
     sealer: Sealer,
@@ -205,6 +258,7 @@ def change_in(
     version = next_version(connection)
     before = load_in(connection, sealer, id, lock=True)
     after, jobs = decide(before)
+    confirmations.admit(connection, sealer, before, after, jobs)
     row = to_row(after, sealer)
     if after != before:
         row["version"] = version
@@ -224,13 +278,21 @@ def load_in(connection: Connection, sealer: Sealer, id: str, *, lock: bool = Fal
 
 
 def to_row(s: Subscription, sealer: Sealer) -> dict[str, Any]:
-    sealed = sealer.seal(_encode(Sealed(s.draft, s.secrets, s.nonce, s.token)), _place(s.id))
+    sealed = sealer.seal(_encode(Sealed(s.draft, s.secrets, s.nonce, s.token, s.contact_nonce)), _place(s.id))
     return {
         "id": s.id, "owner": s.owner, "version": s.version, "state": s.state, "sealed": sealed,
-        "target_hash": sealer.index(s.target), "created_at": s.created_at, "proved_at": s.proved_at,
+        "target_hash": sealer.index(target_key(s)), "created_at": s.created_at, "proved_at": s.proved_at,
         "nonce_hash": None if s.nonce is None else hash_token(s.nonce), "nonce_until": s.nonce_until,
         "failing_since": s.failing_since, "reason": s.reason, "token_hash": hash_token(s.token),
+        "contact_state": s.contact_state, "contact_until": s.contact_until,
+        "contact_hash": sealer.index(fold_address(s.draft.contact)) if s.draft.contact else None,
+        "contact_nonce_hash": None if s.contact_nonce is None else hash_token(s.contact_nonce),
     }  # fmt: skip
+
+
+def target_key(s: Subscription) -> str:
+    """What a subscription is found by from its URL or address."""
+    return s.target if isinstance(s.draft.channel, Webhook) else fold_address(s.target)
 
 
 def to_subscription(row: Any, sealer: Sealer) -> Subscription:
@@ -273,6 +335,9 @@ def _subscription(row: Any, sealed: Sealed) -> Subscription:
         failing_since=row["failing_since"],
         reason=row["reason"],
         token=sealed.token,
+        contact_state=row["contact_state"],
+        contact_nonce=sealed.contact_nonce,
+        contact_until=row["contact_until"],
     )
 
 

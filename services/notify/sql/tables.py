@@ -32,6 +32,27 @@ subscriptions = Table(
     Column("failing_since", BigInteger),
     Column("reason", Text, nullable=False),
     Column("token_hash", Text, nullable=False, index=True),
+    Column("contact_state", Text, nullable=False, server_default="none"),
+    Column("contact_hash", Text, index=True),
+    Column("contact_nonce_hash", Text, index=True),
+    Column("contact_until", BigInteger),
+    Index("ix_subscriptions_owner", "owner", "state"),
+)
+
+#: Every mail that asked a reader for consent, by the id of its message. ``token_hash`` finds the address by the link in
+#: the mail; ``blocked_at``: its reader wants no mail from here.
+confirmations = Table(
+    "confirmations",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("token_hash", Text, nullable=False, index=True),
+    Column("address_hash", Text, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("sent_at", BigInteger, nullable=False, index=True),
+    Column("blocked_at", BigInteger),
+    Index("ix_confirmations_address_hash", "address_hash", "sent_at"),
+    Index("ix_confirmations_owner", "owner", "sent_at"),
 )
 
 silences = Table(

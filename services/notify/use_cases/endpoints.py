@@ -10,11 +10,20 @@ from typing import Any, Final, Protocol
 
 from schemas.instants import HOUR
 from services.notify.domain.attempt import Job, Outcome
+from services.notify.domain.consent import (
+    BLOCKED,
+    NO_RELAY,
+    fold_address,
+    follow_contact,
+    has_own_contact,
+    may_mail,
+    waits_for_channel,
+)
 from services.notify.domain.content import ChallengeContent, NoticeContent, encode_content
 from services.notify.domain.email import NoticeKind
 from services.notify.domain.identity import hash_token, message_id
 from services.notify.domain.lifecycle import EndpointEvent, NotPossibleError, next_endpoint
-from services.notify.domain.subscription import Draft, Subscription, Webhook, rotate_secrets
+from services.notify.domain.subscription import Draft, Email, Subscription, Webhook, rotate_secrets
 from services.notify.use_cases.directory import Directory
 
 #: How long a challenge is tried again, and a confirmation link is good for.
@@ -31,12 +40,23 @@ Also = Callable[[Any], None]
 
 @dataclass(frozen=True, slots=True)
 class Fresh:
-    """Chance, made outside: an id, a secret as it is shown, a challenge or confirmation token, a token that ends."""
+    """Chance, made outside: an id, a secret as it is shown, a challenge or confirmation token, a token that ends, a
+    confirmation token for the contact address."""
 
     id: str
     secret: str
     nonce: str
     token: str
+    contact: str
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """``relay``: there is one, so mail can be sent. ``consented``: the reader of the contact address agreed before to
+    mail about what this owner subscribes to."""
+
+    relay: bool = True
+    consented: bool = False
 
 
 class Endpoints(Protocol):
@@ -51,29 +71,48 @@ class Endpoints(Protocol):
         ...
 
 
-def new_subscription(draft: Draft, owner: str, fresh: Fresh, now: int) -> Decided:
+def new_subscription(draft: Draft, owner: str, fresh: Fresh, now: int, terms: Terms) -> Decided:
     """A subscription that is to be proved, or counts as proved where an operator says so."""
     is_hook = isinstance(draft.channel, Webhook)
     made = Subscription(
         id=fresh.id,
         owner=owner,
         draft=draft,
-        state="active" if draft.verified else "pending",
+        state="pending",
         created_at=now,
-        proved_at=now if draft.verified else None,
         secrets=((fresh.secret, None),) if is_hook else (),
         token=fresh.token,
     )
-    return (made, []) if draft.verified else ask_for_proof(made, fresh.nonce, now)
+    asked, jobs = (
+        declare_proved(made, now, terms.relay) if draft.verified else ask_for_proof(made, fresh.nonce, now, terms.relay)
+    )
+    return _and(jobs, set_contact(asked, fresh.contact, now, terms))
 
 
-def ask_for_proof(subscription: Subscription, nonce: str, now: int) -> Decided:
-    """Send a new challenge or confirmation link; the ones before are void. Raises NotPossibleError while it is held."""
+def _and(jobs: Sequence[Job], decided: Decided) -> Decided:
+    return decided[0], [*jobs, *decided[1]]
+
+
+def declare_proved(subscription: Subscription, now: int, relay: bool) -> Decided:
+    """An operator says that it is proved. One by mail waits for a relay all the same."""
+    if subscription.state == "pending" and isinstance(subscription.draft.channel, Email) and not relay:
+        return replace(subscription, reason=NO_RELAY, nonce=None, nonce_until=None), []
+    return prove(subscription, now)
+
+
+def ask_for_proof(subscription: Subscription, nonce: str, now: int, relay: bool) -> Decided:
+    """Send a new challenge or confirmation link; the ones before are void. Without a relay, mail waits for one.
+
+    Raises NotPossibleError while it is held.
+    """
     if subscription.state == "held":
         raise NotPossibleError(f"the subscription is held: {subscription.reason}")
     is_hook = isinstance(subscription.draft.channel, Webhook)
+    if not is_hook and not relay:
+        return replace(subscription, reason=NO_RELAY, nonce=None, nonce_until=None), []
     asked = replace(
         subscription,
+        reason="" if subscription.state == "pending" else subscription.reason,
         nonce=nonce,
         nonce_until=now + (CHALLENGE_FOR if is_hook else CONFIRM_FOR),
     )
@@ -85,6 +124,58 @@ def ask_for_proof(subscription: Subscription, nonce: str, now: int) -> Decided:
         content=encode_content(ChallengeContent(hash_token(nonce))),
     )
     return asked, [job]
+
+
+def set_contact(subscription: Subscription, nonce: str, now: int, terms: Terms) -> Decided:
+    """The contact address is a new one: its reader is asked, unless it needs no consent of its own or has given it."""
+    if not has_own_contact(subscription):
+        return follow_contact(subscription, "unset"), []
+    waiting = follow_contact(subscription, "set")
+    if terms.consented:
+        return follow_contact(waiting, "confirmed"), []
+    return ask_contact(waiting, nonce, now, terms.relay)
+
+
+def ask_contact(subscription: Subscription, nonce: str, now: int, relay: bool) -> Decided:
+    """Send the contact address a confirmation link, once there is a relay; the links before are void."""
+    if not relay:
+        return follow_contact(subscription, "stalled"), []
+    asked = replace(follow_contact(subscription, "asked"), contact_nonce=nonce, contact_until=now + CONFIRM_FOR)
+    job = Job(
+        id=message_id(subscription.id, "consent", nonce),
+        subscription=subscription.id,
+        kind="consent",
+        created_at=now,
+        content=encode_content(ChallengeContent(hash_token(nonce))),
+    )
+    return asked, [job]
+
+
+def ask_again(subscription: Subscription, fresh: Fresh, now: int, relay: bool) -> Decided:
+    """Its owner wants the challenge, or the confirmations that are missing, once more. Raises NotPossibleError while
+    it is held."""
+    contact_missing = subscription.contact_state in ("waiting", "asked", "blocked")
+    asked: Subscription = subscription
+    jobs: Sequence[Job] = []
+    if subscription.state == "held" or not (contact_missing and subscription.state in ("active", "failing")):
+        asked, jobs = ask_for_proof(subscription, fresh.nonce, now, relay)
+    return _and(jobs, ask_contact(asked, fresh.contact, now, relay)) if contact_missing else (asked, jobs)
+
+
+def resume(subscription: Subscription, fresh: Fresh, now: int) -> Decided:
+    """There is a relay: send the confirmations that waited for one."""
+    after: Subscription = subscription
+    jobs: Sequence[Job] = []
+    if subscription.state in ("held", "ended"):
+        return after, jobs
+    if waits_for_channel(subscription):
+        if subscription.draft.verified:
+            after, jobs = declare_proved(subscription, now, relay=True)
+        else:
+            after, jobs = ask_for_proof(subscription, fresh.nonce, now, relay=True)
+    if after.contact_state == "waiting":
+        return _and(jobs, ask_contact(after, fresh.contact, now, relay=True))
+    return after, jobs
 
 
 def prove(subscription: Subscription, now: int) -> Decided:
@@ -100,17 +191,61 @@ def confirm(subscription: Subscription, token: str, now: int) -> Decided:
     return prove(subscription, now)
 
 
-def change_draft(subscription: Subscription, draft: Draft, fresh: Fresh, now: int) -> Decided:
+def confirm_contact(subscription: Subscription, token: str, now: int) -> Decided:
+    """The link in the mail to the contact address was followed. Raises NotPossibleError for a void one."""
+    until = subscription.contact_until
+    if subscription.contact_nonce != token or until is None or now >= until or subscription.state == "ended":
+        raise NotPossibleError("this link is no longer good; ask for a new one")
+    return follow_contact(subscription, "confirmed"), []
+
+
+def change_draft(subscription: Subscription, draft: Draft, fresh: Fresh, now: int, terms: Terms) -> Decided:
     """What its owner wants now. Another address is to be proved anew; a webhook keeps its secret."""
+    changed, jobs = _change_channel(subscription, draft, fresh, now, terms.relay)
+    if not _needs_other_consent(subscription, changed):
+        return changed, jobs
+    contact = draft.contact or ""
+    known = Terms(terms.relay, terms.consented or may_mail(subscription, contact))
+    return _and(jobs, set_contact(changed, fresh.contact, now, known))
+
+
+def _change_channel(subscription: Subscription, draft: Draft, fresh: Fresh, now: int, relay: bool) -> Decided:
     changed = replace(subscription, draft=draft)
     if draft.verified:
-        changed = follow(changed, "proved", now, "")
-    elif draft.channel != subscription.draft.channel:
-        moved = replace(follow(changed, "moved", now, ""), proved_at=None)
-        if isinstance(draft.channel, Webhook) and not moved.secrets:
-            moved = replace(moved, secrets=((fresh.secret, None),))
-        return ask_for_proof(moved, fresh.nonce, now)
-    return changed, []
+        return declare_proved(changed, now, relay)
+    if draft.channel == subscription.draft.channel:
+        return changed, []
+    moved = replace(follow(changed, "moved", now, ""), proved_at=None)
+    if isinstance(draft.channel, Webhook) and not moved.secrets:
+        moved = replace(moved, secrets=((fresh.secret, None),))
+    return ask_for_proof(moved, fresh.nonce, now, relay)
+
+
+def _needs_other_consent(before: Subscription, after: Subscription) -> bool:
+    same = fold_address(before.draft.contact or "") == fold_address(after.draft.contact or "")
+    return not same or has_own_contact(before) != has_own_contact(after)
+
+
+def recover(subscription: Subscription, now: int) -> Decided:
+    """Its owner says that the endpoint is well again. Raises NotPossibleError for one that was never proved."""
+    after = follow(subscription, "recovered", now, subscription.reason)
+    if subscription.proved_at is None:
+        raise NotPossibleError("the subscription has not been proved: ask for that by POST …/verify")
+    return after, []
+
+
+def block_address(subscription: Subscription, address: str, now: int) -> Decided:
+    """The reader of the address wants no mail from here, whoever asks for it. Proof and consent are void."""
+    after, folded = subscription, fold_address(address)
+    if subscription.state == "ended":
+        return after, []
+    channel = subscription.draft.channel
+    if isinstance(channel, Email) and fold_address(channel.to) == folded:
+        gone = follow(after, "refused", now, BLOCKED)
+        after = replace(gone, proved_at=None, nonce=None, nonce_until=None)
+    if has_own_contact(after) and fold_address(after.draft.contact or "") == folded:
+        after = follow_contact(after, "blocked")
+    return after, []
 
 
 def rotate(subscription: Subscription, secret: str, overlap_until: int) -> Decided:
@@ -124,14 +259,15 @@ def orphan(subscription: Subscription, now: int) -> Decided:
     """Its owner has no valid key any more: it is held, and proofs that are under way are void."""
     if subscription.state in ("held", "ended"):
         return subscription, []
-    return replace(follow(subscription, "orphaned", now, NO_OWNER), nonce=None, nonce_until=None), []
+    held = replace(follow(subscription, "orphaned", now, NO_OWNER), nonce=None, nonce_until=None)
+    return follow_contact(held, "stalled"), []
 
 
-def give(subscription: Subscription, owner: str, nonce: str, now: int) -> Decided:
+def give(subscription: Subscription, owner: str, nonce: str, now: int, relay: bool) -> Decided:
     """Another key's from now on. One that was held is sent what waited, or is proved anew if it never was."""
     if subscription.state != "held" or subscription.proved_at is not None:
         return replace(follow(subscription, "given", now, subscription.reason), owner=owner), []
-    return ask_for_proof(replace(follow(subscription, "given_unproved", now, ""), owner=owner), nonce, now)
+    return ask_for_proof(replace(follow(subscription, "given_unproved", now, ""), owner=owner), nonce, now, relay)
 
 
 def end(subscription: Subscription, now: int, reason: str) -> Decided:
@@ -153,7 +289,8 @@ def note(subscription: Subscription, event: EndpointEvent, now: int, reason: str
     after = follow(subscription, event, now, reason)
     told: dict[str, NoticeKind] = {"disabled": "disabled", "gone": "gone"}
     kind = told.get(after.state)
-    if kind is None or after.state == subscription.state or not subscription.draft.contact:
+    contact = subscription.draft.contact
+    if kind is None or after.state == subscription.state or not contact or not may_mail(after, contact):
         return after, []
     return after, [_notice(after, kind, subscription.failing_since or now, now, reason)]
 
@@ -185,10 +322,18 @@ def follow(subscription: Subscription, event: EndpointEvent, now: int, reason: s
 
 
 async def subscribe(
-    draft: Draft, owner: str, fresh: Fresh, now: int, *, store: Endpoints, directory: Directory, also: Also
+    draft: Draft,
+    owner: str,
+    fresh: Fresh,
+    now: int,
+    terms: Terms,
+    *,
+    store: Endpoints,
+    directory: Directory,
+    also: Also,
 ) -> Subscription:
     """Keep a new subscription; alerts decided from now on find it once it is proved."""
-    made, jobs = new_subscription(draft, owner, fresh, now)
+    made, jobs = new_subscription(draft, owner, fresh, now, terms)
     kept = await store.add(made, jobs, also)
     await directory.refresh()
     return kept

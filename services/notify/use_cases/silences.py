@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from schemas.instants import DAY
 from services.notify.domain.attempt import Job
+from services.notify.domain.consent import may_mail
 from services.notify.domain.content import NoticeContent, encode_content
 from services.notify.domain.identity import message_id
 from services.notify.domain.silence import Silence
@@ -48,6 +49,7 @@ def announce(silence: Silence, directory: Directory, now: int) -> Iterator[Job]:
 
 
 def address_of(subscription: Subscription) -> str | None:
-    """Where its owner reads mail, if we know."""
+    """Where its owner reads mail, if we know and its reader has agreed."""
     channel = subscription.draft.channel
-    return subscription.draft.contact or (channel.to if isinstance(channel, Email) else None)
+    known = (subscription.draft.contact, channel.to if isinstance(channel, Email) else None)
+    return next((address for address in known if address and may_mail(subscription, address)), None)

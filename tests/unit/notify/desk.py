@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ from services.shared.http import install_problems
 from services.shared.runtime import Runtime, Service
 from services.shared.security import KeyRing, hash_secret
 from tests.fakes import DrivenClock
+from tests.parts.mail import Letter, Mailbox
 
 KEYS = {"tw_monitor": ("m1", "desk-a", "monitor"), "tw_other": ("m2", "desk-b", "monitor")}
 KEYS |= {"tw_operator": ("o1", "duty", "operator"), "tw_partner": ("p1", "partner-a", "partner")}
@@ -85,6 +87,11 @@ class Desk:
         answer: dict[str, Any] = made.json()
         return answer
 
+    async def confirm(self, mailbox: Mailbox, address: str) -> httpx.Response:
+        """Follow the link in the newest mail to the address, and press its button."""
+        letter = mailbox.letters(address)[-1]
+        return await self.call("POST", link_in(letter, "confirm"), key=None)
+
     async def call(self, method: str, path: str, body: Any = None, *, key: str | None = "tw_monitor") -> httpx.Response:
         headers = {"authorization": f"Bearer {key}"} if key else {}
         content = None if body is None else msgspec.json.encode(body)
@@ -94,6 +101,15 @@ class Desk:
         answer = await self.call("GET", path, key=key)
         assert answer.status_code == 200, answer.text
         return answer.json()
+
+
+def link_in(letter: Letter, page: str) -> str:
+    """The path of the link to that page in a mail, from /v1 on."""
+    body = letter.message.get_body(("plain",))
+    assert body is not None
+    found = re.search(rf"/v1/{page}\?token=\S+", body.get_content())
+    assert found is not None, body.get_content()
+    return found[0]
 
 
 def event_of(alert: Alert) -> Any:

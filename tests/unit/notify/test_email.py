@@ -260,7 +260,8 @@ def test_a_quiet_day_says_so() -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_other_letters(language: Language) -> None:
-    confirm = mail.confirm_letter(NASTY, f"{URL}/v1/confirm?token=abc", language=language)
+    links = mail.ConfirmLinks(f"{URL}/v1/confirm?token=abc", f"{URL}/v1/block?token=abc")
+    confirm = mail.confirm_letter("channel", NASTY, links, language)
     own = mime.Addressing("desk@example.org", mime.mail_id("x.org", "confirm", "sub_1"), NOW)
     message, text, html = read(confirm.address_to(SENDER, own))
     assert message["List-Unsubscribe"] is None

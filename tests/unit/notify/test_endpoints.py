@@ -65,6 +65,8 @@ async def test_five_days_of_failure_disable_it_and_its_owner_is_told(
 ) -> None:
     async with running(tmp_path, smtp_url=mailbox.url) as desk:
         id = (await desk.subscribe(**hook(receiver, contact="owner@example.org")))["id"]
+        await desk.confirm(mailbox, "owner@example.org")
+        mailbox.forget()
         receiver.answer("/hook", Answer(status=503))
         await desk.push(ALERT)
         assert await status(desk, id) == "failing"

@@ -185,6 +185,9 @@ async def test_a_silence_that_expires_says_so_to_its_maker(tmp_path: Path, recei
         async with running(tmp_path, smtp_url=mailbox.url) as desk:
             await desk.subscribe(**hook(receiver, contact="desk@example.org"))
             await desk.subscribe("tw_other", **hook(receiver, "/other", contact="other@example.org"))
+            for address in ("desk@example.org", "other@example.org"):
+                await desk.confirm(mailbox, address)
+            mailbox.forget()
             wanted = {
                 "matchers": [{"name": "act", "value": "shelling"}],
                 "ends_at": "2016-05-08T13:00:00Z",
@@ -209,6 +212,8 @@ async def test_a_silence_ended_by_hand_announces_no_expiry_after_a_restart(tmp_p
     with Mailbox() as mailbox:
         async with running(tmp_path, smtp_url=mailbox.url, clock=clock) as desk:
             await desk.subscribe(**hook(receiver, contact="desk@example.org"))
+            await desk.confirm(mailbox, "desk@example.org")
+            mailbox.forget()
             made = await desk.call("POST", "/v1/silences", wanted)
             assert (await desk.call("DELETE", f"/v1/silences/{made.json()['id']}")).status_code == 204
             await desk.service.state["keep_alive"](clock.now())
