@@ -11,6 +11,8 @@ from tests.parts.mail import Mailbox
 from tests.parts.postgres import Postgres
 from tests.parts.receiver import Receiver
 
+pytest_plugins = ["tests.parts.missing"]
+
 
 @pytest.fixture(scope="session")
 def parts_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -21,6 +21,7 @@ class MissingPartError(RuntimeError):
 
     def __init__(self, part: str, reason: str, install: str) -> None:
         super().__init__(f"{part} is missing: {reason}. Install it with: {install}")
+        self.part, self.install = part, install
 
 
 class PartFailedError(RuntimeError):
