@@ -58,7 +58,7 @@ def read_moment(text: str, zone: ZoneInfo) -> int:
     try:
         written_day = date(int(year), int(month), int(day))
         if hour is None:
-            return first_instant(written_day, zone)
+            return _day_begun(written_day, zone)
         if hour == "24":
             return _end_of_day(written_day, (minute, second or "0", fraction or "0"), offset, zone)
         if second == "60":
@@ -115,6 +115,13 @@ def _end_of_day(day: date, rest: tuple[str, str, str], offset: str | None, zone:
     if offset is None:
         return first_instant(following, zone)
     return _on_calendar(_at(datetime.combine(following, time.min), offset, zone))
+
+
+def _day_begun(day: date, zone: ZoneInfo) -> int:
+    """When a day begins that is one in every zone, or follows on the last of them."""
+    if not FIRST_DAY <= day <= _add(LAST_DAY, 1):
+        raise OverflowError
+    return first_instant(day, zone)
 
 
 def _leap_second(before: datetime, offset: str | None, zone: ZoneInfo) -> int:

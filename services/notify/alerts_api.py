@@ -31,6 +31,7 @@ from services.shared.http import (
     reply,
     who,
 )
+from services.shared.validation import find_beyond
 
 #: A backtest looks at no more alerts than this, and shows no more than that many of them.
 MOST_TESTED = 100_000
@@ -137,6 +138,8 @@ def _add_explaining(router: APIRouter, shelf: Shelf, desk: Desk) -> None:
         subscription = await find_own(desk, request, id)
         span = parse(await read_body(request), SpanRequest)
         start, end = to_instant(span.start), to_instant(span.end)
+        if beyond := find_beyond({"from": start, "to": end}):
+            raise Problem(422, "Not valid", errors=beyond)
         if end <= start:
             raise Problem(422, "Not valid", errors=[FieldError("/to", "must lie after the start")])
         entries = await shelf.log.between(start, end, MOST_TESTED + 1)

@@ -8,7 +8,19 @@ from services.notify.api import LIST_QUERY, MONITOR, Desk, audited, change, find
 from services.notify.use_cases import endpoints
 from services.notify.use_cases.history import refuse_held, send_test
 from services.notify.wire import DeliveryView, Queued, Recovered, RecoverRequest, view_delivery
-from services.shared.http import Page, decode_cursor, describe, make_page, page_size, parse, read_body, reply, who
+from services.shared.http import (
+    Page,
+    Problem,
+    decode_cursor,
+    describe,
+    make_page,
+    page_size,
+    parse,
+    read_body,
+    reply,
+    who,
+)
+from services.shared.validation import find_beyond
 
 
 def build_deliveries_router(desk: Desk) -> APIRouter:
@@ -65,6 +77,8 @@ def _add_sending(router: APIRouter, desk: Desk) -> None:
     async def recover(id: str, request: Request) -> Response:
         await find_own(desk, request, id)
         since = to_instant(parse(await read_body(request), RecoverRequest).since)
+        if beyond := find_beyond({"since": since}):
+            raise Problem(422, "Not valid", errors=beyond)
         now = desk.clock.now()
 
         await change(desk, request, id, "subscription.recovered", lambda s: endpoints.recover(s, now))

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from schemas.instants import is_accepted, to_instant
+from schemas.instants import to_instant
 from services.notify.api import LIST_QUERY, MONITOR, Desk
 from services.notify.domain.silence import Silence, find_matcher_faults, matches_everything
 from services.notify.wire import SILENCE_EXAMPLE, SilenceRequest, SilenceView, view_silence
@@ -25,6 +25,7 @@ from services.shared.http import (
     who,
 )
 from services.shared.security import Principal
+from services.shared.validation import find_beyond
 
 
 def build_silences_router(desk: Desk) -> APIRouter:
@@ -91,11 +92,7 @@ def read_silence(body: bytes, principal: Principal, now: int) -> Silence:
         faults.append(FieldError("/reason", "must not be empty"))
     if ends <= max(starts, now):
         faults.append(FieldError("/ends_at", "must lie after the start, and not in the past"))
-    faults += [
-        FieldError(f"/{name}", "lies beyond what the calendars of all time zones hold")
-        for name, moment in (("starts_at", starts), ("ends_at", ends))
-        if not is_accepted(moment)
-    ]
+    faults += find_beyond({"starts_at": starts, "ends_at": ends})
     faults += [FieldError(f"/{n}", "holds a NUL character") for n in ("reason", "author") if "\0" in getattr(wanted, n)]
     if faults:
         raise Problem(422, "Not valid", errors=faults)

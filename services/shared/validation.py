@@ -4,7 +4,7 @@ msgspec stops at the first error, which is what a hot route wants. This is the s
 was refused: it walks the value along the model's own types, so the two can never disagree on what a field may hold.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
 from itertools import islice
@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Union
 import msgspec
 from msgspec import inspect
 
+from schemas.instants import is_accepted
 from services.shared.http import MAX_ERRORS, FieldError
 
 
@@ -20,6 +21,15 @@ def find_errors(value: Any, model: Any, pointer: str = "") -> list[FieldError]:
     """The errors of ``value``, decoded JSON, as ``model``, up to one more than an answer lists; an empty list when it
     is valid."""
     return list(islice(_errors(value, _kind_of(model), pointer), MAX_ERRORS + 1))
+
+
+def find_beyond(moments: Mapping[str, int]) -> list[FieldError]:
+    """The fields, by name, whose instants the calendar of some zone cannot hold."""
+    return [
+        FieldError(f"/{name}", "lies beyond what the calendars of all time zones hold")
+        for name, moment in moments.items()
+        if not is_accepted(moment)
+    ]
 
 
 @lru_cache(maxsize=256)

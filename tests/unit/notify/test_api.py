@@ -125,6 +125,25 @@ async def test_bad_silences_are_pointed_at(tmp_path: Path, matcher: dict[str, An
         assert [e["pointer"] for e in answer.json()["errors"]] == [pointer]
 
 
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "9999-12-31T00:00:00Z", "9999-12-31T23:59:59-14:00"])
+async def test_a_backtest_and_a_recovery_stay_on_the_calendar(tmp_path: Path, moment: str) -> None:
+    async with running(tmp_path) as desk:
+        at = f"/v1/subscriptions/{(await desk.call('POST', '/v1/subscriptions', HOOK)).json()['id']}"
+        since = await desk.call("POST", f"{at}/recover", {"since": moment})
+        assert (since.status_code, since.json()["errors"][0]["pointer"]) == (422, "/since")
+        late, early = {"from": "2016-05-08T00:00:00Z", "to": moment}, {"from": moment, "to": "2016-05-08T00:00:00Z"}
+        for span, name in ((late, "/to"), (early, "/from")):
+            answer = await desk.call("POST", f"{at}/backtest", span)
+            assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, name)
+
+
+async def test_a_backtest_over_the_whole_calendar_is_answered(tmp_path: Path) -> None:
+    async with running(tmp_path) as desk:
+        at = f"/v1/subscriptions/{(await desk.call('POST', '/v1/subscriptions', HOOK)).json()['id']}"
+        whole = {"from": "0001-01-02T00:00:00Z", "to": "9999-12-30T23:59:59.999999Z"}
+        assert (await desk.call("POST", f"{at}/backtest", whole)).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("name", "moment"), [("starts_at", "0001-01-01T00:00:00+14:00"), ("ends_at", "9999-12-31T23:59:59-14:00")]
 )

@@ -308,7 +308,7 @@ def test_a_day_is_a_local_day() -> None:
             "2/extends",
             "nothing to extend",
         ),
-        ([{**DECLARED, "starts_at": "9999-12-30", "duration": "PT999999H"}], "0/duration", "beyond"),
+        ([{**DECLARED, "starts_at": "9999-12-29", "duration": "PT999999H"}], "0/duration", "beyond"),
         (
             [DECLARED, said("e", "end", "01 12"), said("r", "restate", "01 13", restates="e")],
             "2/restates",
