@@ -37,6 +37,7 @@ from services.shared.observability import Metrics, make_metrics, probes_router
 from services.shared.open_files import backlog, edge_limits, raise_open_files
 from services.shared.runtime import Run, Runtime, Service, Task
 from services.shared.security import KeyRing
+from services.shared.throttle import Throttle
 from services.shared.tracing import OFF, Tracing
 
 log = logging.getLogger(__name__)
@@ -163,7 +164,10 @@ def build_asgi(runtime: Runtime, built: Sequence[Service], overview: Overview) -
     for service in built:
         if service.wrap is not None:
             asgi = service.wrap(asgi)
-    return asgi
+    throttle = Throttle(
+        runtime.keys, runtime.clock.now, runtime.metrics.auth_failures.inc, runtime.settings.trusted_proxies
+    )
+    return throttle.wrap(asgi)
 
 
 async def serve(

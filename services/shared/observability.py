@@ -42,6 +42,7 @@ class Metrics:
     loop_failures: Counter
     oldest_unassessed_seconds: Gauge
     endpoints_disabled: Gauge
+    auth_failures: Counter
     connections_ended: Mapping[Reason, Counter]
     intake_seconds: Histogram
     commit_seconds: Histogram
@@ -79,6 +80,9 @@ def make_metrics() -> Metrics:
         ),
         oldest_unassessed_seconds=gauge("oldest_unassessed_seconds", "Age of the oldest report without assessment."),
         endpoints_disabled=gauge("endpoints_disabled", "Endpoints that are disabled."),
+        auth_failures=Counter(
+            "trucewatch_auth_failures", "Requests with a wrong key or token, throttled or not.", registry=registry
+        ),
         connections_ended=_children(
             registry, "connections_ended", "Connections ended or refused at the edge.", "reason", REASONS
         ),
