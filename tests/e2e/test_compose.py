@@ -2,6 +2,7 @@
 
 import json
 import socket
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,12 +12,13 @@ import httpx
 import pytest
 import yaml
 
+from deploy.make_secrets import main as make_secrets
 from schemas.examples import REPORT
 from tests.parts.cluster import eventually
 from tests.parts.containers import ROOT, Composition, Podman
 from tests.parts.process import PartFailedError, free_port
 from tests.parts.receiver import Receiver
-from tests.scenario import OPERATOR_KEY, SECRET_KEY, bearer, registry_document
+from tests.scenario import OPERATOR_KEY, bearer, registry_document
 
 PATIENCE_S = 180.0
 
@@ -27,12 +29,13 @@ def podman(tmp_path_factory: pytest.TempPathFactory) -> Podman:
 
 
 @pytest.fixture(scope="module")
-def system(podman: Podman) -> Iterator[Composition]:
-    port = free_port()
+def system(podman: Podman, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composition]:
+    port, secrets = free_port(), tmp_path_factory.mktemp("composed") / "secrets"
+    old = secrets.with_name("compose.env")
+    old.write_text(f"TRUCEWATCH_ADMIN_KEY={OPERATOR_KEY}\n")
+    make_secrets(secrets, old)
     settings = {
-        "POSTGRES_PASSWORD": "only-for-this-test",
-        "TRUCEWATCH_ADMIN_KEY": OPERATOR_KEY,
-        "TRUCEWATCH_SECRET_KEY": SECRET_KEY,
+        "SECRETS_DIRECTORY": str(secrets),
         "TRUCEWATCH_PUBLIC_URL": f"http://127.0.0.1:{port}",
         "GATEWAY_BIND": f"127.0.0.1:{port}",
         # Only the bridge networks of podman, from which the receiver on this machine is reached.
@@ -129,6 +132,28 @@ def test_a_restart_of_everything_loses_nothing(system: Composition, client: http
     system.restart()
     system.wait_healthy(PATIENCE_S)
     assert client.get(f"/v1/incidents/{before}").status_code == 200
+
+
+@pytest.mark.timeout(900)
+def test_no_secret_stands_in_the_environment_of_a_container(system: Composition) -> None:
+    directory = Path(system.settings["SECRETS_DIRECTORY"])
+    secrets = [(directory / name).read_text().strip() for name in ("database_password", "admin_key", "secret_key")]
+    for name in system.names:
+        shown = system.podman.run("inspect", system.container(name))
+        assert [secret for secret in secrets if secret in shown] == [], name
+
+
+def test_secrets_are_made_once_and_taken_over_from_an_older_file(tmp_path: Path) -> None:
+    old = tmp_path / "compose.env"
+    old.write_text("POSTGRES_PASSWORD=before\nTRUCEWATCH_SMTP_URL=smtp://relay\nTRUCEWATCH_ADMIN_KEY=\n")
+    directory = tmp_path / "secrets"
+    make_secrets(directory, old)
+    first = {path.name: path.read_text().strip() for path in directory.iterdir()}
+    assert (first["database_password"], first["smtp_url"]) == ("before", "smtp://relay")
+    assert len(first["admin_key"]) == len(first["secret_key"]) == 64
+    make_secrets(directory)
+    assert {path.name: path.read_text().strip() for path in directory.iterdir()} == first
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
 
 
 def test_without_secrets_nothing_starts(podman: Podman) -> None:

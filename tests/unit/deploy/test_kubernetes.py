@@ -139,4 +139,11 @@ def test_no_secret_is_in_the_manifests() -> None:
     assert kinds("Secret") == {}
     for name in SERVICES:
         (container,) = kinds("Deployment")[name]["spec"]["template"]["spec"]["containers"]
-        assert {"secretRef": {"name": "trucewatch"}} in container["envFrom"]
+        # As files: what stands in the environment shows in crash reports and to whoever lists processes.
+        assert not any("secretRef" in source for source in container["envFrom"])
+        volumes = {v["name"]: v for v in kinds("Deployment")[name]["spec"]["template"]["spec"]["volumes"]}
+        mounted = {m["name"]: m["mountPath"] for m in container["volumeMounts"]}["secrets"]
+        files = {f"{mounted}/{item['path']}" for item in volumes["secrets"]["secret"]["items"]}
+        given = kinds("ConfigMap")["trucewatch"]["data"] | {e["name"]: e["value"] for e in container.get("env", [])}
+        assert {value for setting, value in given.items() if setting.endswith("_FILE")} == files
+        assert (f"{mounted}/TRUCEWATCH_SECRET_KEY" in files) is (name == "notify")
