@@ -37,8 +37,10 @@ def duty(bound: Any, toward: Any, acts: frozenset[str] = ACTS) -> Duty:
     return Duty(None if bound == "any" else refs(*bound), None if toward == "any" else refs(*toward), acts)
 
 
-ONE_WAY = registry(truce(duties=(duty(["red"], ["blue"]),)))
-EVERYONE = registry(truce(duties=(duty("any", "any"),)))
+ONE_WAY_TRUCE = truce(duties=(duty(["red"], ["blue"]),))
+EVERYONE_TRUCE = truce(duties=(duty("any", "any"),))
+ONE_WAY = registry(ONE_WAY_TRUCE)
+EVERYONE = registry(EVERYONE_TRUCE)
 
 
 # --- the act
@@ -180,6 +182,15 @@ def test_where_civilians_are_hit_only_they_are_judged() -> None:
     assert (mixed.certainty, codes(mixed)) == ("Observed", ["within_window", "bound_perpetrator"])
 
 
+def test_who_belongs_to_civilians_is_civilian_through_others_too() -> None:
+    convoy = party("convoy", member_of=refs("relief"))
+    relief = party("relief", member_of=refs(PartyRef("people", Period(None, hour(100)))))
+    world = registry(ONE_WAY_TRUCE, parties=(*PARTIES, convoy, relief))
+    assert outcome(world, targets=("convoy",))[0] == "violation"
+    assert outcome(world, targets=("convoy", "black"))[0] == "violation"
+    assert outcome(world, targets=("convoy",), at=100)[0] == "not_covered"
+
+
 # --- the unknown
 
 
@@ -300,6 +311,26 @@ def test_the_group_and_its_area_are_told_once() -> None:
     got = finding(THERE, report(perpetrators=(), targets=()))
     assert codes(got) == ["within_window", "unattributed", "excluded_group_present", "unknown_target"]
     assert fact(got, "excluded_group_present") == {"party": "black", "area": "city"}
+
+
+def test_an_umbrella_is_bound_and_protected_only_where_it_or_its_coalition_is_listed() -> None:
+    """Unlike a name that resolves to nobody: grey is in blue, and so is bound and protected with it."""
+    loose = party("loose", umbrella=True)
+    world = registry(parties=(*PARTIES, loose))
+    assert outcome(world, perpetrators=("loose",), targets=("red",)) == ("not_covered", ["no_duty_between_parties"])
+    assert outcome(world, targets=("loose",)) == ("not_covered", ["no_duty_between_parties"])
+    assert outcome(world, perpetrators=("grey",), targets=("red",))[0] == "violation"
+
+
+def test_presence_counts_at_any_moment_of_the_incident_and_memberships_only_at_its_start() -> None:
+    later = presence("black", "city", period=Period(hour(30), hour(40)))
+    long = interval(24, 35)
+    assert finding(registry(presence=(later,)), report(targets=(), at=long)).certainty == "Possible"
+    assert finding(registry(presence=(later,)), report(targets=(), at=interval(24, 30))).certainty == "Likely"
+    joined = party("new", member_of=refs(PartyRef("black", Period(hour(30), None))))
+    world = registry(EVERYONE_TRUCE, parties=(*PARTIES, joined))
+    assert outcome(world, perpetrators=("new",), at=long)[0] == "violation"
+    assert outcome(world, perpetrators=("new",), at=interval(30, 35))[0] == "excluded"
 
 
 # --- ground held by an excluded group
