@@ -75,4 +75,7 @@ def _merge(one: dict[str, Any] | None, other: dict[str, Any]) -> dict[str, Any]:
         return dict(other)
     worst = max(one, other, key=lambda part: _GRAVITY.index(part["state"]))
     worries: dict[str, Any] = {name: worst[name] for name in ("state", "detail") if name in worst}
+    if "mail" in one and other.get("mail", {}).get("state") != "degraded":
+        # Only the process that tried knows that the relay does not take mail.
+        worries["mail"] = one["mail"]
     return {**one, **other, **worries, "lag": one["lag"] + other["lag"]}

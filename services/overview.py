@@ -77,8 +77,10 @@ class Overview:
         failing += [f"{loop} failed lately ({kind})" for loop, kind in self._faults_of(service)]
         said: Mapping[str, Any] = service.status()
         lag = sum(self._lags.get(loop.name, 0) for loop in service.loops)
-        if failing and said.get("state", "ok") == "ok":
-            said = {**said, "state": "degraded", "detail": "; ".join(failing)}
+        if failing:
+            state = "degraded" if said.get("state", "ok") == "ok" else said["state"]
+            detail = "; ".join(part for part in (said.get("detail", ""), *failing) if part)
+            said = {**said, "state": state, "detail": detail}
         return {"state": "ok", "lag": lag, **said}
 
     def _faults_of(self, service: Service) -> list[tuple[str, str]]:

@@ -97,7 +97,13 @@ EXAMPLE: Final = {
         "database": {"state": "ok"},
     },
     "oldest_unassessed_s": None,
+    "last_report_at": "2016-05-08T09:12:00Z",
     "deliveries": {"backlog": 2, "failure_rate": 0.004, "disabled_endpoints": 0},
+    "subscriptions": {"active": 12, "failing": [], "disabled": 0},
+    "mail": {"state": "ok", "detail": ""},
+    "silences": {"active": 1},
+    "review": {"open": 0},
+    "reassessments": {"running": 0},
     "dead_letters": 0,
     "truces": {
         "in_force": [

@@ -16,6 +16,8 @@ SERVICES: Final = ("ingest", "rules", "notify")
 LATE_S: Final = 60.0
 #: From this share of failed attempts on, delivery as a whole is in question.
 FAILING: Final = 0.5
+#: How many failing subscriptions are named among what needs a person.
+NAMED: Final = 5
 #: How many truces the status names at most, those that end soonest first.
 MOST_TRUCES: Final = 100
 
@@ -44,6 +46,46 @@ class Deliveries(msgspec.Struct, frozen=True):
     disabled_endpoints: int = 0
 
 
+class FailingSubscription(msgspec.Struct, frozen=True):
+    """One subscription that does not get what it asked for. ``since`` RFC 3339 UTC, null where it is not known;
+    ``reason`` says no more than that an answer or a failure of which kind came."""
+
+    id: str
+    name: str
+    since: str | None
+    reason: str
+
+
+class Subscriptions(msgspec.Struct, frozen=True):
+    """``failing``: the longest first, at most a hundred, those that are disabled or held among them."""
+
+    active: int = 0
+    failing: tuple[FailingSubscription, ...] = ()
+    disabled: int = 0
+
+
+class Mail(msgspec.Struct, frozen=True):
+    """``off``: there is no relay, and nobody asked for mail. ``degraded``: somebody did, or the relay does not take
+    it."""
+
+    state: Literal["ok", "degraded", "off"] = "off"
+    detail: str = ""
+
+
+class Silences(msgspec.Struct, frozen=True):
+    active: int = 0
+
+
+class Review(msgspec.Struct, frozen=True):
+    """``open``: incidents whose assessment needs a person (docs/judgement.md)."""
+
+    open: int = 0
+
+
+class Reassessments(msgspec.Struct, frozen=True):
+    running: int = 0
+
+
 class TruceNow(msgspec.Struct, frozen=True, rename={"start": "from", "end": "to"}):
     """One truce in force: the stretch that holds now, RFC 3339 UTC, ``to`` null when open."""
 
@@ -63,13 +105,20 @@ class Truces(msgspec.Struct, frozen=True):
 
 
 class Status(msgspec.Struct, frozen=True):
-    """The whole answer. ``last_heartbeat`` is RFC 3339 UTC; null where no subscription asks for heartbeats."""
+    """The whole answer. ``last_heartbeat`` is RFC 3339 UTC; null where no subscription asks for heartbeats.
+    ``last_report_at``: when the last report was taken in; null before the first."""
 
     status: State
     version: str
     components: Components
     oldest_unassessed_s: float | None
+    last_report_at: str | None
     deliveries: Deliveries
+    subscriptions: Subscriptions
+    mail: Mail
+    silences: Silences
+    review: Review
+    reassessments: Reassessments
     dead_letters: int
     truces: Truces
     last_heartbeat: str | None
@@ -89,6 +138,12 @@ class Said(msgspec.Struct, frozen=True):
     truces: Truces = Truces()
     last_heartbeat: str | None = None
     missed_heartbeats: int = 0
+    last_report_at: str | None = None
+    subscriptions: Subscriptions = Subscriptions()
+    mail: Mail = Mail()
+    silences: Silences = Silences()
+    review: Review = Review()
+    reassessments: Reassessments = Reassessments()
 
 
 def compose_status(
@@ -116,7 +171,13 @@ def compose_status(
         version=version,
         components=components,
         oldest_unassessed_s=_oldest(said),
+        last_report_at=said.get("ingest", Said()).last_report_at,
         deliveries=Deliveries(notify.backlog, notify.failure_rate, notify.disabled_endpoints),
+        subscriptions=notify.subscriptions,
+        mail=notify.mail,
+        silences=notify.silences,
+        review=rules.review,
+        reassessments=rules.reassessments,
         dead_letters=dead_letters,
         truces=Truces(rules.truces.in_force[:MOST_TRUCES], rules.truces.ending_next[:MOST_TRUCES]),
         last_heartbeat=notify.last_heartbeat,
@@ -146,6 +207,15 @@ def _worries(status: Status) -> list[str]:
         worries.append(f"a report has waited {status.oldest_unassessed_s:.0f} s for its assessment")
     if status.deliveries.failure_rate is not None and status.deliveries.failure_rate >= FAILING:
         worries.append(f"{status.deliveries.failure_rate:.0%} of recent deliveries failed")
+    worries += [f"subscription “{one.name}” ({one.id}): {one.reason}" for one in status.subscriptions.failing[:NAMED]]
+    if (more := len(status.subscriptions.failing) - NAMED) > 0:
+        worries.append(f"{more} more subscriptions do not get what they asked for")
+    if status.mail.state == "degraded":
+        worries.append(f"mail: {status.mail.detail}")
+    if status.review.open:
+        worries.append(
+            f"{status.review.open} {'incident waits' if status.review.open == 1 else 'incidents wait'} in review"
+        )
     if status.dead_letters:
         worries.append(f"{status.dead_letters} dead {'letter' if status.dead_letters == 1 else 'letters'} to look at")
     return worries

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from schemas import codec
 from schemas.envelope import Event
 from schemas.events import IncidentReported, KeyChanged, RegistryChanged
-from schemas.instants import HOUR
+from schemas.instants import HOUR, format_instant
 from schemas.topics import ASSESSMENTS, AUDIT, DEAD_SUFFIX, INCIDENTS, KEYS, REGISTRY, Topic
 from schemas.zones import UTC, find_zone
 from services.ingest.admission import Admission, LocalTime
@@ -181,4 +181,5 @@ def _revision_of(event: Event) -> int | None:
 def _status(loops: Sequence[Loop], waiting: Waiting) -> Mapping[str, Any]:
     failing = next((loop.failing for loop in loops if loop.failing is not None), None)
     state = {"state": "ok"} if failing is None else {"state": "degraded", "detail": failing}
-    return {**state, "oldest_unassessed_s": waiting.seconds()}
+    last = None if waiting.last is None else format_instant(waiting.last)
+    return {**state, "oldest_unassessed_s": waiting.seconds(), "last_report_at": last}

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Text,
     bindparam,
     delete,
+    func,
     insert,
     select,
     tuple_,
@@ -191,6 +192,11 @@ def find_oldest_unassessed(connection: Connection, since: int) -> int | None:
         .limit(1)
     )
     return connection.execute(statement).scalar()
+
+
+def find_last_received(connection: Connection) -> int | None:
+    """When the last report came in, of those that stand."""
+    return connection.execute(select(func.max(revisions.c.received_at)).where(newest)).scalar()
 
 
 def _revision(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from schemas.instants import SECOND
-from services.ingest.sql import find_oldest_unassessed
+from services.ingest.sql import find_last_received, find_oldest_unassessed
 from services.shared.clock import Clock
 from services.shared.db.engine import Database
 from services.shared.failures import RetryLaterError
@@ -24,6 +24,7 @@ class Waiting:
     clock: Clock
     faults: Faults
     oldest: int | None = None
+    last: int | None = None
     since: int = 0
 
     async def follow(self) -> None:
@@ -35,7 +36,9 @@ class Waiting:
     async def look(self) -> None:
         now, since = self.clock.now(), self.since
         try:
-            self.oldest = await self.database.read(lambda connection: find_oldest_unassessed(connection, since))
+            self.oldest, self.last = await self.database.read(
+                lambda connection: (find_oldest_unassessed(connection, since), find_last_received(connection))
+            )
         except RetryLaterError:
             # The last answer stands, and ages; that the database is away is told elsewhere.
             return

@@ -93,7 +93,7 @@ async def build(runtime: Runtime) -> Service:
     policy = Policy(opened=settings.webhook_allow)
     hooks = WebhookSender(policy, clock, concurrency=CONNECTIONS)
     courier = Courier(Parts(hooks, mail, mail_from, log, clock, settings.public_url, runtime.tracing))
-    settling = Settling(store, directory, clock, runtime.metrics, faults)
+    settling = Settling(store, directory, clock, runtime.metrics, faults, relay=mail is not None)
     dispatcher = Dispatcher(
         courier,
         queue,

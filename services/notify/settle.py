@@ -10,6 +10,7 @@ from schemas.instants import MINUTE, format_instant
 from services.notify.dispatch import Dispatcher, Noted
 from services.notify.domain.attempt import Outcome, endpoint_event, proves, tells_heartbeat
 from services.notify.domain.lifecycle import EndpointEvent
+from services.notify.domain.standing import count_silences, tell_mail, tell_subscriptions
 from services.notify.domain.subscription import Subscription
 from services.notify.sql.subscriptions import UnknownError
 from services.notify.use_cases import endpoints
@@ -39,9 +40,12 @@ class Beats(Protocol):
 class Settling:
     """Told of every batch once it is recorded."""
 
-    def __init__(self, store: Endpoints, directory: Directory, clock: Clock, metrics: Metrics, faults: Faults) -> None:
+    def __init__(
+        self, store: Endpoints, directory: Directory, clock: Clock, metrics: Metrics, faults: Faults, *, relay: bool
+    ) -> None:
         self._store, self._directory, self._clock, self._metrics = store, directory, clock, metrics
-        self._faults = faults
+        self._faults, self._relay = faults, relay
+        self._mail_failure: str | None = None
         self._owed: dict[str, tuple[EndpointEvent, Outcome]] = {}
         self._minutes: deque[list[int]] = deque()
         self.last_heartbeat: int | None = None
@@ -130,6 +134,10 @@ class Settling:
         if noted.judgement is None:
             return
         delivered = noted.judgement.meaning == "delivered"
+        answer = noted.outcome.answer
+        if answer is not None and answer.channel == "email":
+            failed = f"the relay does not take mail: {answer.failure}" if answer.failure is not None else None
+            self._mail_failure = failed
         kind = "delivered" if delivered else "retried" if noted.outcome.state == "pending" else "failed"
         self._metrics.delivery_attempts[kind].inc()
         minute = noted.outcome.at // MINUTE
@@ -165,13 +173,15 @@ class Settling:
     def status(self, dispatcher: Dispatcher, directory: Directory) -> Mapping[str, Any]:
         """For ``/status``, from memory. A heartbeat that did not arrive is a line that may be dead."""
         disabled = directory.count("disabled") + directory.count("gone")
-        held = directory.count("held")
         backlog = max(self.backlog, dispatcher.size)
         self._metrics.delivery_backlog.set(backlog)
         self._metrics.endpoints_disabled.set(disabled)
+        known, now = directory.subscriptions.values(), self._clock.now()
         return {
-            "state": "degraded" if self.late_heartbeats or held else "ok",
-            "detail": f"{held} subscriptions are held, since their owners have no valid key" if held else "",
+            "state": "degraded" if self.late_heartbeats else "ok",
+            "subscriptions": tell_subscriptions(known),
+            "mail": tell_mail(known, self._mail_failure, relay=self._relay),
+            "silences": {"active": count_silences(directory.silences.values(), now)},
             "lag": self.lag,
             "backlog": backlog,
             "failure_rate": round(self.failure_rate(), 4),

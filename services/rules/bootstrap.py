@@ -18,6 +18,7 @@ from services.rules.domain.evaluate import Judge
 from services.rules.domain.model import Registry
 from services.rules.registry_api import build_registry_router
 from services.rules.registry_use_cases import Flip, Shelf, Snapshot, newest_registry
+from services.rules.review_count import ReviewCount
 from services.rules.standing import TrucesInForce
 from services.rules.use_cases import Bench, assess_incidents, find_flips
 from services.shared.runtime import Runtime, Service, Task
@@ -53,11 +54,12 @@ async def build(runtime: Runtime) -> Service:
             metrics.alerts[alert.alert.status].inc()
 
     def status() -> Mapping[str, Any]:
-        return {"truces": in_force.tell()}
+        return {"truces": in_force.tell(), "review": {"open": review.open}, "reassessments": {"running": 0}}
 
     async def handle(events: Sequence[Event]) -> None:
         await assess_incidents(events, bench, database, clock, observe, runtime.tracing)
 
+    review = ReviewCount(database, clock)
     router = APIRouter()
     router.include_router(build_router(bench, database, clock))
     router.include_router(build_registry_router(database, shelf, clock, flips, adopt))
@@ -65,7 +67,10 @@ async def build(runtime: Runtime) -> Service:
         name="rules",
         router=router,
         loops=[await runtime.loop(INCIDENTS, GROUP, handle, limit=200)],
-        tasks=[Task("rules.truces_in_force", partial(in_force.run, clock.sleep))],
+        tasks=[
+            Task("rules.truces_in_force", partial(in_force.run, clock.sleep)),
+            Task("rules.review", review.run),
+        ],
         stop=[await runtime.tail(REGISTRY, "rules.registry", follow)],
         status=status,
     )

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import BigInteger, Column, Connection, Index, Integer, LargeBinary, Table, Text, select, tuple_
+from sqlalchemy import BigInteger, Column, Connection, Index, Integer, LargeBinary, Table, Text, func, select, tuple_
 
 from schemas.assessments import Alert, Assessment
 from schemas.instants import parse_instant
 from services.rules.domain.alerting import AlertState
+from services.rules.domain.review import needs_review
 from services.shared.db.bulk import insert_rows, select_by_key, upsert_rows
 from services.shared.db.tables import metadata
 
@@ -28,7 +29,16 @@ judged = Table(
     Column("event", LargeBinary, nullable=False),
     Column("episode", Integer, nullable=False),
     Column("alert", LargeBinary),
+    Column("in_review", Integer, nullable=False, server_default="0"),
     Index("ix_judged_occurred_from", "occurred_from", "incident_id"),
+)
+
+#: Counted often, and few of many.
+Index(
+    "ix_judged_in_review",
+    judged.c.incident_id,
+    sqlite_where=judged.c.in_review == 1,
+    postgresql_where=judged.c.in_review == 1,
 )
 
 #: Every assessment, numbered within its incident; never changed.
@@ -116,7 +126,13 @@ def _standing_row(judgement: Judgement) -> tuple[Any, ...]:
         judgement.event,
         0 if alert is None else alert.episode,
         judgement.alert_body,
+        int(needs_review(assessment)),
     )
+
+
+def count_in_review(connection: Connection) -> int:
+    """How many incidents need a person, as they were judged last."""
+    return connection.execute(select(func.count()).select_from(judged).where(judged.c.in_review == 1)).scalar_one()
 
 
 def belongs_to(connection: Connection, incident_id: str, partner: str) -> bool:

@@ -15,7 +15,7 @@ TRUCE = {
     "timezone": "Asia/Damascus",
 }
 PARTS: dict[str, dict[str, Any]] = {
-    "ingest": {"state": "ok", "lag": 9, "oldest_unassessed_s": 0.2},
+    "ingest": {"state": "ok", "lag": 9, "oldest_unassessed_s": 0.2, "last_report_at": "2016-05-08T11:59:00Z"},
     "rules": {"state": "ok", "lag": 3, "truces": {"in_force": [TRUCE], "ending_next": [TRUCE]}, "version": 12},
     "notify": {
         "state": "ok",
@@ -24,8 +24,12 @@ PARTS: dict[str, dict[str, Any]] = {
         "failure_rate": 0.01,
         "disabled_endpoints": 1,
         "last_heartbeat": "2016-05-08T12:00:00Z",
+        "subscriptions": {"active": 3, "failing": [], "disabled": 0},
+        "mail": {"state": "ok"},
+        "silences": {"active": 2},
     },
 }
+LOST = {"id": "s1", "name": "Aleppo desk", "since": "2016-05-08T11:00:00Z", "reason": "answered 500"}
 
 
 def compose(changes: dict[str, dict[str, Any]] | None = None, **rest: Any) -> Status:
@@ -45,7 +49,13 @@ def test_the_shape_is_the_contract_s() -> None:
             "database": {"state": "ok"},
         },
         "oldest_unassessed_s": 0.2,
+        "last_report_at": "2016-05-08T11:59:00Z",
         "deliveries": {"backlog": 4, "failure_rate": 0.01, "disabled_endpoints": 1},
+        "subscriptions": {"active": 3, "failing": [], "disabled": 0},
+        "mail": {"state": "ok", "detail": ""},
+        "silences": {"active": 2},
+        "review": {"open": 0},
+        "reassessments": {"running": 0},
         "dead_letters": 0,
         "truces": {"in_force": [{**TRUCE, "disputed": False}], "ending_next": [{**TRUCE, "disputed": False}]},
         "last_heartbeat": "2016-05-08T12:00:00Z",
@@ -64,6 +74,10 @@ def test_all_well_needs_nobody() -> None:
         ({}, {"bus": False}, "down", "bus is down"),
         ({}, {"database": False}, "down", "database is down"),
         ({}, {"dead_letters": 2}, "degraded", "2 dead letters"),
+        ({"notify": {"subscriptions": {"failing": [LOST]}}}, {}, "degraded", "“Aleppo desk” (s1): answered 500"),
+        ({"notify": {"subscriptions": {"failing": [LOST] * 7}}}, {}, "degraded", "2 more subscriptions"),
+        ({"notify": {"mail": {"state": "degraded", "detail": "there is no relay"}}}, {}, "degraded", "no relay"),
+        ({"rules": {"review": {"open": 1}}}, {}, "degraded", "1 incident waits in review"),
         ({"ingest": {"oldest_unassessed_s": 61}}, {}, "degraded", "waited 61 s"),
         ({"notify": {"failure_rate": 0.5}}, {}, "degraded", "50% of recent deliveries"),
         ({"notify": {"state": "degraded", "missed_heartbeats": 2}}, {}, "degraded", "did not get their heartbeat"),

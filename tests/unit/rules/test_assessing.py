@@ -99,6 +99,25 @@ async def test_several_revisions_in_one_batch_are_judged_in_order(desk: Desk) ->
     assert [a.sequence for a in await desk.assessed()] == [1, 2, 3]
 
 
+@pytest.mark.parametrize(
+    ("changes", "count"),
+    [
+        ({}, 0),
+        ({"location": {"place": "Nowhere in particular"}}, 1),
+        ({"perpetrators": ["people of whom the registry knows nothing"]}, 1),
+        ({"occurred": {"from": "2016-05-08T00:00:00+03:00", "to": "2016-05-12T00:00:00+03:00"}, "aggregate": True}, 0),
+    ],
+)
+async def test_what_needs_a_person_waits_in_review_until_it_is_retracted(
+    desk: Desk, changes: dict[str, Any], count: int
+) -> None:
+    report = {**MIDAN, **changes}
+    await desk.handle([reported("i1", report, 1)])
+    assert await desk.database.read(sql.count_in_review) == count
+    await desk.handle([reported("i1", report, 2, retracted="withdrawn")])
+    assert await desk.database.read(sql.count_in_review) == 0
+
+
 async def test_an_alert_that_a_batch_carries_over_is_counted_once(desk: Desk) -> None:
     same = {**MIDAN, "description": "The same, in other words."}
     counted: list[str] = []

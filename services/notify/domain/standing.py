@@ -1,0 +1,68 @@
+"""What ``/status`` says of subscriptions, silences and mail. Pure, from what the process has in memory."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from schemas.instants import format_instant
+from services.notify.domain.silence import Silence
+from services.notify.domain.subscription import Email, Subscription
+
+#: How many failing subscriptions are told of, those that have failed for longest.
+MOST: Final = 100
+#: States in which a subscription does not get what it asked for, with what is said where no reason was noted.
+FAILING: Final = {
+    "failing": "its endpoint does not answer as it should",
+    "disabled": "disabled, since it failed for days",
+    "gone": "disabled, since its endpoint wants no more",
+    "held": "held, since its owner has no valid key",
+}
+
+
+def tell_subscriptions(subscriptions: Iterable[Subscription]) -> dict[str, Any]:
+    """How many are active, which do not get what they asked for, and how many are disabled."""
+    found = list(subscriptions)
+    failing = sorted((s for s in found if s.state in FAILING), key=lambda s: (s.failing_since or 0, s.id))
+    return {
+        "active": sum(s.state == "active" for s in found),
+        "failing": [
+            {
+                "id": s.id,
+                "name": s.draft.name,
+                "since": None if s.failing_since is None else format_instant(s.failing_since),
+                "reason": tell_reason(s),
+            }
+            for s in failing[:MOST]
+        ],
+        "disabled": sum(s.state in ("disabled", "gone") for s in found),
+    }
+
+
+def tell_reason(subscription: Subscription) -> str:
+    """Why, without what the endpoint wrote or what its name resolves to: the status is shown to everybody."""
+    said = FAILING[subscription.state]
+    if subscription.state == "held" or not subscription.reason:
+        return said
+    kind = ": ".join(subscription.reason.split(": ")[:2]) if subscription.reason.startswith("no answer: ") else ""
+    kind = kind or subscription.reason.partition(":")[0]
+    return f"{said}: {kind}" if subscription.state != "failing" else kind
+
+
+def count_silences(silences: Iterable[Silence], now: int) -> int:
+    """How many are in force."""
+    return sum(silence.starts_at <= now < silence.ends_at for silence in silences)
+
+
+def tell_mail(subscriptions: Iterable[Subscription], failure: str | None, *, relay: bool) -> Mapping[str, str]:
+    """How mail fares. ``failure``: what the last attempt met, where the relay did not take it."""
+    if relay:
+        return {"state": "ok", "detail": ""} if failure is None else {"state": "degraded", "detail": failure}
+    if any(_reads_mail(s) for s in subscriptions):
+        return {
+            "state": "degraded",
+            "detail": "there is no relay (TRUCEWATCH_SMTP_URL), and subscriptions ask for mail",
+        }
+    return {"state": "off", "detail": "there is no relay (TRUCEWATCH_SMTP_URL)"}
+
+
+def _reads_mail(subscription: Subscription) -> bool:
+    return isinstance(subscription.draft.channel, Email) or bool(subscription.draft.contact)
