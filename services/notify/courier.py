@@ -51,6 +51,7 @@ class Hooks(Protocol):
         content_type: str = ...,
         total_s: float | None = ...,
         traceparent: str | None = ...,
+        wants_body: bool = ...,
     ) -> Answer: ...
 
 
@@ -136,6 +137,7 @@ class Courier:
             content_type=cap.CONTENT_TYPE if as_cap else "application/json",
             total_s=CHALLENGE_S if job.kind == "challenge" else None,
             traceparent=traceparent,
+            wants_body=job.kind == "challenge",
         )
 
     async def _body(self, job: Job, subscription: Subscription) -> bytes:

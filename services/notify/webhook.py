@@ -9,8 +9,9 @@ environment is read: neither exists below httpx's client.
 import asyncio
 import ssl
 import time
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from http.cookies import SimpleCookie
 from types import TracebackType
 from typing import Any, Final
@@ -29,6 +30,7 @@ from services.notify.domain.address import Policy, RefusedTargetError, Target, c
 from services.notify.domain.delivery import EXCERPT_BYTES, Answer, Failure, parse_retry_after
 from services.notify.domain.signing import signed_headers
 from services.notify.guard import GuardedResolver, GuardedSockets, PooledLookups, RefusedAddressError
+from services.notify.heard import HEARD, Heard, HearingHandler
 from services.shared.clock import Clock
 
 CONNECT_S: Final = 5.0
@@ -114,6 +116,17 @@ class _Transport(AiohttpTransport):
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Exchange:
+    """One request as it is sent, and what is heard of its answer."""
+
+    target: Target
+    url: URL
+    headers: CIMultiDict[str]
+    body: bytes
+    heard: Heard
+
+
 class WebhookSender:
     """Sends signed webhooks. Made inside a running loop; ``close`` ends every connection.
 
@@ -157,6 +170,8 @@ class WebhookSender:
             keepalive_timeout=KEEPALIVE_S,
             ssl=self._tls,
         )
+        # The one place where aiohttp makes its protocol; a constructor argument for it there is none.
+        connector._factory = partial(HearingHandler, loop=asyncio.get_running_loop())  # type: ignore[assignment]
         return aiohttp.ClientSession(
             connector=connector, connector_owner=True, cookie_jar=_NoCookies(), trust_env=False,
             auto_decompress=False,
@@ -173,8 +188,12 @@ class WebhookSender:
         content_type: str = JSON,
         total_s: float | None = None,
         traceparent: str | None = None,
+        wants_body: bool = False,
     ) -> Answer:
         """One attempt, signed with the time at which it begins. Never raises for what the receiver does.
+
+        Once a status line has come the attempt was answered, whatever follows it; ``wants_body``: what follows is
+        waited for until it ends, since it says more.
 
         ``total_s`` bounds the attempt in seconds, once it has its place among the attempts under way. Raises
         ValueError for a ``message_id`` with a dot.
@@ -191,42 +210,50 @@ class WebhookSender:
                 headers["content-type"] = content_type
             if traceparent is not None:
                 headers["traceparent"] = traceparent
-            return await self._attempt(target, parsed, headers, body, total_s or self._total_s)
+            exchange = _Exchange(target, parsed, headers, body, Heard(wants_body=wants_body))
+            return await self._attempt(exchange, total_s or self._total_s)
         finally:
             self._slots.release()
 
-    async def _attempt(
-        self, target: Target, url: URL, headers: CIMultiDict[str], body: bytes, total_s: float
-    ) -> Answer:
+    async def _attempt(self, exchange: "_Exchange", total_s: float) -> Answer:
         started = time.perf_counter_ns()
         try:
             with self._deadlines.within(total_s):
                 try:
-                    return await self._exchange(target, url, headers, body, started)
+                    return await self._exchange(exchange, started)
                 except (httpx.TransportError, aiohttp.ClientError) as error:
                     # A kept connection that the receiver closed meanwhile: the same id again does no harm.
-                    if _failure(error) != "disconnected":
+                    if _failure(error) != "disconnected" or exchange.heard.status is not None:
                         raise
-                    return await self._exchange(target, url, headers, body, started)
+                    return await self._exchange(exchange, started)
         except TimeoutError:
-            return _failed("timeout", f"no full answer within {total_s:g} s", started)
+            return self._heard(exchange, started) or _failed("timeout", f"no full answer within {total_s:g} s", started)
         except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
-            return _failed(_failure(error), _in_words(error), started)
+            return self._heard(exchange, started) or _failed(_failure(error), _in_words(error), started)
 
-    async def _exchange(
-        self,
-        target: Target,
-        url: URL,
-        headers: CIMultiDict[str],
-        body: bytes,
-        started: int,
-    ) -> Answer:
-        transport = self._transports[target.scheme == "https"]
-        response = await transport.handle_async_request(_Post(url, headers, body))
+    async def _exchange(self, exchange: "_Exchange", started: int) -> Answer:
+        transport = self._transports[exchange.target.scheme == "https"]
+        token = HEARD.set(exchange.heard)
+        try:
+            response = await transport.handle_async_request(_Post(exchange.url, exchange.headers, exchange.body))
+        finally:
+            HEARD.reset(token)
         excerpt = await response.read_start()
-        status, patience = response.status_code, None
-        if not response.is_success:
-            patience = parse_retry_after(response.headers.get("retry-after"), self._clock.now())
+        return self._answer(response.status_code, excerpt, lambda name: response.headers.get(name), started)
+
+    def _heard(self, exchange: "_Exchange", started: int) -> Answer | None:
+        """The answer by what was heard of it, where the parser or the time came to an end; None without a status."""
+        heard = exchange.heard
+        if (status := heard.status) is None:
+            return None
+        return self._answer(
+            status, heard.body[:EXCERPT_BYTES], lambda name: heard.header(name.encode("ascii")), started
+        )
+
+    def _answer(self, status: int, excerpt: bytes, header: Callable[[str], str | None], started: int) -> Answer:
+        patience = None
+        if not 200 <= status < 300:
+            patience = parse_retry_after(header("retry-after"), self._clock.now())
         return Answer("webhook", _since(started), status=status, excerpt=excerpt, retry_after=patience)
 
     @property

@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
 from standardwebhooks import Webhook
 
 from services.notify.domain.address import Policy
 from services.notify.domain.signing import format_secret
+from services.notify.heard import Heard
 from services.notify.webhook import WebhookSender
 from services.shared.clock import SystemClock
 from tests.unit.notify.receivers import FakeNames, Receiver, http_receiver, raw_receiver, read_request
@@ -99,12 +102,26 @@ async def test_a_receiver_that_hangs_meets_the_deadline(sender: WebhookSender) -
     [b"HTTP/1.1 200 OK\r\nx-a: ", b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"],
     ids=["in the head", "in the body"],
 )
-async def test_a_receiver_that_drips_meets_the_deadline(sender: WebhookSender, drip: bytes) -> None:
+async def test_a_receiver_that_drips_after_its_status_line_has_answered(sender: WebhookSender, drip: bytes) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read_request(reader)
         writer.write(drip)
         while True:
             writer.write(b"1\r\na\r\n" if b"chunked" in drip else b"a")
+            await writer.drain()
+            await asyncio.sleep(0.05)
+
+    async with raw_receiver(serve) as url, asyncio.timeout(3):
+        answer = await sender.send(url, BODY, message_id="m", keys=[KEY])
+    assert (answer.status, answer.failure) == (200, None)
+
+
+async def test_a_receiver_that_drips_its_status_line_meets_the_deadline(sender: WebhookSender) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 200 ")
+        while True:
+            writer.write(b"O")
             await writer.drain()
             await asyncio.sleep(0.05)
 
@@ -152,11 +169,8 @@ async def test_a_packed_answer_is_not_unpacked(sender: WebhookSender, receiver: 
 
 @pytest.mark.parametrize(
     "reply",
-    [b"", b"nonsense\r\n\r\n", b"HTTP/1.1 999999 X\r\n\r\n",
-     b"HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\nshort",
-     b"HTTP/1.1 200 OK\r\n" + b"x: " + b"a" * 100_000 + b"\r\n\r\n",
-     b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n", b"HTTP/1.1 100 Continue\r\n\r\n" * 5],
-    ids=["nothing", "nonsense", "status", "cut short", "long head", "bad chunk", "only continue"],
+    [b"", b"nonsense\r\n\r\n", b"HTTP/1.1 999999 X\r\n\r\n", b"HTTP/1.1 200", b"HTTP/1.1 100 Continue\r\n\r\n" * 5],
+    ids=["nothing", "nonsense", "status", "half a line", "only continue"],
 )  # fmt: skip
 async def test_a_receiver_that_speaks_no_http_is_a_failure_and_no_error(sender: WebhookSender, reply: bytes) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -168,6 +182,90 @@ async def test_a_receiver_that_speaks_no_http_is_a_failure_and_no_error(sender: 
         answer = await sender.send(url, BODY, message_id="m", keys=[KEY])
     assert answer.status is None
     assert answer.failure in ("disconnected", "protocol")
+
+
+LONG = b"content-security-policy: " + b"default-src 'self'; " * 500 + b"\r\n"
+CHUNKED = b"transfer-encoding: chunked\r\n"
+#: Answers that break the rules of HTTP after their status line, by what is wrong with them.
+HOSTILE = {
+    "cut in the head": b"HTTP/1.1 {} OK\r\nx-a: b",
+    "cut in the body": b"HTTP/1.1 {} OK\r\ncontent-length: 50\r\n\r\nshort",
+    "a header of 10,000 bytes": b"HTTP/1.1 {} OK\r\ncontent-length: 2\r\n" + LONG + b"\r\nok",
+    "a header of 100,000 bytes": b"HTTP/1.1 {} OK\r\nx: " + b"a" * 100_000 + b"\r\n\r\n",
+    "500 headers": b"HTTP/1.1 {} OK\r\n" + b"x: y\r\n" * 500 + b"\r\n",
+    "a length twice": b"HTTP/1.1 {} OK\r\ncontent-length: 2\r\ncontent-length: 2\r\n\r\nok",
+    "two lengths": b"HTTP/1.1 {} OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\nok",
+    "a length and chunks": b"HTTP/1.1 {} OK\r\ncontent-length: 2\r\n" + CHUNKED + b"\r\n2\r\nok\r\n0\r\n\r\n",
+    "a length that is no number": b"HTTP/1.1 {} OK\r\ncontent-length: two\r\n\r\nok",
+    "a chunk that is none": b"HTTP/1.1 {} OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+    "a header name with a blank": b"HTTP/1.1 {} OK\r\nx a: b\r\ncontent-length: 2\r\n\r\nok",
+    "a header without a name": b"HTTP/1.1 {} OK\r\n: b\r\n\r\n",
+    "a NUL": b"HTTP/1.1 {} OK\r\nx: \0\r\n\r\n",
+    "no reason": b"HTTP/1.1 {}\r\n\r\n",
+    "bare line feeds": b"HTTP/1.1 {} OK\ncontent-length: 2\n\nok",
+    "after an interim answer": b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 {} OK\r\nx\r\n\r\n",
+    "HTTP/1.0": b"HTTP/1.0 {} OK\r\n\r\nok",
+    "a body that is not packed as it says": b"HTTP/1.1 {} OK\r\ncontent-encoding: gzip\r\ncontent-length: 2\r\n\r\nok",
+    "a second answer": b"HTTP/1.1 {} OK\r\ncontent-length: 0\r\n\r\nHTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("end", ["closed", "reset"])
+@pytest.mark.parametrize("status", [200, 204, 410, 503])
+@pytest.mark.parametrize("reply", HOSTILE.values(), ids=HOSTILE.keys())
+async def test_the_status_line_decides_whatever_follows(
+    sender: WebhookSender, reply: bytes, status: int, end: str
+) -> None:
+    requests = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal requests
+        await read_request(reader)
+        requests += 1
+        writer.write(reply.replace(b"{}", b"%d" % status))
+        await writer.drain()
+        if end == "reset":
+            await asyncio.sleep(0)
+            writer.transport.abort()
+
+    async with raw_receiver(serve) as url:
+        answer = await sender.send(url, BODY, message_id="m", keys=[KEY])
+    assert (answer.status, answer.failure, requests) == (status, None, 1)
+
+
+@pytest.mark.parametrize(
+    "reply", [r for n, r in HOSTILE.items() if r.endswith((b"ok", b"0\r\n\r\n")) and "second" not in n]
+)
+async def test_a_body_that_is_wanted_is_heard_though_the_parser_gave_up(sender: WebhookSender, reply: bytes) -> None:
+    """Head and body come in two packets, as most servers send them."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        head, end, body = reply.replace(b"{}", b"200").partition(b"\r\n\r\n" if b"\r\n\r\n" in reply else b"\n\n")
+        writer.write(head + end)
+        await writer.drain()
+        await asyncio.sleep(0.02)
+        writer.write(body)
+        await writer.drain()
+        await reader.read()
+
+    async with raw_receiver(serve) as url:
+        answer = await sender.send(url, BODY, message_id="m", keys=[KEY], wants_body=True)
+    assert (answer.status, answer.excerpt) == (200, b"ok")
+
+
+@given(
+    st.lists(
+        st.binary(max_size=40) | st.sampled_from([b"HTTP/1.1 200 OK\r\n", b"\r\n\r\n", b"2\r\nok\r\n"]), max_size=8
+    )
+)
+def test_whatever_comes_is_heard_without_an_error(chunks: list[bytes]) -> None:
+    heard = Heard()
+    for chunk in chunks:
+        heard.feed(chunk)
+    assert heard.status is None or 101 <= heard.status <= 999
+    assert isinstance(heard.complete, bool)
+    assert len(heard.body) <= sum(map(len, chunks))
 
 
 async def test_nobody_listening_and_no_tls(sender: WebhookSender, receiver: Receiver) -> None:
