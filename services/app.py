@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from starlette.types import ASGIApp
 
 import services.ingest.bootstrap
@@ -35,6 +35,7 @@ from services.shared.http import answer_heads, answer_when_cut, install_problems
 from services.shared.lifecycle import bind, run
 from services.shared.observability import Metrics, make_metrics, probes_router
 from services.shared.open_files import backlog, edge_limits, raise_open_files
+from services.shared.query import refuse_unknown_parameters
 from services.shared.runtime import Run, Runtime, Service, Task
 from services.shared.security import KeyRing
 from services.shared.throttle import Throttle
@@ -153,7 +154,10 @@ async def open_log(
 
 def build_asgi(runtime: Runtime, built: Sequence[Service], overview: Overview) -> ASGIApp:
     """One app for all services of the process, hot paths in front."""
-    app = FastAPI(title="Trucewatch", openapi_url=None, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Trucewatch", openapi_url=None, docs_url=None, redoc_url=None,
+        dependencies=[Depends(refuse_unknown_parameters)],
+    )  # fmt: skip
     app.state.keys = runtime.keys
     install_problems(app)
     app.include_router(probes_router(runtime.metrics, overview.unready, overview.look))

@@ -218,7 +218,9 @@ class Intake:
         """``app`` with the hot route in front of it."""
 
         async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-            if scope["type"] == "http" and scope["path"] == PATH and scope["method"] == "POST":
+            hot = scope["type"] == "http" and scope["path"] == PATH and scope["method"] == "POST"
+            # A query has no meaning here: whoever looks at those of all routes refuses it.
+            if hot and not scope["query_string"]:
                 await self._serve(scope, receive, send)
             else:
                 await app(scope, receive, send)

@@ -29,6 +29,8 @@ Errors are problem documents (RFC 9457) with a JSON pointer to each offending fi
 A body is at most 1 MiB (a batch 16 MiB, a registry 32 MiB), counted as unpacked where it comes with
 `Content-Encoding: gzip`, and nests at most 50 deep. An answer lists the first 100 errors. An
 area has at most 20,000 points and all areas 1,000,000; a party is in at most 100 coalitions.
+
+A query parameter that an operation does not have, or that is sent twice, is `400`, and named.
 """
 TAGS: Final = {
     "incidents": "Reports as partners post them.",
