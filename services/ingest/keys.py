@@ -10,7 +10,7 @@ import msgspec
 from schemas.events import Actor, KeyChanged, OperatorActed
 from schemas.instants import format_instant, parse_instant
 from schemas.vocabulary import Role
-from services.shared.security import hash_secret
+from services.shared.security import SET_KEYS, hash_secret
 
 
 class KeyStore(Protocol):
@@ -63,13 +63,10 @@ def ensure_first_key(keys: KeyStore, admin_key: str | None, fresh_secret: str, n
     key = _first_key("admin", admin_key, now)
     if key.id not in {other.id for other in known}:
         for other in known:
-            if other.id.startswith(_ADMIN) and other.revoked_at is None:
+            if other.id.startswith(SET_KEYS) and other.revoked_at is None:
                 keys.put(msgspec.structs.replace(other, revoked_at=format_instant(now)), None)
         keys.put(key, None)
     return None
-
-
-_ADMIN = "admin-"
 
 
 def _first_key(name: str, secret: str, now: int) -> KeyChanged:

@@ -10,6 +10,8 @@ from schemas.vocabulary import Role
 from services.shared.clock import Clock, new_token
 
 PREFIX = "tw_"
+#: How the ids of keys begin that TRUCEWATCH_ADMIN_KEY set: the others are made by chance, so that nobody guesses them.
+SET_KEYS = "admin-"
 
 
 @dataclass(frozen=True, slots=True)

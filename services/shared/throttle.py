@@ -1,4 +1,4 @@
-"""Wrong keys are throttled per address: whoever guesses waits, and whoever has a key of that address goes on.
+"""Wrong keys are throttled per address: whoever guesses waits, and whoever has a key goes on.
 
 Source: the contract, "Keys and roles". In front of all routes, since every one of them asks for the same keys.
 """
@@ -15,7 +15,7 @@ from schemas.instants import SECOND
 from services.shared.config import Network
 from services.shared.connections import Key, address_key
 from services.shared.http import Problem
-from services.shared.security import KeyRing
+from services.shared.security import SET_KEYS, KeyRing
 
 #: So many wrong keys of an address are answered at once, and then one in so long, microseconds.
 BURST: Final = 10
@@ -64,7 +64,7 @@ class Throttle:
                 await app(scope, receive, send)
                 return
             seen = (address, hash(shown))
-            if (wait := self._wait(address)) and seen not in self._right:
+            if (wait := self._wait(address)) and not self._is_known(seen, shown):
                 self._on_failure()
                 await _refused(wait).response()(scope, receive, send)
                 return
@@ -73,6 +73,14 @@ class Throttle:
             await app(scope, receive, self._watching(seen, send) if is_token else send)
 
         return serve
+
+    def _is_known(self, seen: _Seen, shown: str) -> bool:
+        """Whether it is let pass while its address waits: it was right from there before, or it is a key that we made,
+        which nobody guesses. What an operator set may be guessed."""
+        if seen in self._right:
+            return True
+        found = self._keys.find(shown)
+        return found is not None and not found.key_id.startswith(SET_KEYS)
 
     def note(self, seen: _Seen, *, right: bool) -> None:
         """What came of a key or a token."""

@@ -21,7 +21,12 @@ def test_the_short_form_loses_nothing_and_repeats_nothing(tmp_path: Path) -> Non
     print(done.stdout)
     assert done.returncode == 0, done.stdout + done.stderr
     result = msgspec.json.decode(out.read_bytes(), type=Result)
-    assert [account.fault for account in result.rounds] == ["kill-rules", "broker-killed", "database-restarted"]
+    assert [account.fault for account in result.rounds] == [
+        "kill-rules",
+        "broker-killed",
+        "database-restarted",
+        "key-revoked",
+    ]
     for account in result.rounds:
         assert account.posted == account.accepted == account.assessed == account.alerted == account.delivered > 0
         assert (account.lost, account.repeated) == ([], [])

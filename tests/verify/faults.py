@@ -13,6 +13,7 @@ from tests.parts.cluster import KINDS, Cluster, Kind
 from tests.parts.receiver import Answer, Receiver
 from tests.parts.service import Service
 from tests.verify.load import Partner
+from tests.verify.revoked import revoke_a_key
 
 #: Between breaking and mending; long enough for load to meet the fault.
 GAP_S: Final = 2.0
@@ -39,6 +40,10 @@ class Stage:
     receiver: Receiver
     partner: Partner
     path: str
+
+    def note(self, what: str) -> None:
+        """Something that was not promised: the round does not hold."""
+        self.partner.answers.odd.append(what)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +184,7 @@ FAULTS: Final = (
     Fault("receiver-500", "the receiver answers 500", _receiver(status=500)),
     Fault("receiver-429", "the receiver answers 429 with Retry-After", _receiver(status=429, retry_after=7)),
     Fault("receiver-hangs", "the receiver does not answer", _receiver(status=504, hang=True)),
+    Fault("key-revoked", "a monitor's key is revoked, and its subscription given to another", revoke_a_key, short=True),
     Fault("rules-frozen", "SIGSTOP of a rules process beyond its session", _freeze("rules", SESSION_S)),
     Fault("relay-frozen", "SIGSTOP of the process that relays, beyond its session", _freeze_relay),
     Fault("notify-frozen", "SIGSTOP of a notify process beyond its lease", _freeze("notify", LEASE_S)),

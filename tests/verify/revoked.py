@@ -1,0 +1,97 @@
+"""The fault "a revoked key": deliveries of its subscriptions stop, and others lose and repeat nothing.
+
+What it finds amiss is raised: the verifier takes it for an answer that nobody promised. Once the subscription is given
+to another key, it is sent all that was alerted meanwhile, once.
+"""
+
+import time
+from collections.abc import Sequence
+from typing import Any, Final, Protocol
+
+import psycopg
+
+from services.shared.clock import SystemClock
+from tests.parts.cluster import Cluster, eventually
+from tests.parts.receiver import Delivery, Receiver
+
+#: The contract: a revoked key has ended everywhere within so long; and what was then under way has been answered.
+ENDED_WITHIN_S: Final = 2.0
+UNDER_WAY_S: Final = 1.0
+#: How long nothing may come.
+SILENT_S: Final = 4.0
+PATIENCE_S: Final = 60.0
+_ALERTED: Final = "SELECT incident_id FROM alert_log WHERE recorded_at >= %s AND recorded_at < %s"
+
+
+class Stage(Protocol):
+    """What the fault touches of the round."""
+
+    @property
+    def cluster(self) -> Cluster: ...
+
+    @property
+    def receiver(self) -> Receiver: ...
+
+    @property
+    def path(self) -> str: ...
+
+    def note(self, what: str) -> None: ...
+
+
+def revoke_a_key(stage: Stage) -> None:
+    """A monitor subscribes and is told; its key is revoked, and later its subscription is given to another's."""
+    path = f"{stage.path}-revoked"
+    with stage.cluster.client() as operator:
+        made = operator.post("/v1/keys", json={"name": path, "role": "monitor"}).json()
+        heir = operator.post("/v1/keys", json={"name": f"{path}-heir", "role": "monitor"}).json()
+        with stage.cluster.client(made["key"]) as monitor:
+            id = eventually(lambda: _subscribe(monitor, stage.receiver.url(path)), PATIENCE_S)
+            eventually(lambda: monitor.get(f"/v1/subscriptions/{id}").json()["status"] == "active", PATIENCE_S)
+            # Alerts that are decided from now on are for it, in whichever process.
+            time.sleep(ENDED_WITHIN_S)
+            began = SystemClock().now()
+            eventually(lambda: _told(stage, path), PATIENCE_S)
+            operator.delete(f"/v1/keys/{made['id']}").raise_for_status()
+            time.sleep(ENDED_WITHIN_S + UNDER_WAY_S)
+            if monitor.get("/v1/subscriptions").status_code != 401:
+                stage.note("a revoked key was answered")
+        before = len(_told(stage, path))
+        time.sleep(SILENT_S)
+        if extra := len(_told(stage, path)) - before:
+            stage.note(f"{extra} messages were sent for a revoked key")
+        given = operator.post(f"/v1/subscriptions/{id}/owner", json={"key": heir["id"]})
+        if given.status_code != 200:
+            stage.note(f"the subscription could not be given away: {given.text}")
+        _account(stage, path, began, SystemClock().now())
+        operator.delete(f"/v1/subscriptions/{id}")
+
+
+def _subscribe(monitor: Any, url: str) -> str | None:
+    answer = monitor.post("/v1/subscriptions", json={"name": "revoked", "channel": {"type": "webhook", "url": url}})
+    return str(answer.json()["id"]) if answer.status_code == 201 else None
+
+
+def _told(stage: Stage, path: str) -> list[Delivery]:
+    return [found for found in stage.receiver.received(path) if 200 <= found.status < 300]
+
+
+def _account(stage: Stage, path: str, began: int, ended: int) -> None:
+    """Everything alerted in that time has come, once."""
+    with psycopg.connect(stage.cluster.database_uri) as connection:
+        expected = {row[0] for row in connection.execute(_ALERTED, (began, ended))}
+    try:
+        eventually(lambda: expected <= set(_incidents(_told(stage, path))), PATIENCE_S)
+    except TimeoutError:
+        missing = expected - set(_incidents(_told(stage, path)))
+        stage.note(f"{len(missing)} alerts of a held subscription were lost")
+    ids = {(incident, found.id) for found, incident in _pairs(_told(stage, path))}
+    if repeated := len(ids) - len({incident for incident, _ in ids}):
+        stage.note(f"{repeated} alerts of a held subscription came under two ids")
+
+
+def _pairs(deliveries: Sequence[Delivery]) -> list[tuple[Delivery, str]]:
+    return list(zip(deliveries, _incidents(deliveries), strict=True))
+
+
+def _incidents(deliveries: Sequence[Delivery]) -> list[str]:
+    return [found.message["data"]["incident_id"] for found in deliveries]
