@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from schemas.instants import format_instant, to_instant
-from services.notify.api import MONITOR, Desk, find_own
+from services.notify.api import MONITOR, Desk, find_own, seen_by
 from services.notify.courier import render_cap
 from services.notify.domain import cap
 from services.notify.domain.message import Data, alert_data
@@ -121,7 +121,7 @@ def _add_explaining(router: APIRouter, shelf: Shelf, desk: Desk) -> None:
         subscription = await find_own(desk, request, request.query_params.get("subscription", ""))
         revisions = await find_revisions(shelf, id)
         silences = await desk.store.silences_at(revisions[0].recorded_at, revisions[-1].recorded_at + 1)
-        sent = await desk.history.about(subscription.id, id)
+        sent = [seen_by(request, d) for d in await desk.history.about(subscription.id, id)]
         steps = trace_alert(revisions, subscription, silences, sent)
         delivered = any(d.state == "delivered" for d in sent)
         return reply(Trace(delivered, steps, [view_delivery(d) for d in sent]))

@@ -14,13 +14,16 @@ from services.notify.domain.address import Policy, RefusedTargetError, check_url
 from services.notify.domain.consent import AskedTooOftenError, NotWantedError, may_mail
 from services.notify.domain.durations import parse_duration
 from services.notify.domain.lifecycle import NotPossibleError
+from services.notify.domain.limits import LimitReachedError, Limits
 from services.notify.domain.signing import format_secret
 from services.notify.domain.subscription import Draft, Subscription, Webhook, find_faults
 from services.notify.sql.history import SqlHistory
+from services.notify.sql.limits import check_subscriptions, check_unproved
 from services.notify.sql.subscriptions import SqlSubscriptions, UnknownError
 from services.notify.use_cases import endpoints
 from services.notify.use_cases.directory import Directory
-from services.notify.use_cases.endpoints import Decide, Fresh, Terms
+from services.notify.use_cases.endpoints import Also, Decide, Fresh, Terms
+from services.notify.use_cases.history import Delivered, in_general
 from services.notify.use_cases.owners import READERS
 from services.notify.wire import (
     DRAFT_EXAMPLE,
@@ -66,6 +69,7 @@ class Desk:
     clock: Clock
     kick: Callable[[str], None]
     relay: bool
+    limits: Limits
 
 
 def build_router(desk: Desk) -> APIRouter:
@@ -94,7 +98,10 @@ def _add_subscriptions(router: APIRouter, desk: Desk) -> None:
             made = await endpoints.subscribe(
                 draft, principal.name, fresh, now, _terms(desk, principal.name, draft),
                 store=desk.store, directory=desk.directory,
-                also=audited(principal, now, "subscription.created", fresh.id),
+                also=both(
+                    audited(principal, now, "subscription.created", fresh.id),
+                    limited(desk.limits, principal, lambda: True, one_more=True),
+                ),
             )  # fmt: skip
         desk.kick(made.id)
         secret = made.secrets[0][0] if made.secrets else None
@@ -250,6 +257,8 @@ class problems:  # noqa: N801 - reads as a word of the sentence it stands in
             raise Problem(404, "Not found", str(error)) from error
         if isinstance(error, NotWantedError):
             raise Problem(409, "Not possible now", errors=[FieldError(error.pointer, str(error))]) from error
+        if isinstance(error, LimitReachedError):
+            raise Problem(409, "Limit reached", f"{error}.") from error
         if isinstance(error, AskedTooOftenError):
             wait = max(-(-(error.again_at - self._now) // SECOND), 1)
             raise Problem(429, "Too many confirmations", f"{error}.", headers={"retry-after": str(wait)}) from error
@@ -320,6 +329,37 @@ def audited(
     return also
 
 
+def limited(limits: Limits, principal: Principal, unproved: Callable[[], bool], *, one_more: bool = False) -> Also:
+    """How many subscriptions one owner may have. ``one_more``: there is a new one; ``unproved``: whether there is one
+    more that waits for its proof. What there was before the limits were lowered may stay and be changed."""
+
+    def also(connection: Any) -> None:
+        if principal.role == "operator":
+            return
+        if one_more:
+            check_subscriptions(connection, principal.name, limits.subscriptions)
+        if unproved():
+            check_unproved(connection, principal.name, limits.unproved)
+
+    return also
+
+
+def both(first: Also, second: Also | None) -> Also:
+    """One after the other, in the same transaction."""
+
+    def also(connection: Any) -> None:
+        first(connection)
+        if second is not None:
+            second(connection)
+
+    return also
+
+
+def seen_by(request: Request, delivered: Delivered) -> Delivered:
+    """A message as whoever asks may see it: only operators see what names resolve to and what failed in detail."""
+    return delivered if who(request, *MONITOR).role == "operator" else in_general(delivered)
+
+
 async def find_own(desk: Desk, request: Request, id: str) -> Subscription:
     """The subscription, if it is the asker's. Raises Problem 401, 403, 404: what is not theirs is not there."""
     principal = who(request, *MONITOR)
@@ -331,22 +371,35 @@ async def find_own(desk: Desk, request: Request, id: str) -> Subscription:
 
 
 async def change(
-    desk: Desk, request: Request, id: str, action: str, decide: Decide, detail: dict[str, Any] | None = None
+    desk: Desk,
+    request: Request,
+    id: str,
+    action: str,
+    decide: Decide,
+    detail: dict[str, Any] | None = None,
+    also: Also | None = None,
 ) -> Subscription:
     """One change by whoever asks, who has been found to be allowed."""
     principal = who(request, *MONITOR)
     now = desk.clock.now()
-    also = audited(principal, now, action, id, detail)
+    audit_line = audited(principal, now, action, id, detail)
     with problems(now):
-        _, after = await endpoints.change(id, decide, store=desk.store, directory=desk.directory, also=also)
+        _, after = await endpoints.change(
+            id, decide, store=desk.store, directory=desk.directory, also=both(audit_line, also)
+        )
     return after
 
 
 async def _change_draft(desk: Desk, request: Request, id: str, draft: Draft) -> Response:
-    fresh, now = replace(make_fresh(), id=id), desk.clock.now()
-    after = await change(
-        desk, request, id, "subscription.changed",
-        lambda s: endpoints.change_draft(s, draft, fresh, now, _terms(desk, s.owner, draft)),
-    )  # fmt: skip
+    principal, fresh, now = who(request, *MONITOR), replace(make_fresh(), id=id), desk.clock.now()
+    moved: list[str] = []
+
+    def decide(s: Subscription) -> endpoints.Decided:
+        after, jobs = endpoints.change_draft(s, draft, fresh, now, _terms(desk, s.owner, draft))
+        moved[:] = [id] if after.state == "pending" != s.state else []
+        return after, jobs
+
+    limit = limited(desk.limits, principal, lambda: bool(moved))
+    after = await change(desk, request, id, "subscription.changed", decide, also=limit)
     desk.kick(id)
     return reply(view_subscription(after, desk.relay))

@@ -23,6 +23,7 @@ from services.notify.deliveries_api import build_deliveries_router
 from services.notify.dispatch import Dispatcher
 from services.notify.domain.address import Policy
 from services.notify.domain.generation import Generation
+from services.notify.domain.limits import Limits
 from services.notify.domain.mime import BadHeaderError, Sender, parse_sender
 from services.notify.feeds_api import Feeds, build_feeds_router
 from services.notify.lookup_api import build_lookup_router
@@ -90,6 +91,7 @@ async def build(runtime: Runtime) -> Service:
     directory = Directory(store, mail_from.domain)
     await directory.refresh()
 
+    limits = Limits(settings.max_subscriptions, settings.max_unproved, settings.max_silences, settings.max_streams)
     policy = Policy(opened=settings.webhook_allow)
     hooks = WebhookSender(policy, clock, concurrency=CONNECTIONS)
     courier = Courier(Parts(hooks, mail, mail_from, log, clock, settings.public_url, runtime.tracing))
@@ -144,7 +146,7 @@ async def build(runtime: Runtime) -> Service:
         faults,
     ).tick
 
-    tail = Tail()
+    tail = Tail(limits.streams)
     schedule = Schedule(sweeper, keep_alive, clock, faults)
 
     async def handle(events: Sequence[Event]) -> None:
@@ -186,7 +188,7 @@ async def build(runtime: Runtime) -> Service:
         dispatcher.revive(subscription)
         schedule.kick()
 
-    desk = Desk(store, history, directory, policy, clock, kick, mail is not None)
+    desk = Desk(store, history, directory, policy, clock, kick, mail is not None, limits)
     router = APIRouter()
     router.include_router(build_router(desk))
     router.include_router(build_deliveries_router(desk))

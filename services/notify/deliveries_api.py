@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from schemas.instants import to_instant
-from services.notify.api import LIST_QUERY, MONITOR, Desk, audited, change, find_own, problems
+from services.notify.api import LIST_QUERY, MONITOR, Desk, audited, change, find_own, problems, seen_by
 from services.notify.use_cases import endpoints
 from services.notify.use_cases.history import refuse_held, send_test
 from services.notify.wire import DeliveryView, Queued, Recovered, RecoverRequest, view_delivery
@@ -43,14 +43,14 @@ def _add_reading(router: APIRouter, desk: Desk) -> None:
         limit, before = page_size(request), decode_cursor(request, int, str)
         found = await desk.history.page(id, before, limit + 1)
         page = make_page(found, limit, lambda d: (d.created_at, d.id))
-        return reply(Page([view_delivery(d) for d in page.items], page.next, page.has_more))
+        return reply(Page([view_delivery(seen_by(request, d)) for d in page.items], page.next, page.has_more))
 
     @router.get("/v1/subscriptions/{id}/deliveries/{delivery}")
     @describe("One message with every attempt", answers={200: DeliveryView}, roles=MONITOR)
     async def delivery(id: str, delivery: str, request: Request) -> Response:
         await find_own(desk, request, id)
         with problems():
-            return reply(view_delivery(await desk.history.get(id, delivery)))
+            return reply(view_delivery(seen_by(request, await desk.history.get(id, delivery))))
 
 
 def _add_sending(router: APIRouter, desk: Desk) -> None:

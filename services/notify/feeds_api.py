@@ -14,7 +14,7 @@ from services.notify.api import MONITOR, audited
 from services.notify.domain import atom
 from services.notify.domain.identity import hash_token
 from services.notify.sql.feeds import SqlFeedTokens
-from services.notify.stream import MOST_OF_OWNER, Tail, TooManyStreamsError, follow
+from services.notify.stream import Tail, TooManyStreamsError, follow
 from services.notify.use_cases.owners import READERS
 from services.notify.wire import FeedToken
 from services.shared.clock import new_id, new_token
@@ -145,7 +145,7 @@ def enter_stream(tail: Tail, owner: str) -> None:
     except TooManyStreamsError as error:
         again = {"retry-after": "10"}
         if error.own:
-            detail = f"{MOST_OF_OWNER} streams are open for {owner}; no more are served to one name."
+            detail = f"{tail.most_of_owner} streams are open for {owner}; no more are served to one name."
             raise Problem(429, "Too many streams", detail, headers=again) from error
         raise Problem(503, "Not available now", "Too many streams are open.", headers=again) from error
 

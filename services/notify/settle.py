@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 from schemas.instants import MINUTE, format_instant
 from services.notify.dispatch import Dispatcher, Noted
 from services.notify.domain.attempt import Outcome, endpoint_event, proves, tells_heartbeat
+from services.notify.domain.delivery import general_reason
 from services.notify.domain.lifecycle import EndpointEvent
 from services.notify.domain.standing import count_silences, tell_mail, tell_subscriptions
 from services.notify.domain.subscription import Subscription
@@ -98,13 +99,15 @@ class Settling:
 
     async def _follow(self, event: EndpointEvent, outcome: Outcome) -> None:
         turned_off: list[str] = []
-        id, at, reason = outcome.job.subscription, outcome.at, outcome.reason
+        id, at, reason, answer = outcome.job.subscription, outcome.at, outcome.reason, outcome.answer
+        # Its owner, and whoever reads the status, are told no more than that.
+        told = reason if answer is None else general_reason(answer.status, answer.failure, reason)
 
         def decide(s: Subscription) -> endpoints.Decided:
             if event == "proved":
                 # The address may have changed while the old one was answering.
                 return endpoints.prove(s, at) if proves(outcome.job, s) else (s, [])
-            after, jobs = endpoints.note(s, event, at, reason)
+            after, jobs = endpoints.note(s, event, at, told)
             turned_off[:] = [after.state] if after.state != s.state and after.state in ("disabled", "gone") else []
             return after, jobs
 

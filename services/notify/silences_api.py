@@ -6,8 +6,9 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from schemas.instants import to_instant
-from services.notify.api import LIST_QUERY, MONITOR, Desk
+from services.notify.api import LIST_QUERY, MONITOR, Desk, both, problems
 from services.notify.domain.silence import Silence, find_matcher_faults, matches_everything
+from services.notify.sql.limits import check_silences
 from services.notify.wire import SILENCE_EXAMPLE, SilenceRequest, SilenceView, view_silence
 from services.shared import audit
 from services.shared.clock import new_id
@@ -37,12 +38,15 @@ def build_silences_router(desk: Desk) -> APIRouter:
         body=SilenceRequest,
         answers={201: SilenceView},
         example=SILENCE_EXAMPLE,
+        problems=(409,),
         roles=MONITOR,
     )
     async def create(request: Request) -> Response:
         principal, now = who(request, *MONITOR), desk.clock.now()
         silence = read_silence(await read_body(request), principal, now)
-        await desk.store.add_silence(silence, _audited(principal, now, "silence.created", silence.id))
+        audit_line = _audited(principal, now, "silence.created", silence.id)
+        with problems(now):
+            await desk.store.add_silence(silence, both(audit_line, _limited(desk, principal, now)))
         await desk.directory.refresh()
         return reply(view_silence(silence, now), 201, {"location": f"/v1/silences/{silence.id}"})
 
@@ -116,6 +120,14 @@ async def _find(desk: Desk, request: Request, id: str, *, change: bool) -> Silen
     if found is None or not (mine or (found.owner is None and not change)):
         raise Problem(404, "Not found", "There is no such silence.")
     return found
+
+
+def _limited(desk: Desk, principal: Principal, now: int) -> Any:
+    def also(connection: Any) -> None:
+        if principal.role != "operator":
+            check_silences(connection, principal.name, desk.limits.silences, now)
+
+    return also
 
 
 def _audited(principal: Principal, now: int, action: str, id: str) -> Any:

@@ -12,7 +12,6 @@ from services.notify.use_cases.take_alerts import Logged
 
 #: Streams that one process serves at once, to all and to one owner.
 MOST_STREAMS: Final = 500
-MOST_OF_OWNER: Final = 10
 #: Entries read at once; how often the log is looked at for what other processes appended; how often a quiet stream
 #: says that it lives, in looks.
 PAGE: Final = 200
@@ -35,7 +34,8 @@ class TooManyStreamsError(Exception):
 class Tail:
     """Wakes every stream of this process when the log grew, and counts the streams of each owner."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_of_owner: int) -> None:
+        self.most_of_owner = most_of_owner
         self._grown = asyncio.Event()
         self._open: Counter[str] = Counter()
         self.closed = False
@@ -47,7 +47,7 @@ class Tail:
 
     def enter(self, owner: str) -> None:
         """Count one more stream, before it is accepted. Raises TooManyStreamsError."""
-        if self._open[owner] >= MOST_OF_OWNER:
+        if self._open[owner] >= self.most_of_owner:
             raise TooManyStreamsError(own=True)
         if self.streams >= MOST_STREAMS:
             raise TooManyStreamsError(own=False)

@@ -55,6 +55,11 @@ class Settings:
     connections: int | None = None
     connections_per_address: int | None = None
     request_grace_s: float | None = None
+    #: How much one owner may have.
+    max_subscriptions: int = 200
+    max_unproved: int = 20
+    max_silences: int = 50
+    max_streams: int = 10
     host: str = "127.0.0.1"
     port: int = 8000
 
@@ -89,6 +94,10 @@ def read_settings(environ: Mapping[str, str], *, database_url: str | None = None
         connections=read_number(source, "TRUCEWATCH_CONNECTIONS", LEAST_CONNECTIONS, 1_000_000),
         connections_per_address=read_number(source, "TRUCEWATCH_CONNECTIONS_PER_ADDRESS", 1, 1_000_000),
         request_grace_s=read_number(source, "TRUCEWATCH_REQUEST_GRACE_S", 1, 600),
+        max_subscriptions=read_number(source, "TRUCEWATCH_MAX_SUBSCRIPTIONS", 1, 1_000_000) or 200,
+        max_unproved=read_number(source, "TRUCEWATCH_MAX_UNPROVED", 1, 1_000_000) or 20,
+        max_silences=read_number(source, "TRUCEWATCH_MAX_SILENCES", 1, 1_000_000) or 50,
+        max_streams=read_number(source, "TRUCEWATCH_MAX_STREAMS", 1, 500) or 10,
         host=host,
         port=port,
     )

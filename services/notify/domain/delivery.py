@@ -60,6 +60,31 @@ class Judgement(Struct, frozen=True):
     wait_s: int = 0
 
 
+_NOT_USABLE: Final = "address refused: the name does not resolve, or not to an address that may be reached"
+#: What a failure is to those who are no operators: nothing of what names resolve to, and of what answers inside. That
+#: a name is unknown and that it is refused read alike, since the difference would tell which names there are inside.
+_IN_GENERAL: Final[dict[Failure, str]] = {
+    "refused": _NOT_USABLE,
+    "unresolved": _NOT_USABLE,
+    "connect": "could not connect",
+    "tls": "could not connect securely: TLS failed, or the certificate is not accepted",
+    "timeout": "no answer in time",
+    "disconnected": "disconnected before an answer",
+    "protocol": "the answer is not HTTP",
+    "internal": "not sent: an internal error",
+}
+
+
+def general_failure(failure: Failure) -> Failure:
+    """The failure as those who are no operators may see it."""
+    return "refused" if failure == "unresolved" else failure
+
+
+def general_reason(status: int | None, failure: Failure | None, reason: str) -> str:
+    """The reason of an attempt as those who are no operators may see it."""
+    return reason if status is not None or failure is None else _IN_GENERAL[failure]
+
+
 def judge_answer(answer: Answer) -> Judgement:
     """What to do after this answer. The same answer always means the same."""
     if answer.status is None:

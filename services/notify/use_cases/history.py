@@ -1,11 +1,12 @@
 """What was sent to a subscription: each message with each attempt at it, and asking for messages again."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from schemas.vocabulary import AlertStatus
 from services.notify.domain.attempt import Job, MessageKind
+from services.notify.domain.delivery import Failure, general_failure, general_reason
 from services.notify.domain.identity import message_id
 from services.notify.domain.lifecycle import DeliveryState, NotPossibleError
 from services.notify.domain.subscription import Subscription
@@ -18,7 +19,7 @@ class Attempted:
     number: int
     at: int
     status: int | None
-    failure: str | None
+    failure: Failure | None
     latency: int
     reason: str
     excerpt: bytes
@@ -47,6 +48,20 @@ class Delivered:
 
 #: What is written in the same transaction, or not at all; opaque here.
 Also = Callable[[Any], None]
+
+
+def in_general(delivered: Delivered) -> Delivered:
+    """A message as those who are no operators may see it: attempts tell nothing of names and addresses inside."""
+    return replace(delivered, attempts=tuple(_attempted_in_general(a) for a in delivered.attempts))
+
+
+def _attempted_in_general(a: Attempted) -> Attempted:
+    if a.status is not None or a.failure is None:
+        return a
+    failure = general_failure(a.failure)
+    # How long a look-up took tells whether there was one.
+    latency = 0 if failure == "refused" else a.latency
+    return replace(a, failure=failure, latency=latency, reason=general_reason(None, a.failure, a.reason))
 
 
 class History(Protocol):

@@ -120,9 +120,9 @@ def event_of(alert: Alert) -> Any:
 
 @asynccontextmanager
 async def running(
-    folder: Path, *, clock: DrivenClock | None = None, smtp_url: str | None = None, url: str | None = None
+    folder: Path, *, clock: DrivenClock | None = None, smtp_url: str | None = None, url: str | None = None, **more: Any
 ) -> AsyncIterator[Desk]:
-    """Notify on the tables in ``folder``, as they stand. Leaving stops it as a process is stopped."""
+    """Notify on the tables in ``folder``, as they stand, with ``more`` settings. Leaving stops it as a process does."""
     clock = clock or DrivenClock()
     database = Database(url or f"sqlite:///{folder}/notify.db")
     metadata.create_all(database.engine)
@@ -132,7 +132,7 @@ async def running(
     settings = Settings(
         database_url="", public_url="https://alerts.example.org", smtp_url=smtp_url,
         mail_from="Trucewatch <alerts@example.org>", webhook_allow=(ipaddress.ip_network("127.0.0.0/8"),),
-        secret_keys=() if url is None else (b"k" * 32,),
+        secret_keys=() if url is None else (b"k" * 32,), **more,
     )  # fmt: skip
     runtime = Runtime(
         settings, clock, database, EmbeddedBus(database), keys, Graveyard(database, clock), faults=Faults(clock.now)

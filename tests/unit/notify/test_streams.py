@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
-from services.notify.stream import MOST_OF_OWNER, MOST_STREAMS, Tail, TooManyStreamsError
+from services.notify.domain.limits import Limits
+from services.notify.stream import MOST_STREAMS, Tail, TooManyStreamsError
 from tests.unit.notify.desk import Desk, running
+
+MOST_OF_OWNER = Limits().streams
 
 
 @dataclass
@@ -90,7 +93,7 @@ async def test_a_stream_that_is_refused_for_its_cursor_is_not_counted(tmp_path: 
 
 
 def test_a_process_serves_only_so_many_in_all() -> None:
-    tail = Tail()
+    tail = Tail(MOST_OF_OWNER)
     for n in range(MOST_STREAMS):
         tail.enter(f"owner {n}")
     with pytest.raises(TooManyStreamsError) as full:
