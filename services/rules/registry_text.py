@@ -19,8 +19,8 @@ Format = Literal["json", "yaml"]
 MAX_BYTES: Final = 32 * 1024 * 1024
 #: Values in a YAML document, what an alias stands for counted each time: so many, and one for so many bytes of text.
 #: A value takes up to 72 bytes of memory.
-MAX_NODES: Final = 500_000
-BYTES_A_NODE: Final = 6
+MAX_NODES: Final = 200_000
+BYTES_A_NODE: Final = 10
 #: Beyond this, a fault is given without its line: finding it would take longer than anybody waits.
 MAX_LOCATED: Final = 16 * 1024 * 1024
 
@@ -202,7 +202,11 @@ class _Builder:
 
 
 def _read_yaml(text: str, lines: dict[str, int] | None, wanted: Collection[str] | None = None) -> Any:
-    builder = _Builder(MAX_NODES + len(text) // BYTES_A_NODE, lines, wanted)
+    most = MAX_NODES + len(text) // BYTES_A_NODE
+    # Brackets in texts count too: whoever writes so many of them writes no registry.
+    if text.count("[") + text.count("{") > most:
+        raise UnreadableTextError(f"more than {most} values")
+    builder = _Builder(most, lines, wanted)
     documents = 0
     for event in _events(text):
         line = event.start_mark.line + 1

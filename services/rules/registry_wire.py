@@ -4,20 +4,19 @@ The quick look decodes straight into the published structs. The slow second look
 reads what is well-formed, checks that too, and so tells all faults at once.
 """
 
-import re
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
 from schemas import registry as published
-from schemas.registry import KINDS, Document, Feature, FeatureCollection, Geometry, Kind, Resource
+from schemas.registry import KINDS, MAX_RESOURCES, Document, Feature, FeatureCollection, Geometry, Kind, Resource
 from services.rules.domain.document import Elsewhere, check_document
 from services.rules.domain.faults import Fault, InvalidRegistryError
 from services.rules.registry_sent import SentDocument, SentFeature, write_id
 from services.rules.registry_text import UnreadableTextError, read_json
-from services.shared.bodies import MAX_DEPTH
-from services.shared.validation import find_errors
+from services.shared.bodies import MAX_DEPTH, find_commas
+from services.shared.validation import find_errors, first_error
 
 _document: Final = msgspec.json.Decoder(SentDocument)
 _resources: Final[dict[str, msgspec.json.Decoder[Any]]] = {k: msgspec.json.Decoder(t) for k, t in KINDS.items()}
@@ -27,29 +26,115 @@ _encode: Final = msgspec.json.Encoder().encode
 #: Values (counted as commas and brackets) beyond which a document that is refused is not looked at a second time: the
 #: answer has the first fault only.
 MAX_LOOKED: Final = 1_000_000
+#: Commas in one resource that is no area: each may part two ids, and each id is held against a pattern.
+MAX_VALUES: Final = 50_000
+#: Commas in all that is no area.
+MAX_VALUES_IN_ALL: Final = 1_000_000
+_BYTES_AN_ITEM: Final = 16
 _LISTS: Final[tuple[Kind, ...]] = ("parties", "presence", "places", "truces")
 
 
 def read_document(data: bytes) -> Document:
     """Raises UnreadableTextError for what is no JSON, InvalidRegistryError with every fault."""
     try:
-        return _document.decode(data).settle()
-    except msgspec.ValidationError as error:
+        return _read_pieces(data)
+    except (msgspec.ValidationError, _MalformedError) as error:
+        first = error.fault if isinstance(error, _MalformedError) else _first_fault(error)
         if data.count(b",") + data.count(b"[") + data.count(b"{") > MAX_LOOKED:
-            raise InvalidRegistryError([_first_fault(error)]) from None
-        raise InvalidRegistryError(_all_faults(read_json(data)) or [Fault("", str(error))]) from None
+            raise InvalidRegistryError([first]) from None
+        raise InvalidRegistryError(_all_faults(read_json(data)) or [first]) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         read_json(data)
         raise UnreadableTextError("no JSON in UTF-8") from None
 
 
+class _MalformedError(Exception):
+    """One resource of a document is not of its type, or there are too many."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.detail)
+        self.fault = fault
+
+
+class _Frame(msgspec.Struct, forbid_unknown_fields=True):
+    """A document whose lists are not decoded yet."""
+
+    version: Literal[1]
+    timezone: published.Name
+    parties: msgspec.Raw = msgspec.Raw(b"[]")
+    presence: msgspec.Raw = msgspec.Raw(b"[]")
+    areas: msgspec.Raw = msgspec.Raw(b'{"type":"FeatureCollection"}')
+    places: msgspec.Raw = msgspec.Raw(b"[]")
+    truces: msgspec.Raw = msgspec.Raw(b"[]")
+
+
+class _Areas(msgspec.Struct):
+    type: Literal["FeatureCollection"]
+    features: msgspec.Raw = msgspec.Raw(b"[]")
+
+
+def _read_pieces(data: bytes) -> Document:
+    """Resource by resource: the whole in one call would hold up every other thread until it is done."""
+    frame = msgspec.json.decode(data, type=_Frame)
+    areas = msgspec.json.decode(frame.areas, type=_Areas)
+    if sum(bytes(getattr(frame, kind)).count(b",") for kind in _LISTS) > MAX_VALUES_IN_ALL:
+        raise _MalformedError(Fault("", f"holds more than {MAX_VALUES_IN_ALL} values beside its areas"))
+    return Document(
+        version=1,
+        timezone=frame.timezone,
+        parties=_read_list(frame.parties, "parties", "/parties"),
+        presence=_read_list(frame.presence, "presence", "/presence"),
+        areas=FeatureCollection(features=_read_list(areas.features, "areas", "/areas/features")),
+        places=_read_list(frame.places, "places", "/places"),
+        truces=_read_list(frame.truces, "truces", "/truces"),
+    )
+
+
+def _read_list(raw: msgspec.Raw, kind: Kind, pointer: str) -> tuple[Any, ...]:
+    items = bytes(raw)
+    # Each element costs 72 bytes before anything is known of it: where they may be many they are counted first.
+    if items.count(b",") > max(MAX_RESOURCES, len(items) // _BYTES_AN_ITEM) and _holds_more(items, MAX_RESOURCES):
+        raise _MalformedError(Fault(pointer, f"may hold at most {MAX_RESOURCES} items"))
+    decoded = msgspec.json.decode(items, type=list[msgspec.Raw])
+    if len(decoded) > MAX_RESOURCES:
+        raise _MalformedError(Fault(pointer, f"may hold at most {MAX_RESOURCES} items"))
+    return tuple(_read_item(item, kind, f"{pointer}/{n}") for n, item in enumerate(decoded))
+
+
+def _holds_more(items: bytes, most: int) -> bool:
+    count = 0
+    for commas in find_commas(items):
+        count += len(commas)
+        if count >= most:
+            return True
+    return False
+
+
+def _read_item(item: msgspec.Raw, kind: Kind, pointer: str) -> Any:
+    _refuse_crowded(bytes(item), kind, pointer)
+    try:
+        return _sent_feature.decode(item).settle() if kind == "areas" else _resources[kind].decode(item)
+    except msgspec.ValidationError as error:
+        fault = _first_fault(error)
+        raise _MalformedError(Fault(pointer + fault.pointer, fault.detail)) from None
+
+
+def _refuse_crowded(data: bytes, kind: Kind, pointer: str) -> None:
+    """Raises _MalformedError for what holds too many values to be decoded in one go. Of areas their points count."""
+    if kind != "areas" and data.count(b",") > MAX_VALUES:
+        raise _MalformedError(Fault(pointer, f"holds more than {MAX_VALUES} values"))
+
+
 def read_resource(kind: Kind, data: bytes) -> Resource:
     """One resource. Raises UnreadableTextError, or InvalidRegistryError with pointers into this resource."""
     try:
+        _refuse_crowded(data, kind, "")
         if kind == "areas":
             return _sent_feature.decode(data).settle()
         resource: Resource = _resources[kind].decode(data)
         return resource
+    except _MalformedError as error:
+        raise InvalidRegistryError([error.fault]) from None
     except msgspec.ValidationError as error:
         raise InvalidRegistryError(_item_faults(read_json(data), kind, "") or [Fault("", str(error))]) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -120,10 +205,8 @@ def write(value: Any) -> bytes:
 
 
 def _first_fault(error: msgspec.ValidationError) -> Fault:
-    """The one fault that msgspec tells, whose path ``$.parties[0].name`` becomes a pointer."""
-    detail, _, path = str(error).partition(" - at `")
-    parts = re.findall(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]", path.removesuffix("`").removeprefix("$"))
-    return Fault("".join(f"/{name or index}" for name, index in parts), detail)
+    found = first_error(error)
+    return Fault(found.pointer, found.detail)
 
 
 def _all_faults(value: Any) -> list[Fault]:

@@ -203,9 +203,11 @@ def parse(body: bytes, model: type[T]) -> T:
     refuse_deep(body)
     try:
         return msgspec.json.decode(body, type=model)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        from services.shared.validation import find_errors
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        from services.shared.validation import find_errors, first_error, is_crowded
 
+        if isinstance(error, msgspec.ValidationError) and is_crowded(body):
+            raise Problem(422, "Not valid", errors=[first_error(error)]) from None
         raw = parse_json(body)
         raise Problem(422, "Not valid", errors=find_errors(raw, model)) from None
 

@@ -20,7 +20,7 @@ from schemas.local_time import day_bounds
 from schemas.report import Location, Occurrence, Report
 from schemas.text import NO_NAME, says_something
 from services.shared.http import MAX_ERRORS, FieldError, Problem, parse_json, refuse_deep
-from services.shared.validation import find_errors, pointer_to
+from services.shared.validation import find_errors, first_error, is_crowded, pointer_to
 
 #: How far ahead of our clock a partner's may run.
 CLOCK_TOLERANCE: Final = 5 * MINUTE
@@ -57,6 +57,10 @@ def read_located(body: bytes, now: int, zone: ZoneInfo) -> tuple[Report, Span]:
     refuse_deep(body)
     try:
         report = _decode(body)
+    except msgspec.ValidationError as error:
+        if is_crowded(body):
+            raise Problem(422, "Not valid", errors=[first_error(error)]) from None
+        return _read_again(body, now, zone)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _read_again(body, now, zone)
     span = None if _NUL in body else _locate_if_valid(report, now, zone)

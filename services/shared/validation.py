@@ -4,17 +4,21 @@ msgspec stops at the first error, which is what a hot route wants. This is the s
 was refused: it walks the value along the model's own types, so the two can never disagree on what a field may hold.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
 from itertools import islice
-from typing import Annotated, Any, Literal, Union
+from typing import Annotated, Any, Final, Literal, Union
 
 import msgspec
 from msgspec import inspect
 
 from schemas.instants import is_accepted
 from services.shared.http import MAX_ERRORS, FieldError
+
+#: Values beyond which a body is not looked at a second time. A report holds a few dozen.
+MAX_LOOKED: Final = 20_000
 
 
 def find_errors(value: Any, model: Any, pointer: str = "") -> list[FieldError]:
@@ -30,6 +34,19 @@ def find_beyond(moments: Mapping[str, int]) -> list[FieldError]:
         for name, moment in moments.items()
         if not is_accepted(moment)
     ]
+
+
+def first_error(error: msgspec.ValidationError) -> FieldError:
+    """The one error that msgspec tells, whose path ``$.parties[0].name`` becomes a pointer."""
+    detail, _, path = str(error).partition(" - at `")
+    parts = re.findall(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]", path.removesuffix("`").removeprefix("$"))
+    return FieldError("".join(f"/{name or index}" for name, index in parts), detail)
+
+
+def is_crowded(body: bytes) -> bool:
+    """Whether JSON holds so many values (commas and brackets) that a second look at it would take long: its first
+    error must do."""
+    return body.count(b",") + body.count(b"[") + body.count(b"{") > MAX_LOOKED
 
 
 @lru_cache(maxsize=256)

@@ -167,6 +167,21 @@ def test_a_large_malformed_document_is_answered_by_its_first_fault(monkeypatch: 
     assert (fault.pointer, fault.detail) == ("/parties/1/kind", "Expected `str`, got `int`")
 
 
+@pytest.mark.parametrize(
+    ("limit", "pointer"),
+    [("MAX_VALUES", "/parties/1"), ("MAX_VALUES_IN_ALL", ""), ("MAX_RESOURCES", "/parties")],
+)
+def test_what_holds_too_many_values_is_refused_before_it_is_decoded(
+    monkeypatch: pytest.MonkeyPatch, limit: str, pointer: str
+) -> None:
+    monkeypatch.setattr("services.rules.registry_wire.MAX_LOOKED", 10)
+    value = document(parties=[party("a"), party("b", member_of=["a"] * 100), party("c")], truces=[], presence=[])
+    monkeypatch.setattr(f"services.rules.registry_wire.{limit}", {"MAX_VALUES": 50, "MAX_RESOURCES": 2}.get(limit, 99))
+    with pytest.raises(InvalidRegistryError) as refused:
+        read_document(write(value))
+    assert [fault.pointer for fault in refused.value.faults] == [pointer]
+
+
 def test_yaml_may_hold_so_many_values_for_its_length(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("services.rules.registry_text.MAX_NODES", 10)
     assert read_text(b"[1234567, 1234567]", "yaml") == [1234567, 1234567]
