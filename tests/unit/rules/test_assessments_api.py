@@ -114,6 +114,8 @@ async def test_the_list_is_filtered_by_verdict_truce_and_the_time_of_the_inciden
     answer = await api.ask("desk", "/v1/assessments?verdict=guilty&from=yesterday")
     assert answer.status_code == 400
     assert [error["pointer"] for error in answer.json()["errors"]] == ["/verdict", "/from"]
+    beyond = await api.ask("desk", "/v1/assessments?from=0001-01-01T00:00:00Z&to=9999-12-31T23:59:59Z")
+    assert [error["pointer"] for error in beyond.json()["errors"]] == ["/from", "/to"]
 
 
 async def test_evaluating_stores_nothing_and_judges_by_the_registry_as_it_stands(api: Api) -> None:
@@ -124,6 +126,19 @@ async def test_evaluating_stores_nothing_and_judges_by_the_registry_as_it_stands
     await api.take("a", "theirs")
     kept = (await api.ask("boss", "/v1/incidents/a/assessments")).json()["items"][0]
     assert told | {"incident_id": "a"} == kept
+
+
+async def test_evaluating_says_what_of_a_name_and_a_point_was_not_taken_at_its_word(api: Api) -> None:
+    doubtful = {
+        **MIDAN,
+        "perpetrators": ["ISIS (Syria)"],
+        "location": {"place": "Al-Hasakah", "lat": 0, "lon": 0},
+    }
+    told = (await api.evaluate("theirs", doubtful)).json()
+    facts = {reason["code"]: reason["fact"] for reason in told["reasons"]}
+    assert facts["name_qualified"] == {"reported": "ISIS (Syria)", "read_as": "ISIS", "party": "isis"}
+    assert facts["point_placeholder"] == {"lat": 0.0, "lon": 0.0}
+    assert told["verdict"] == "excluded"
 
 
 async def test_evaluating_refuses_what_ingest_refuses_all_faults_at_once(api: Api) -> None:

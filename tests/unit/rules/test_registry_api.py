@@ -283,11 +283,35 @@ async def test_the_registry_is_read_as_of_any_recorded_time(loaded: Api) -> None
     assert (await loaded.ask("GET", "/v1/registry?as_of=2016-05-01T00:00:00Z")).headers["registry-version"] == "0"
 
 
-@pytest.mark.parametrize("query", ["as_of=yesterday", "as_of=2016-05-08T12:00:00", "at=now", "limit=0", "after=%25"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "as_of=yesterday", "as_of=2016-05-08T12:00:00", "at=now", "limit=0", "after=%25", "at=9999-12-31T23:59:59Z",
+        "as_of=0001-01-01T00:00:00Z", "at=9999-12-31T00:00:00%2B00:00", "at=2016-05-08T23:59:60Z",
+    ],
+)  # fmt: skip
 async def test_a_query_that_means_nothing_is_400(loaded: Api, query: str) -> None:
     answer = await loaded.ask("GET", f"/v1/truces?{query}")
     assert answer.status_code == 400
     assert list(errors(answer)) == [f"/{query.partition('=')[0]}"]
+
+
+@pytest.mark.parametrize("at", ["0001-01-02T00:00:00Z", "9999-12-30T23:59:59.999999Z", "2016-06-30T23:59:60Z"])
+async def test_windows_can_be_asked_for_at_any_time_of_the_calendar(loaded: Api, at: str) -> None:
+    assert (await loaded.ask("GET", f"/v1/truces?at={at}")).status_code == 200
+
+
+async def test_a_feature_as_mapping_tools_write_it_is_put_under_its_number(loaded: Api) -> None:
+    ring = [[10, 10], [11, 10], [11, 11], [10, 11], [10, 10]]
+    feature = {
+        "type": "Feature", "id": 7, "bbox": [10, 10, 11, 11], "properties": {"name": {"en": "Zone 7"}},
+        "geometry": {"type": "Polygon", "coordinates": [ring]},
+    }  # fmt: skip
+    assert (await loaded.ask("PUT", "/v1/areas/7", feature)).status_code == 201
+    kept = (await loaded.ask("GET", "/v1/areas/7")).json()
+    assert (kept["id"], "bbox" in kept) == ("7", False)
+    refused = await loaded.ask("PUT", "/v1/areas/8", feature)
+    assert (refused.status_code, list(errors(refused))) == (422, ["/id"])
 
 
 async def test_lists_come_in_pages(loaded: Api) -> None:
