@@ -12,8 +12,10 @@ import click
 
 from services.cli.ask import FILE_REFUSED, WrongSettingError, ask, client_options, say
 from services.cli.backup import back_up, put_back, tell_restored
-from services.shared.config import SettingsError, embedded_url, normal_url
+from services.shared.config import SettingsError, embedded_url
 from services.shared.data_directory import hold_data_directory
+from services.shared.environment import Environment
+from services.shared.setting_values import read_database_url
 
 
 def _data_option(*, exists: bool, required: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -72,10 +74,10 @@ def restored(data: Path | None) -> None:
 def _url(data: Path | None) -> str:
     if data is not None:
         return embedded_url(data)
-    url = os.environ.get("TRUCEWATCH_DATABASE_URL")
-    if not url:
+    environ = Environment(os.environ)
+    if "TRUCEWATCH_DATABASE_URL" not in environ:
         raise SettingsError("say which storage: --data, or TRUCEWATCH_DATABASE_URL")
-    return normal_url(url)
+    return read_database_url(environ)
 
 
 @click.command()

@@ -16,6 +16,7 @@ from schemas.vocabulary import AlertStatus
 from schemas.zones import find_zone
 from services.notify.domain import cap, email, message
 from services.notify.domain.attempt import TO_CONTACT, Job
+from services.notify.domain.consent import address_of
 from services.notify.domain.content import (
     DigestContent,
     decode_digest,
@@ -293,7 +294,7 @@ def _address(job: Job, subscription: Subscription) -> str:
     """Where a mail goes."""
     match job.kind:
         case "notice":
-            return decode_notice(job.content or b"").to
+            return address_of(subscription) or ""
         case "consent":
             return subscription.draft.contact or ""
         case _:

@@ -6,8 +6,8 @@ from msgspec import Struct, structs
 
 from schemas.instants import DAY, SECOND
 from schemas.vocabulary import AlertStatus
-from services.notify.domain.consent import may_mail
-from services.notify.domain.content import decode_challenge, decode_digest, decode_notice
+from services.notify.domain.consent import address_of
+from services.notify.domain.content import decode_challenge, decode_digest
 from services.notify.domain.delivery import Answer, Judgement, next_delay
 from services.notify.domain.identity import hash_token
 from services.notify.domain.lifecycle import SENT_TO, DeliveryState, EndpointEvent, EndpointState, next_delivery
@@ -113,7 +113,7 @@ def is_void(job: Job, subscription: Subscription, now: int) -> bool:
             until, nonce = subscription.contact_until, subscription.contact_nonce
             return until is None or now >= until or nonce is None or not _holds(job, nonce)
         case "notice":
-            return not may_mail(subscription, decode_notice(job.content or b"").to)
+            return address_of(subscription) is None
     return False
 
 

@@ -82,6 +82,13 @@ def may_mail(subscription: Subscription, address: str) -> bool:
     return subscription.proved_at is not None and subscription.state in ("active", "failing", "disabled")
 
 
+def address_of(subscription: Subscription) -> str | None:
+    """Where its owner reads mail, if we know and its reader has agreed."""
+    channel = subscription.draft.channel
+    known = (subscription.draft.contact, channel.to if isinstance(channel, Email) else None)
+    return next((address for address in known if address and may_mail(subscription, address)), None)
+
+
 def follow_contact(subscription: Subscription, event: ContactEvent) -> Subscription:
     """The subscription after an event of its contact address, with no confirmation under way. Raises KeyError where
     the table has no such move."""

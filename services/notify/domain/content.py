@@ -27,10 +27,10 @@ class ChallengeContent(msgspec.Struct, frozen=True):
 
 
 class NoticeContent(msgspec.Struct, frozen=True):
-    """Word about an endpoint: what became of it, since when, and what it answered last."""
+    """Word about an endpoint: what became of it, since when, and what it answered last. It goes to the address that the
+    subscription has when it is sent: kept here, that would stand in plain text."""
 
     kind: NoticeKind
-    to: str
     since: int
     answer: str
 

@@ -296,13 +296,12 @@ def note(subscription: Subscription, event: EndpointEvent, now: int, reason: str
 
 
 def _notice(subscription: Subscription, kind: NoticeKind, since: int, now: int, answer: str) -> Job:
-    to = subscription.draft.contact or ""
     return Job(
         id=message_id(subscription.id, "notice", kind, now),
         subscription=subscription.id,
         kind="notice",
         created_at=now,
-        content=encode_content(NoticeContent(kind, to, since, answer)),
+        content=encode_content(NoticeContent(kind, since, answer)),
     )
 
 

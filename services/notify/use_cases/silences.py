@@ -4,11 +4,10 @@ from collections.abc import Iterator
 
 from schemas.instants import DAY
 from services.notify.domain.attempt import Job
-from services.notify.domain.consent import may_mail
+from services.notify.domain.consent import address_of
 from services.notify.domain.content import NoticeContent, encode_content
 from services.notify.domain.identity import message_id
 from services.notify.domain.silence import Silence
-from services.notify.domain.subscription import Email, Subscription
 from services.notify.use_cases.directory import Directory
 from services.notify.use_cases.history import History
 
@@ -38,7 +37,7 @@ def announce(silence: Silence, directory: Directory, now: int) -> Iterator[Job]:
         if subscription.owner != silence.owner or address is None or address in told:
             continue
         told.add(address)
-        content = NoticeContent("silence_expired", address, silence.ends_at, silence.reason)
+        content = NoticeContent("silence_expired", silence.ends_at, silence.reason)
         yield Job(
             id=message_id(subscription.id, "notice", "silence_expired", silence.id),
             subscription=subscription.id,
@@ -46,10 +45,3 @@ def announce(silence: Silence, directory: Directory, now: int) -> Iterator[Job]:
             created_at=now,
             content=encode_content(content),
         )
-
-
-def address_of(subscription: Subscription) -> str | None:
-    """Where its owner reads mail, if we know and its reader has agreed."""
-    channel = subscription.draft.channel
-    known = (subscription.draft.contact, channel.to if isinstance(channel, Email) else None)
-    return next((address for address in known if address and may_mail(subscription, address)), None)

@@ -23,8 +23,9 @@ from services.shared.db.engine import Database
 from services.shared.db.migrate import config, upgrade
 from services.shared.sealing import Sealer
 from tests.parts.mail import Mailbox
-from tests.parts.receiver import Receiver
+from tests.parts.receiver import Answer, Receiver
 from tests.unit.notify.desk import running
+from tests.unit.notify.samples import ALERT
 
 OLD, NEW = b"o" * 32, b"n" * 32
 SECRET, TOKEN, NONCE = "whsec_c2VjcmV0IG9mIGEgd2ViaG9vaw==", "token-that-ends-it", "nonce-that-proves-it"
@@ -182,6 +183,21 @@ async def test_the_files_of_a_running_service_hold_no_secret_in_plain_text(
         secrets = {s.token for s in desk.service.state["directory"].subscriptions.values()}
         assert {"notify.db", "notify.db-wal"} <= set(files(tmp_path))
         assert shown(tmp_path, [*hidden, *secrets]) == []
+
+
+async def test_a_notice_to_the_contact_address_does_not_keep_it_in_plain_text(
+    tmp_path: Path, receiver: Receiver, smtp: Mailbox
+) -> None:
+    async with running(tmp_path, smtp_url=smtp.url) as desk:
+        hook = {"type": "webhook", "url": receiver.url("/gone")}
+        await desk.subscribe(name="Desk", channel=hook, contact="owner@example.org")
+        await desk.confirm(smtp, "owner@example.org")
+        smtp.forget()
+        receiver.answer("/gone", Answer(status=410))
+        await desk.push(ALERT)
+        await desk.settle()
+        assert len(smtp.letters("owner@example.org")) == 1
+        assert shown(tmp_path, ["owner@example.org"]) == []
 
 
 def test_a_service_with_a_wrong_key_says_so_in_one_sentence_and_ends_with_2(tmp_path: Path) -> None:

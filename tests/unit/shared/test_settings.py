@@ -13,6 +13,7 @@ from sqlalchemy.engine import make_url
 
 from services.__main__ import serve_command
 from services.cli.main import make_cli
+from services.cli.storage_commands import restored
 from services.shared.config import Settings, SettingsError, read_settings
 from services.shared.environment import LARGEST_FILE, Environment
 from services.shared.setting_values import read_public_url, tls_context
@@ -158,6 +159,16 @@ def test_the_key_of_a_client_command_may_come_from_a_file(tmp_path: Path) -> Non
     assert (ended.exit_code, ended.output) == (
         2, f"Error: TRUCEWATCH_KEY_FILE: {missing} cannot be read: No such file or directory\n",
     )  # fmt: skip
+
+
+def test_the_storage_that_was_restored_may_be_named_by_a_file(tmp_path: Path) -> None:
+    for environ, sentence in (
+        ({"TRUCEWATCH_DATABASE_URL_FILE": str(tmp_path / "url")}, "TRUCEWATCH_DATABASE_URL_FILE: "),
+        ({"TRUCEWATCH_DATABASE_URL": "mysql://db/x"}, "TRUCEWATCH_DATABASE_URL must begin with postgresql://"),
+        ({}, "say which storage: --data, or TRUCEWATCH_DATABASE_URL"),
+    ):
+        ended = CliRunner().invoke(restored, [], env=environ)
+        assert (ended.exit_code, ended.output.startswith(f"Error: {sentence}")) == (2, True), ended.output
 
 
 @pytest.fixture
