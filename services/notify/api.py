@@ -36,6 +36,7 @@ from services.notify.wire import (
 )
 from services.shared import audit
 from services.shared.clock import Clock, new_id, new_token
+from services.shared.etags import expect_match, tag_of
 from services.shared.http import (
     FieldError,
     Page,
@@ -126,7 +127,7 @@ def _add_subscriptions(router: APIRouter, desk: Desk) -> None:
     @router.get("/v1/subscriptions/{id}")
     @describe("One subscription, with the state of its endpoint", answers={200: dict}, roles=MONITOR)
     async def get(id: str, request: Request) -> Response:
-        return reply(view_subscription(await find_own(desk, request, id), desk.relay))
+        return show(desk, await find_own(desk, request, id))
 
     @router.put("/v1/subscriptions/{id}")
     @describe(
@@ -135,7 +136,7 @@ def _add_subscriptions(router: APIRouter, desk: Desk) -> None:
         answers={200: dict},
         example=DRAFT_EXAMPLE,
         roles=MONITOR,
-        problems=(429,),
+        problems=(412, 429),
     )
     async def put(id: str, request: Request) -> Response:
         current = await find_own(desk, request, id)
@@ -149,7 +150,7 @@ def _add_subscriptions(router: APIRouter, desk: Desk) -> None:
         answers={200: dict},
         example={"filter": {"min_severity": "Severe"}},
         roles=MONITOR,
-        problems=(429,),
+        problems=(412, 429),
     )
     async def patch(id: str, request: Request) -> Response:
         current = await find_own(desk, request, id)
@@ -159,7 +160,7 @@ def _add_subscriptions(router: APIRouter, desk: Desk) -> None:
         return await _change_draft(desk, request, id, draft)
 
     @router.delete("/v1/subscriptions/{id}")
-    @describe("End a subscription; nothing more is sent", answers={204: None}, roles=MONITOR)
+    @describe("End a subscription; nothing more is sent", answers={204: None}, problems=(412,), roles=MONITOR)
     async def delete(id: str, request: Request) -> Response:
         await find_own(desk, request, id)
         now = desk.clock.now()
@@ -173,7 +174,7 @@ def _add_proof(router: APIRouter, desk: Desk) -> None:
         "Send the challenge, or the confirmation links that are missing, again; at most 3 a day to one address",
         answers={202: Queued},
         roles=MONITOR,
-        problems=(429,),
+        problems=(412, 429),
     )
     async def verify(id: str, request: Request) -> Response:
         await find_own(desk, request, id)
@@ -191,6 +192,7 @@ def _add_proof(router: APIRouter, desk: Desk) -> None:
         answers={200: Rotated},
         example={"overlap": "P1D"},
         roles=MONITOR,
+        problems=(412,),
     )
     async def rotate(id: str, request: Request) -> Response:
         await find_own(desk, request, id)
@@ -208,7 +210,7 @@ def _add_owner(router: APIRouter, desk: Desk) -> None:
         answers={200: dict},
         example={"key": "4f1c0b5e9d2a"},
         roles=("operator",),
-        problems=(429,),
+        problems=(412, 429),
     )
     async def give(id: str, request: Request) -> Response:
         who(request, "operator")
@@ -220,7 +222,7 @@ def _add_owner(router: APIRouter, desk: Desk) -> None:
             {"owner": to.name, "key": to.key_id},
         )  # fmt: skip
         desk.kick(id)
-        return reply(view_subscription(after, desk.relay))
+        return show(desk, after)
 
 
 def _read_owner(body: bytes, keys: KeyRing) -> Principal:
@@ -379,15 +381,27 @@ async def change(
     detail: dict[str, Any] | None = None,
     also: Also | None = None,
 ) -> Subscription:
-    """One change by whoever asks, who has been found to be allowed."""
+    """One change by whoever asks, who has been found to be allowed. Raises Problem 412 for a stale If-Match."""
     principal = who(request, *MONITOR)
     now = desk.clock.now()
     audit_line = audited(principal, now, action, id, detail)
+
+    def decide_if_matched(s: Subscription) -> endpoints.Decided:
+        expect_match(request, msgspec.json.encode(view_subscription(s, desk.relay)))
+        return decide(s)
+
     with problems(now):
         _, after = await endpoints.change(
-            id, decide, store=desk.store, directory=desk.directory, also=both(audit_line, also)
+            id, decide_if_matched, store=desk.store, directory=desk.directory, also=both(audit_line, also)
         )
     return after
+
+
+def show(desk: Desk, subscription: Subscription) -> Response:
+    """A subscription as its owner sees it, with the tag that it is read by."""
+    answer = reply(view_subscription(subscription, desk.relay))
+    answer.headers["etag"] = f'"{tag_of(bytes(answer.body))}"'
+    return answer
 
 
 async def _change_draft(desk: Desk, request: Request, id: str, draft: Draft) -> Response:
@@ -402,4 +416,4 @@ async def _change_draft(desk: Desk, request: Request, id: str, draft: Draft) -> 
     limit = limited(desk.limits, principal, lambda: bool(moved))
     after = await change(desk, request, id, "subscription.changed", decide, also=limit)
     desk.kick(id)
-    return reply(view_subscription(after, desk.relay))
+    return show(desk, after)

@@ -73,6 +73,7 @@ def _add_sending(router: APIRouter, desk: Desk) -> None:
         answers={202: Recovered},
         example={"since": "2016-05-08T00:00:00Z"},
         roles=MONITOR,
+        problems=(412,),
     )
     async def recover(id: str, request: Request) -> Response:
         await find_own(desk, request, id)

@@ -4,8 +4,10 @@ Source: the contract, "Keys and roles"; RFC 9110, 8.8.3, 13.1.2 and 15.4.5.
 """
 
 import hashlib
+from contextlib import suppress
 from typing import Any, Final
 
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.shared.http import Problem, read_tags
@@ -29,20 +31,29 @@ def tag_documents(app: ASGIApp) -> ASGIApp:
         if scope["type"] != "http" or scope["method"] != "GET" or not scope["path"].startswith(_TAGGED):
             await app(scope, receive, send)
             return
-        try:
-            known = read_known(scope)
-        except Problem as problem:
-            await problem.response()(scope, receive, send)
-        else:
-            await app(scope, receive, _Tagging(send, known).send)
+        await app(scope, receive, _Tagging(send, read_known(scope)).send)
 
     return serve
 
 
 def read_known(scope: Scope) -> list[str]:
-    """The tags that If-None-Match names, as weak comparison takes them. Raises Problem 400 for what is no list."""
+    """The tags that If-None-Match names, as weak comparison takes them; none where it is no list of tags, since a
+    reader that is sent everything is told nothing wrong."""
     given = [value for name, value in scope["headers"] if name == b"if-none-match"]
-    return [tag.removeprefix("W/") for tag in read_tags(b",".join(given).decode("latin-1"))] if given else []
+    with suppress(Problem):
+        return [tag.removeprefix("W/") for tag in read_tags(b",".join(given).decode("latin-1"))] if given else []
+    return []
+
+
+def expect_match(request: Request, body: bytes) -> None:
+    """Raises Problem 412 where If-Match names other documents than ``body``, which is how this one is read now; 400 for
+    what is no list of tags. A weak tag names none (RFC 9110, 13.1.1)."""
+    given = request.headers.getlist("if-match")
+    if not given:
+        return
+    tag, tags = f'"{tag_of(body)}"', read_tags(",".join(given))
+    if tag not in tags and "*" not in tags:
+        raise Problem(412, "Precondition failed", "It changed since: read it again.", headers={"etag": tag})
 
 
 class _Tagging:

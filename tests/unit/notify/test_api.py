@@ -199,3 +199,20 @@ async def test_pages_reached_from_mail_cannot_be_framed_or_sniffed(tmp_path: Pat
             assert headers["x-content-type-options"] == "nosniff"
             assert headers["referrer-policy"] == "no-referrer"
             assert "frame-ancestors 'none'" in headers["content-security-policy"]
+
+
+async def test_a_change_by_somebody_who_saw_an_older_form_is_refused(tmp_path: Path) -> None:
+    async with running(tmp_path) as desk:
+        made = (await desk.call("POST", "/v1/subscriptions", HOOK)).json()
+        url, auth = f"/v1/subscriptions/{made['id']}", {"authorization": "Bearer tw_monitor"}
+        tag = (await desk.call("GET", url)).headers["etag"]
+        first = await desk.api.patch(url, content=b'{"name": "first"}', headers={**auth, "if-match": tag})
+        assert first.status_code == 200
+        for method, body in (("PATCH", b'{"name": "second"}'), ("DELETE", b""), ("POST", b"")):
+            path = f"{url}/verify" if method == "POST" else url
+            stale = await desk.api.request(method, path, content=body, headers={**auth, "if-match": tag})
+            assert (stale.status_code, stale.headers["etag"]) == (412, first.headers["etag"]), method
+        assert (await desk.get(url))["name"] == "first"
+        bad = await desk.api.delete(url, headers={**auth, "if-match": "x"})
+        last = await desk.api.delete(url, headers={**auth, "if-match": first.headers["etag"]})
+        assert (bad.status_code, last.status_code) == (400, 204)
