@@ -62,8 +62,9 @@ bench: $(DEV) $(PARTS) ## Measure, each number beside that of a peer
 	$(BIN)/python -m bench
 
 .PHONY: verify
-verify: $(DEV) $(PARTS) ## Break every part in turn under load, and account for every report
+verify: $(DEV) $(PARTS) ## Break every part in turn under load, account for every report, and send 100,000 bad inputs
 	$(BIN)/python -m tests.verify
+	$(BIN)/python -m tests.verify.bad_inputs
 
 .PHONY: up
 up: $(SECRETS) ## Run the services apart, on Kafka and PostgreSQL, behind http://127.0.0.1:8080/
