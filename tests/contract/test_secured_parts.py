@@ -1,5 +1,6 @@
 """Kafka by SASL and TLS, PostgreSQL by TLS with a client certificate: set up by settings, on the real servers."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -11,6 +12,7 @@ from schemas.topics import AUDIT
 from services.app import assemble
 from services.shared.bus.kafka import KafkaBus
 from services.shared.config import Settings, SettingsError, read_settings
+from services.shared.db.outgoing import Outgoing
 from services.shared.failures import RetryLaterError
 from tests.contract.test_assembly import end
 from tests.parts.certificates import Authority, Files
@@ -144,6 +146,9 @@ async def test_all_services_run_on_both_over_tls(
             "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE client_addr IS NOT NULL"
         )
         assert await assembly.runtime.database.read(lambda c: c.exec_driver_sql(encrypted).scalar()) is True
+        relayed = Outgoing(assembly.runtime.settings.database_url)
+        assert await asyncio.to_thread(relayed.lead)
+        relayed.close()
         await end(assembly)
 
         other = Authority(tmp_path / "other").issue("127.0.0.1")
