@@ -18,6 +18,7 @@ import msgspec
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -344,6 +345,10 @@ def install_problems(app: FastAPI) -> None:
         errors = [FieldError("/" + "/".join(str(p) for p in e["loc"][1:]), e["msg"]) for e in error.errors()]
         return Problem(422, "Not valid", errors=errors).response()
 
+    async def on_cut(_request: Request, _error: Exception) -> Response:
+        """The client went in the middle of its body, or was too slow: nobody reads this."""
+        return Response(status_code=408)
+
     async def on_away(_request: Request, error: Exception) -> Response:
         return away(str(error)).response()
 
@@ -355,6 +360,7 @@ def install_problems(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, on_http)
     app.add_exception_handler(RequestValidationError, on_invalid)
     app.add_exception_handler(RetryLaterError, on_away)
+    app.add_exception_handler(ClientDisconnect, on_cut)
 
 
 def answer_heads(app: ASGIApp) -> ASGIApp:
