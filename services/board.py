@@ -61,8 +61,8 @@ class Board:
 
     def parts(self) -> dict[str, dict[str, Any]]:
         """Each service as its processes tell it: the worst state, the sum of the lags, the rest as told last."""
-        since = self.clock.now() - FRESH
-        for key in [key for key, said in self._heard.items() if parse_instant(said.at) < since]:
+        now = self.clock.now()
+        for key in [key for key, said in self._heard.items() if abs(now - parse_instant(said.at)) > FRESH]:
             del self._heard[key]
         merged: dict[str, dict[str, Any]] = {}
         for said in sorted(self._heard.values(), key=lambda one: one.at):

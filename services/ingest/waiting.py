@@ -34,7 +34,9 @@ class Waiting:
             await self.clock.sleep(PERIOD_S)
 
     async def look(self) -> None:
-        now, since = self.clock.now(), self.since
+        now = self.clock.now()
+        # Where the clock was set back, the last look was at a time to come.
+        since = self.since if self.since <= now else 0
         try:
             self.oldest, self.last = await self.database.read(
                 lambda connection: (find_oldest_unassessed(connection, since), find_last_received(connection))

@@ -43,8 +43,9 @@ class Faults:
 
     def shown(self) -> dict[str, str]:
         """The loops that failed lately, each with the kind of its last error."""
-        since = self.now() - SHOWN_FOR
-        return {loop: kind for loop, (at, kind) in sorted(dict(self._last).items()) if at > since}
+        now = self.now()
+        # After the clock was set back, what was noted before is of a time to come: it is not shown.
+        return {loop: kind for loop, (at, kind) in sorted(dict(self._last).items()) if now - SHOWN_FOR < at <= now}
 
     async def guard(self, loop: str, step: Callable[[], Awaitable[object]]) -> bool:
         """Whether ``step`` succeeded. A failure goes no further: RetryLaterError is logged, any other is noted."""

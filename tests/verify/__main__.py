@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from tests.parts.cluster import tails
+from tests.verify import embedded
 from tests.verify.account import Account
 from tests.verify.faults import FAULTS, Fault
 from tests.verify.rounds import Plan, run_rounds, stage
@@ -31,15 +32,19 @@ class Result(msgspec.Struct, frozen=True):
     rounds: list[Account]
 
 
-def chosen(text: str) -> list[Fault]:
-    """``all``, ``short``, or names with commas between them. Raises click.BadParameter."""
+def chosen(text: str) -> tuple[list[Fault], list[str]]:
+    """``all``, ``short``, or names with commas between them: faults of the cluster, and of one machine. Raises
+    click.BadParameter."""
     if text in ("all", "short"):
-        return [fault for fault in FAULTS if text == "all" or fault.short]
+        return [fault for fault in FAULTS if text == "all" or fault.short], list(
+            embedded.FAULTS if text == "all" else ()
+        )
     known = {fault.name: fault for fault in FAULTS}
     wanted = text.split(",")
-    if unknown := [name for name in wanted if name not in known]:
-        raise click.BadParameter(f"no such fault: {', '.join(unknown)}; there are {', '.join(known)}")
-    return [known[name] for name in wanted]
+    if unknown := [name for name in wanted if name not in known and name not in embedded.FAULTS]:
+        there = ", ".join([*known, *embedded.FAULTS])
+        raise click.BadParameter(f"no such fault: {', '.join(unknown)}; there are {there}")
+    return [known[name] for name in wanted if name in known], [name for name in wanted if name in embedded.FAULTS]
 
 
 def show(cells: Sequence[object]) -> str:
@@ -57,21 +62,31 @@ def show(cells: Sequence[object]) -> str:
 @click.option("--out", type=click.Path(path_type=Path), default=DEFAULT_OUT, show_default=True)
 def verify(faults: str, rate: float, seconds: float, each: int, out: Path) -> None:
     """Break every part in turn under load, and account for every report."""
-    wanted, plan = chosen(faults), Plan(rate, seconds, each)
+    (wanted, of_machine), plan = chosen(faults), Plan(rate, seconds, each)
     rounds: list[Account] = []
     directory = Path(tempfile.mkdtemp(prefix="verify-"))
-    with stage(directory, plan) as (cluster, receiver):
-        click.echo(show(COLUMNS))
-        for account in run_rounds(cluster, receiver, plan, wanted):
-            rounds.append(account)
-            click.echo(show([getattr(account, name) for name in COLUMNS]) + ("" if account.holds else "   BROKEN"))
-            if not account.holds:
-                click.echo(msgspec.json.format(msgspec.json.encode(account)).decode(), err=True)
-                click.echo(tails(cluster.services), err=True)
-            keep(out, plan, rounds)
+    click.echo(show(COLUMNS))
+    if wanted:
+        with stage(directory, plan) as (cluster, receiver):
+            for account in run_rounds(cluster, receiver, plan, wanted):
+                rounds.append(account)
+                tell(account)
+                if not account.holds:
+                    click.echo(tails(cluster.services), err=True)
+                keep(out, plan, rounds)
+    for account in embedded.run_faults(directory, rate, seconds, of_machine):
+        rounds.append(account)
+        tell(account)
+        keep(out, plan, rounds)
     holds = all(account.holds for account in rounds)
     click.echo(f"{'Everything holds' if holds else 'SOMETHING BROKE'}; the result is in {out}, the logs in {directory}")
     sys.exit(0 if holds else 1)
+
+
+def tell(account: Account) -> None:
+    click.echo(show([getattr(account, name) for name in COLUMNS]) + ("" if account.holds else "   BROKEN"))
+    if not account.holds:
+        click.echo(msgspec.json.format(msgspec.json.encode(account)).decode(), err=True)
 
 
 def keep(out: Path, plan: Plan, rounds: list[Account]) -> None:

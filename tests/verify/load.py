@@ -9,13 +9,13 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import httpx
 
 from schemas.examples import REPORT
 from schemas.instants import MINUTE, format_instant, parse_instant
-from tests.parts.cluster import Cluster
+from tests.scenario import OPERATOR_KEY
 
 #: Posters at once: as many posts may be waiting for their answers.
 POSTERS: Final = 8
@@ -50,10 +50,14 @@ class Answers:
     slowest_s: float = 0.0
 
 
+class Served(Protocol):
+    def client(self, key: str = OPERATOR_KEY, timeout_s: float = 30.0) -> httpx.Client: ...
+
+
 class Partner:
     """Posts ``rate`` reports a second from ``start`` until ``finish``; every number is posted until it is accepted."""
 
-    def __init__(self, cluster: Cluster, name: str, rate: float) -> None:
+    def __init__(self, cluster: Served, name: str, rate: float) -> None:
         self.name = name
         self.answers = Answers()
         self._cluster, self._rate = cluster, rate

@@ -1,6 +1,7 @@
 """Many items in one transaction, of which one may be at fault: the others are kept all the same."""
 
 import logging
+import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
@@ -17,7 +18,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 #: The database is away, or another process is first: no item is at fault.
-NOT_OF_ITEMS: Final = (RetryLaterError, OperationalError, InterfaceError)
+NOT_OF_ITEMS: Final = (RetryLaterError, OperationalError, InterfaceError, sqlite3.OperationalError)
 #: An item that failed is tried again after this long.
 PUT_OFF: Final = 5 * MINUTE
 

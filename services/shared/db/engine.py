@@ -176,7 +176,7 @@ class Database:
         try:
             with self._reader_engine.connect() as connection:
                 return work(connection)
-        except DBAPIError as error:
+        except (DBAPIError, sqlite3.OperationalError) as error:
             raise _translated(error) from error
 
     def _run(self) -> None:
@@ -201,7 +201,7 @@ class Database:
                 # Another process writes to the file: the thread can wait for it.
                 return False, None
             raise _translated(error) from error
-        except (InterfaceError, DBAPIError) as error:
+        except (DBAPIError, sqlite3.OperationalError) as error:
             raise _translated(error) from error
         self._hand_on(put_out)
         return True, result
@@ -264,6 +264,8 @@ class Database:
 
     def _undo(self, connection: Connection, error: BaseException) -> None:
         broken = isinstance(error, DBAPIError) and not isinstance(error, IntegrityError) and not _is_locked(error)
+        # What goes past SQLAlchemy fails as the driver says.
+        broken = broken or isinstance(error, sqlite3.OperationalError)
         try:
             if self.is_log:
                 connection.connection.rollback()
@@ -353,7 +355,9 @@ def patiently(attempt: Callable[[], T]) -> T:
 
 
 def _translated(error: BaseException) -> BaseException:
-    """A database that is away is a RetryLaterError; anything else is passed on as it is."""
+    """A database that is away, or whose disk is full, is a RetryLaterError; anything else is passed on as it is."""
+    if isinstance(error, sqlite3.OperationalError):
+        return RetryLaterError(f"database: {error}")
     if isinstance(error, OperationalError | InterfaceError) or (
         isinstance(error, DBAPIError) and error.connection_invalidated
     ):
