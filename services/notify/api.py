@@ -1,6 +1,6 @@
 """The HTTP API of subscriptions. Source: the contract, "Alerts and subscriptions"."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from schemas.vocabulary import Role
 from services.notify.domain.address import Policy, RefusedTargetError, check_url
 from services.notify.domain.consent import AskedTooOftenError, NotWantedError, may_mail
 from services.notify.domain.durations import parse_duration
+from services.notify.domain.known import Named, named_in_filter
 from services.notify.domain.lifecycle import NotPossibleError
 from services.notify.domain.limits import LimitReachedError, Limits
 from services.notify.domain.signing import format_secret
@@ -24,6 +25,7 @@ from services.notify.use_cases import endpoints
 from services.notify.use_cases.directory import Directory
 from services.notify.use_cases.endpoints import Also, Decide, Fresh, Terms
 from services.notify.use_cases.history import Delivered, in_general
+from services.notify.use_cases.known import Registry
 from services.notify.use_cases.owners import READERS
 from services.notify.wire import (
     DRAFT_EXAMPLE,
@@ -55,6 +57,7 @@ from services.shared.security import KeyRing, Principal
 
 MONITOR: Final[tuple[Role, ...]] = ("monitor",)
 LONGEST_OVERLAP: Final = 30 * DAY
+UNKNOWN_QUERY: Final = {"allow_unknown": "true: take ids that the registry does not have."}
 LIST_QUERY: Final = {"limit": "Items a page: 100, at most 1,000.", "after": "The cursor of the page before."}
 
 
@@ -71,6 +74,7 @@ class Desk:
     kick: Callable[[str], None]
     relay: bool
     limits: Limits
+    registry: Registry
 
 
 def build_router(desk: Desk) -> APIRouter:
@@ -88,12 +92,14 @@ def _add_subscriptions(router: APIRouter, desk: Desk) -> None:
         body=Draft,
         answers={201: Created},
         example=DRAFT_EXAMPLE,
+        query=UNKNOWN_QUERY,
         roles=MONITOR,
         problems=(409, 429),
     )
     async def create(request: Request) -> Response:
         principal = who(request, *MONITOR)
         draft = read_draft(await read_body(request), desk.policy, principal)
+        await refuse_unknown(desk, request, named_in_filter(draft.filter))
         fresh, now = make_fresh(), desk.clock.now()
         with problems(now):
             made = await endpoints.subscribe(
@@ -135,13 +141,14 @@ def _add_subscriptions(router: APIRouter, desk: Desk) -> None:
         body=Draft,
         answers={200: dict},
         example=DRAFT_EXAMPLE,
+        query=UNKNOWN_QUERY,
         roles=MONITOR,
         problems=(412, 429),
     )
     async def put(id: str, request: Request) -> Response:
         current = await find_own(desk, request, id)
         draft = read_draft(await read_body(request), desk.policy, who(request, *MONITOR), was=current.draft)
-        return await _change_draft(desk, request, id, draft)
+        return await _change_draft(desk, request, current, draft)
 
     @router.patch("/v1/subscriptions/{id}")
     @describe(
@@ -149,6 +156,7 @@ def _add_subscriptions(router: APIRouter, desk: Desk) -> None:
         body=dict,
         answers={200: dict},
         example={"filter": {"min_severity": "Severe"}},
+        query=UNKNOWN_QUERY,
         roles=MONITOR,
         problems=(412, 429),
     )
@@ -157,7 +165,7 @@ def _add_subscriptions(router: APIRouter, desk: Desk) -> None:
         change = parse_json(await read_body(request))
         merged = msgspec.json.encode(merge_patch(msgspec.to_builtins(current.draft), change))
         draft = read_draft(merged, desk.policy, who(request, *MONITOR), was=current.draft)
-        return await _change_draft(desk, request, id, draft)
+        return await _change_draft(desk, request, current, draft)
 
     @router.delete("/v1/subscriptions/{id}")
     @describe("End a subscription; nothing more is sent", answers={204: None}, problems=(412,), roles=MONITOR)
@@ -362,6 +370,16 @@ def seen_by(request: Request, delivered: Delivered) -> Delivered:
     return delivered if who(request, *MONITOR).role == "operator" else in_general(delivered)
 
 
+async def refuse_unknown(desk: Desk, request: Request, named: Iterable[Named]) -> None:
+    """Raises Problem 422 for ids that the registry does not have, unless the request says that they are meant; 400
+    where it says neither yes nor no."""
+    allowed = request.query_params.get("allow_unknown", "false")
+    if allowed not in ("true", "false"):
+        raise Problem(400, "Not valid", errors=[FieldError("/allow_unknown", "true or false")])
+    if allowed == "false" and (faults := await desk.registry.find_faults(named)):
+        raise Problem(422, "Not valid", errors=[FieldError(pointer, detail) for pointer, detail in faults])
+
+
 async def find_own(desk: Desk, request: Request, id: str) -> Subscription:
     """The subscription, if it is the asker's. Raises Problem 401, 403, 404: what is not theirs is not there."""
     principal = who(request, *MONITOR)
@@ -404,7 +422,10 @@ def show(desk: Desk, subscription: Subscription) -> Response:
     return answer
 
 
-async def _change_draft(desk: Desk, request: Request, id: str, draft: Draft) -> Response:
+async def _change_draft(desk: Desk, request: Request, current: Subscription, draft: Draft) -> Response:
+    id, was = current.id, {(one.kind, one.id) for one in named_in_filter(current.draft.filter)}
+    new = (one for one in named_in_filter(draft.filter) if (one.kind, one.id) not in was)
+    await refuse_unknown(desk, request, new)
     principal, fresh, now = who(request, *MONITOR), replace(make_fresh(), id=id), desk.clock.now()
     moved: list[str] = []
 

@@ -28,6 +28,7 @@ from services.notify.domain.mime import BadHeaderError, Sender, parse_sender
 from services.notify.feeds_api import Feeds, build_feeds_router
 from services.notify.lookup_api import build_lookup_router
 from services.notify.positions import Positions
+from services.notify.registry_reader import follow_registry
 from services.notify.restore_api import build_restore_router, tell_held
 from services.notify.schedule import Schedule
 from services.notify.settle import Settling
@@ -92,6 +93,7 @@ async def build(runtime: Runtime) -> Service:
     await directory.refresh()
 
     limits = Limits(settings.max_subscriptions, settings.max_unproved, settings.max_silences, settings.max_streams)
+    registry, stop_following = await follow_registry(runtime)
     policy = Policy(opened=settings.webhook_allow)
     hooks = WebhookSender(policy, clock, concurrency=CONNECTIONS)
     courier = Courier(Parts(hooks, mail, mail_from, log, clock, settings.public_url, runtime.tracing))
@@ -188,7 +190,7 @@ async def build(runtime: Runtime) -> Service:
         dispatcher.revive(subscription)
         schedule.kick()
 
-    desk = Desk(store, history, directory, policy, clock, kick, mail is not None, limits)
+    desk = Desk(store, history, directory, policy, clock, kick, mail is not None, limits, registry)
     router = APIRouter()
     router.include_router(build_router(desk))
     router.include_router(build_deliveries_router(desk))
@@ -205,7 +207,7 @@ async def build(runtime: Runtime) -> Service:
         router=router,
         loops=loops,
         tasks=[Task("notify.schedule", schedule.run)],
-        stop=[close],
+        stop=[close, stop_following],
         status=lambda: _status(settling.status(dispatcher, directory), storage.generation),
         state={
             "keep_alive": keep_alive,
@@ -214,6 +216,7 @@ async def build(runtime: Runtime) -> Service:
             "sweeper": sweeper,
             "dispatcher": dispatcher,
             "directory": directory,
+            "registry": registry,
             "storage": storage,
         },
     )

@@ -6,7 +6,8 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from schemas.instants import to_instant
-from services.notify.api import LIST_QUERY, MONITOR, Desk, both, problems
+from services.notify.api import LIST_QUERY, MONITOR, UNKNOWN_QUERY, Desk, both, problems, refuse_unknown
+from services.notify.domain.known import named_in_matchers
 from services.notify.domain.silence import Silence, find_matcher_faults, matches_everything
 from services.notify.sql.limits import check_silences
 from services.notify.wire import SILENCE_EXAMPLE, SilenceRequest, SilenceView, view_silence
@@ -38,12 +39,14 @@ def build_silences_router(desk: Desk) -> APIRouter:
         body=SilenceRequest,
         answers={201: SilenceView},
         example=SILENCE_EXAMPLE,
+        query=UNKNOWN_QUERY,
         problems=(409,),
         roles=MONITOR,
     )
     async def create(request: Request) -> Response:
         principal, now = who(request, *MONITOR), desk.clock.now()
         silence = read_silence(await read_body(request), principal, now)
+        await refuse_unknown(desk, request, named_in_matchers(silence.matchers))
         audit_line = _audited(principal, now, "silence.created", silence.id)
         with problems(now):
             await desk.store.add_silence(silence, both(audit_line, _limited(desk, principal, now)))

@@ -41,7 +41,9 @@ TAGS: Final = {
     "operators": "Keys, audit, dead letters, status, probes.",
 }
 #: Query parameters that are no text of any kind.
-SCHEMAS_OF_QUERY: Final[dict[str, dict[str, Any]]] = {"dry_run": {"type": "boolean", "default": False}}
+SCHEMAS_OF_QUERY: Final[dict[str, dict[str, Any]]] = {
+    name: {"type": "boolean", "default": False} for name in ("dry_run", "allow_unknown")
+}
 #: Each status that many operations share, in words.
 ABOUT_REFUSALS: Final = {
     304: "Nothing changed since the version that `If-None-Match` names.",

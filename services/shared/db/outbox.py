@@ -34,6 +34,12 @@ def append(connection: Connection, events: Sequence[Event]) -> None:
         connection.execute(_NOTIFY)
 
 
+def holds_topic(connection: Connection, topic: str) -> bool:
+    """Whether events of a topic have not left yet."""
+    waiting = select(outbox.c.seq).where(outbox.c.topic == topic).limit(1)
+    return connection.execute(waiting).first() is not None
+
+
 def _row(e: Event) -> tuple[Any, ...]:
     return e.topic, e.key, e.id, e.type, e.source, e.time, e.data, e.traceparent, e.reason
 

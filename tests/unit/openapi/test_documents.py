@@ -150,7 +150,8 @@ def test_the_readers_in_the_asyncapi_document_are_those_that_are_wired() -> None
     received = {name for name, operation in asyncapi["operations"].items() if operation["action"] == "receive"}
     assert received == {
         "rulesReceivesIncidents", "ingestReceivesIncidentsDead", "ingestReceivesAssessments",
-        "notifyReceivesAssessments", "ingestReceivesRegistry", "rulesReceivesRegistry", "notifyReceivesAlerts",
+        "notifyReceivesAssessments", "ingestReceivesRegistry", "rulesReceivesRegistry",
+            "notifyReceivesRegistry", "notifyReceivesAlerts",
         "ingestReceivesKeys", "rulesReceivesKeys", "notifyReceivesKeys", "ingestReceivesAudit",
         "ingestReceivesServiceStatus", "rulesReceivesServiceStatus", "notifyReceivesServiceStatus",
     }  # fmt: skip

@@ -1,0 +1,48 @@
+"""The ids of the registry, as this process reads them off the log. The log is compacted, so nothing else keeps them."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from sqlalchemy import Connection
+
+from schemas import codec
+from schemas.envelope import Event
+from schemas.events import RegistryChanged
+from schemas.topics import REGISTRY
+from services.notify.domain.known import KnownIds
+from services.notify.use_cases.known import Registry
+from services.shared.db import outbox
+from services.shared.failures import RetryLaterError
+from services.shared.runtime import Runtime
+
+FOLLOWER: Final = "notify.registry"
+#: How long a request with an id that is not known waits for the log.
+CATCH_UP_S: Final = 3.0
+
+
+async def follow_registry(runtime: Runtime) -> tuple[Registry, Callable[[], Awaitable[None]]]:
+    """What the log holds of the registry now and from now on, and what stops that."""
+    known = KnownIds()
+
+    async def apply(event: Event) -> None:
+        change: RegistryChanged = codec.decode(event)
+        known.apply(change.kind, change.id, change.version, there=change.body is not None)
+
+    async def read_all() -> bool:
+        try:
+            async with asyncio.timeout(CATCH_UP_S):
+                # What has not left the outbox yet cannot be read. Looked at first: what leaves later is on the log.
+                if not runtime.database.is_log and await runtime.database.read(_has_more):
+                    return False
+                stop = await runtime.bus.tail(REGISTRY, apply)
+                await stop()
+        except (RetryLaterError, TimeoutError):
+            return False
+        return True
+
+    return Registry(known, read_all), await runtime.tail(REGISTRY, FOLLOWER, apply)
+
+
+def _has_more(connection: Connection) -> bool:
+    return outbox.holds_topic(connection, REGISTRY.name)
