@@ -9,9 +9,11 @@ import psutil
 import psycopg
 
 from services.shared.db.outgoing import LOCK
+from services.shared.open_files import raise_open_files
 from tests.parts.cluster import KINDS, Cluster, Kind
 from tests.parts.receiver import Answer, Receiver
 from tests.parts.service import Service
+from tests.verify.crowd import crowd
 from tests.verify.load import Partner
 from tests.verify.revoked import revoke_a_key
 
@@ -27,6 +29,8 @@ STOPPED_S: Final = 60.0
 #: Within the five seconds after which a message is tried again.
 OUTAGE_S: Final = 3.0
 HELD_BACK_S: Final = 10.0
+#: Longer than a head or a body may take.
+CROWDED_S: Final = 25.0
 BURST: Final = 400
 #: A receiver that is well takes its time, so that at every moment some message is under way.
 WELL: Final = Answer(delay_s=0.2)
@@ -147,6 +151,12 @@ def _freeze(kind: Kind, seconds: float) -> Callable[[Stage], None]:
     return inject
 
 
+def _slow_crowd(stage: Stage) -> None:
+    """Slow clients at every process, more of them than one address may have connections."""
+    raise_open_files()
+    stage.partner.answers.odd.extend(crowd(stage.cluster.services, CROWDED_S))
+
+
 def _freeze_relay(stage: Stage) -> None:
     """The process that has the right to relay stands still: its session with the database has to end first."""
     with relaying(stage.cluster).paused():
@@ -185,6 +195,7 @@ FAULTS: Final = (
     Fault("receiver-429", "the receiver answers 429 with Retry-After", _receiver(status=429, retry_after=7)),
     Fault("receiver-hangs", "the receiver does not answer", _receiver(status=504, hang=True)),
     Fault("key-revoked", "a monitor's key is revoked, and its subscription given to another", revoke_a_key, short=True),
+    Fault("slow-loris", "600 silent, dripping and unreading clients at every process", _slow_crowd),
     Fault("rules-frozen", "SIGSTOP of a rules process beyond its session", _freeze("rules", SESSION_S)),
     Fault("relay-frozen", "SIGSTOP of the process that relays, beyond its session", _freeze_relay),
     Fault("notify-frozen", "SIGSTOP of a notify process beyond its lease", _freeze("notify", LEASE_S)),
