@@ -101,6 +101,14 @@ def channels(_: Path) -> Iterator[Row]:
     yield Row("letters over ten connections | 2,000/s", f"{letters:,.0f}/s", "2,000/s", letters / 2000, 1)
 
 
+def fairness(_: Path) -> Iterator[Row]:
+    from bench import fairness as bench
+
+    beside, clean = bench.measure()
+    name = "p99 of an alert beside 1,000 hanging endpoints of another owner | without them"
+    yield Row(name, f"{beside:.1f} ms", f"{clean:.1f} ms", beside / clean, 2, at_least=False)
+
+
 def growth(directory: Path) -> Iterator[Row]:
     from bench import growth as bench
 
@@ -146,6 +154,7 @@ ROWS: dict[str, Callable[[Path], Iterator[Row]]] = {
     "evaluation": evaluation,
     "end-to-end": end_to_end,
     "channels": channels,
+    "fairness": fairness,
     "fanout": fanout,
     "growth": growth,
     "services": services,

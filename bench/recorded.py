@@ -69,13 +69,13 @@ async def _round(
         some = alerts[first : first + AT_ONCE]
         courier.remember([Logged(first + n, alert, NOW) for n, alert in enumerate(some, 1)])
         jobs = [Job(alert_message_id(id, a.id, 1), id, "alert", NOW, a.id, 1) for a in some for id in desks]
-        await _queue(database, jobs)
+        await queue_jobs(database, jobs)
         dispatcher.offer(jobs)
     await dispatcher.idle()
     return ALERTS * len(desks) / (perf_counter() - begin)
 
 
-async def _queue(database: Database, jobs: Sequence[Job]) -> None:
+async def queue_jobs(database: Database, jobs: Sequence[Job]) -> None:
     rows = [delivery_row(job, NOW, ME) for job in jobs]
     await database.write(lambda c: insert_rows(c, rows), durable=False, rows=len(rows))
 

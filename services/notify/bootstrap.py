@@ -72,7 +72,7 @@ COUNTING_LINGERS_S: Final = 0.25
 #: A database that does not take the goodbye so soon finds out by itself: the lease of this process ends.
 GOODBYE_S: Final = 1.0
 #: Attempts under way at once; more than the dispatcher ever starts.
-CONNECTIONS: Final = 512
+CONNECTIONS: Final = 640
 
 
 async def build(runtime: Runtime) -> Service:

@@ -1,5 +1,6 @@
 """The sender's engine: a lane for each endpoint, so that a slow, dead or busy one costs the others nothing.
 
+Owners take turns, and of each its lanes (:mod:`services.notify.turns`): endpoints of one owner cost another nothing.
 A lane has a window of attempts at once that grows while it answers promptly and shrinks when it fails, and a breaker
 that rests it after failures in a row. Lanes take turns. An attempt that has not been answered within a second gives
 its place back to the prompt ones and stops its lane from starting more. What is beyond a lane's room stays in the
@@ -8,7 +9,7 @@ table. Revisions of one alert go out one after the other, each only after the fa
 
 import asyncio
 import logging
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Awaitable, Callable, Container, Sequence
 from typing import Final, Protocol
 
@@ -31,6 +32,7 @@ from services.notify.domain.attempt import (
 from services.notify.domain.delivery import Answer, Judgement
 from services.notify.domain.subscription import Email, Subscription
 from services.notify.lane import SLOW_S, Lane
+from services.notify.turns import Turns
 from services.shared.clock import Clock
 from services.shared.db.engine import SMALL
 from services.shared.failures import RetryLaterError
@@ -75,11 +77,14 @@ class Noted(Struct, frozen=True):
     led: bool = False
 
 
-class _Everything:
-    """Every lane: there is no room in memory at all."""
+class _Full:
+    """Lanes that take no more: those named, and those of owners that hold their share."""
 
-    def __contains__(self, _lane: object) -> bool:
-        return True
+    def __init__(self, names: frozenset[str], takes: Callable[[str], bool]) -> None:
+        self._names, self._takes = names, takes
+
+    def __contains__(self, lane: object) -> bool:
+        return lane in self._names or not self._takes(str(lane))
 
 
 class Dispatcher:
@@ -101,13 +106,13 @@ class Dispatcher:
     ) -> None:
         self._courier, self._store, self._find = courier, queue, find
         self._clock, self._chance, self._settled, self._on_hungry = clock, chance, settled, on_hungry
-        self._places, self._on_fault = places, on_fault
+        self._on_fault = on_fault
         self._lanes: dict[str, Lane] = {}
-        self._ready: deque[Lane] = deque()
+        self._turns = Turns(places, IN_FLIGHT, MOST)
         self._full: set[str] = set()
         self._rested: set[str] = set()
-        self._size = self._in_flight = 0
         self._held: Counter[str] = Counter()
+        self._owners: dict[str, str] = {}
         self._prompt: dict[object, tuple[Lane, float]] = {}
         self._watch: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -122,11 +127,20 @@ class Dispatcher:
 
     def full(self) -> Container[str]:
         """Lanes that take no more: without room, or at rest."""
-        if self._size >= MOST or self._stopping or self.paused:
-            return _Everything()
         for name in self._full:
             self._lanes[name].has_more = True
-        return self.closed()
+        return _Full(self.closed(), self._takes)
+
+    def _takes(self, name: str) -> bool:
+        """Whether the owner of a lane may have more messages in memory."""
+        if self._halted:
+            return False
+        lane = self._lanes.get(name)
+        return not self._turns.is_full(self._owner_of(name) if lane is None else lane.owner)
+
+    def _owner_of(self, lane: str) -> str:
+        subscription = self._find(lane.removesuffix("!"))
+        return "" if subscription is None else subscription.owner
 
     def closed(self) -> frozenset[str]:
         """The lanes by name that take no more now."""
@@ -136,7 +150,7 @@ class Dispatcher:
     def room(self, name: str) -> int:
         """How many more messages of a lane may be held in memory; one that comes out of its rest is tried with one."""
         lane = self._lanes.get(name)
-        if self._stopping or self.paused or self._size >= MOST:
+        if not self._takes(name):
             return 0
         if lane is None:
             return ROOM
@@ -147,13 +161,14 @@ class Dispatcher:
         for job in jobs:
             lane = self._lanes.get(job.lane)
             if lane is None:
-                lane = self._lanes[job.lane] = Lane(job.lane)
+                lane = self._lanes[job.lane] = Lane(job.lane, self._owner_of(job.lane))
             lane.queue.append(job)
-            self._enlist(lane)
+            self._turns.enlist(lane)
+            self._turns.hold(lane.owner, 1)
+            self._owners[job.id] = lane.owner
             if lane.size >= ROOM:
                 self._full.add(lane.name)
         if jobs:
-            self._size += len(jobs)
             self._held.update(job.id for job in jobs)
             self._idle.clear()
             self._pump()
@@ -184,7 +199,7 @@ class Dispatcher:
     @property
     def size(self) -> int:
         """Messages in memory, under way or waiting."""
-        return self._size
+        return self._turns.size
 
     def holds(self, id: str) -> bool:
         """Whether the message is in memory, under way or waiting."""
@@ -205,11 +220,6 @@ class Dispatcher:
         if self._recording is not None:
             await asyncio.wait([self._recording], timeout=grace_s)
 
-    def _enlist(self, lane: Lane) -> None:
-        if not lane.is_ready:
-            lane.is_ready = True
-            self._ready.append(lane)
-
     def _pump(self) -> None:
         """Start attempts, one a lane in turn, as long as there is a place."""
         while (picked := self._pick()) is not None:
@@ -219,18 +229,10 @@ class Dispatcher:
 
     def _pick(self) -> tuple[Lane, Job, object] | None:
         """Give a place to the next lane whose turn it is and that may start; the token stands for the place."""
-        now = self._clock.now()
-        while self._ready and len(self._prompt) < self._places and self._in_flight < IN_FLIGHT and not self._halted:
-            lane = self._ready.popleft()
-            lane.is_ready = False
-            if not lane.may_start(now) or (job := lane.next_job()) is None:
-                continue
-            lane.in_flight += 1
-            self._in_flight += 1
-            if lane.may_start(now):
-                self._enlist(lane)
-            return lane, job, self._take_place(lane)
-        return None
+        if self._halted or not self._turns.waiting or (found := self._turns.take(self._clock.now())) is None:
+            return None
+        lane, job = found
+        return lane, job, self._take_place(lane)
 
     def _take_place(self, lane: Lane) -> object:
         loop, token = asyncio.get_running_loop(), object()
@@ -247,7 +249,7 @@ class Dispatcher:
             if started > late:
                 break
             del self._prompt[token]
-            lane.slow += 1
+            self._turns.turn_slow(lane)
         self._watch = loop.call_later(WATCH_S, self._find_slow) if self._prompt else None
         self._pump()
 
@@ -257,16 +259,13 @@ class Dispatcher:
             try:
                 noted = await self._attempt_or_fail(lane, job)
             finally:
-                lane.in_flight -= 1
-                self._in_flight -= 1
-                if self._prompt.pop(place, None) is None:
-                    lane.slow -= 1
+                self._turns.end(lane, slow=self._prompt.pop(place, None) is None)
             self._note(noted)
             self._look_after(lane)
             picked = self._pick()
             if picked is None:
                 return
-            if self._ready:
+            if self._turns.waiting:
                 self._pump()
             lane, job, place = picked
 
@@ -278,7 +277,7 @@ class Dispatcher:
         elif not lane.rest_s:
             self._rested.discard(lane.name)
         self._refill(lane)
-        self._enlist(lane)
+        self._turns.enlist(lane)
 
     async def _attempt_or_fail(self, lane: Lane, job: Job) -> Noted:
         """The outcome of one attempt. Whatever is raised is a failed attempt: tried again until none is left."""
@@ -343,7 +342,6 @@ class Dispatcher:
                 await asyncio.sleep(RECORDING_LINGERS_S if len(self._outcomes) < RECORDED_AT_ONCE else 0)
                 batch, self._outcomes = self._outcomes[:RECORDED_AT_ONCE], self._outcomes[RECORDED_AT_ONCE:]
                 await self._keep(batch)
-                self._size -= len(batch)
                 for noted in batch:
                     self._let_go(noted.outcome.job.id)
                     self._release(noted)
@@ -356,14 +354,15 @@ class Dispatcher:
                 self._pump()
         finally:
             self._recording = None
-            if not self._size:
+            if not self._turns.size:
                 self._idle.set()
 
     def _let_go(self, id: str) -> None:
         """Counted, since a message that was put back may have been claimed again before its putting back is noted."""
+        self._turns.hold(self._owners[id], -1)
         self._held[id] -= 1
         if self._held[id] <= 0:
-            del self._held[id]
+            del self._held[id], self._owners[id]
 
     async def _keep(self, batch: Sequence[Noted]) -> None:
         """Record a batch; one that cannot be recorded as a whole is recorded one by one."""
@@ -411,7 +410,7 @@ class Dispatcher:
                 self._note(Noted(put_back(job, outcome.at, outcome.due_at, "an earlier revision goes first")))
         else:
             lane.queue.extendleft(reversed(behind))
-            self._enlist(lane)
+            self._turns.enlist(lane)
         if lane.is_idle:
             self._lanes.pop(lane.name, None)
             self._full.discard(lane.name)

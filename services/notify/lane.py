@@ -24,6 +24,7 @@ class Lane:
     """One endpoint's queue and how it fares. ``busy``: alerts with a message under way, and what waits behind it."""
 
     name: str
+    owner: str = ""
     queue: deque[Job] = field(default_factory=deque)
     busy: dict[str, list[Job]] = field(default_factory=dict)
     in_flight: int = 0

@@ -1,7 +1,5 @@
 """Endpoints that fail, go, come back: the breaker, five days of failure, recovery, rotation, proof."""
 
-import asyncio
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -207,38 +205,3 @@ async def test_a_breaker_opens_after_failures_in_a_row_and_lets_one_message_prob
         await desk.at(61)
         await desk.at(600)
         assert len({d.id for d in receiver.received() if d.status == 200}) == 100
-
-
-@pytest.mark.parametrize("hanging", [20])
-async def test_endpoints_that_hang_cost_the_others_nothing(tmp_path: Path, receiver: Receiver, hanging: int) -> None:
-    async with running(tmp_path) as desk:
-        for n in range(200):
-            made = {"channel": {"type": "webhook", "url": receiver.url(f"/e{n}")}, "verified": True}
-            await desk.call("POST", "/v1/subscriptions", made, key="tw_operator")
-        alone = await _slowest(desk, receiver, "calm", range(hanging, 200))
-        for n in range(hanging):
-            receiver.answer(f"/e{n}", Answer(hang=True))
-        # A busy machine may be slow at one moment and not at another; an unfair dispatcher is slow at every one.
-        tries = [await _slowest(desk, receiver, f"hung{n}-", range(hanging, 200)) for n in range(4)]
-        assert min(tries) <= 2 * alone + 0.05
-
-
-async def _slowest(desk: Desk, receiver: Receiver, name: str, healthy: range) -> float:
-    """The 99th percentile of how long alerts took to each of the healthy, in seconds."""
-    waits: list[float] = []
-    for round in range(5):
-        started = time.monotonic()
-        alert = revised(ALERT, 1, id=f"{name}{round}", status="raised")
-        pushing = asyncio.create_task(desk.push(alert))
-        paths = {f"/e{n}" for n in healthy}
-
-        def here(alert_id: str = alert.id, paths: set[str] = paths) -> list[float]:
-            return [d.at for d in receiver.received() if d.path in paths and d.message["data"]["id"] == alert_id]
-
-        async with asyncio.timeout(10):
-            while len(here()) < len(paths):  # noqa: ASYNC110 - the receiver lives in a thread of its own
-                await asyncio.sleep(0.005)
-        waits += [at - started for at in here()]
-        pushing.cancel()
-        await asyncio.gather(pushing, return_exceptions=True)
-    return sorted(waits)[int(len(waits) * 0.99)]
