@@ -16,6 +16,7 @@ from services.notify.domain.durations import parse_duration
 from services.notify.domain.known import Named, named_in_filter
 from services.notify.domain.lifecycle import NotPossibleError
 from services.notify.domain.limits import LimitReachedError, Limits
+from services.notify.domain.own_headers import fill_in, find_header_faults
 from services.notify.domain.signing import format_secret
 from services.notify.domain.subscription import Draft, Subscription, Webhook, find_faults
 from services.notify.sql.history import SqlHistory
@@ -281,8 +282,11 @@ def read_draft(body: bytes, policy: Policy, principal: Principal, was: Draft | N
     draft = parse(body, Draft)
     faults = [FieldError(pointer, detail) for pointer, detail in find_faults(draft)]
     if isinstance(draft.channel, Webhook):
+        channel, unknown = fill_in(draft.channel, None if was is None else was.channel)
+        draft = msgspec.structs.replace(draft, channel=channel)
+        faults += [FieldError(*fault) for fault in (*unknown, *find_header_faults(channel))]
         try:
-            check_url(draft.channel.url, policy)
+            check_url(channel.url, policy)
         except RefusedTargetError as error:
             faults.append(FieldError("/channel/url", str(error)))
     if faults:

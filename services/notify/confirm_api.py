@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, Response
 
 from services.notify.api import Desk
 from services.notify.domain.lifecycle import NotPossibleError
+from services.notify.domain.own_headers import hide_user
 from services.notify.domain.subscription import Subscription
 from services.notify.use_cases import endpoints
 from services.shared.http import describe
@@ -91,7 +92,7 @@ def _promise(subscription: Subscription, contact: bool) -> str:
     if contact:
         named = f"Word about the endpoint of {_named(subscription)}, and about silences that end,"
         return f"{named} will be sent to {subscription.draft.contact}."
-    return f"Alerts for {_named(subscription)} will be sent to {subscription.target}."
+    return f"Alerts for {_named(subscription)} will be sent to {hide_user(subscription.target)}."
 
 
 def _add_block(router: APIRouter, desk: Desk) -> None:
@@ -134,7 +135,7 @@ def _add_unsubscribe(router: APIRouter, desk: Desk) -> None:
         found = await desk.store.find(token=token)
         if found is None:
             return _void()
-        return _page("Unsubscribe", f"End {_named(found)} for {found.target}?", "Unsubscribe")
+        return _page("Unsubscribe", f"End {_named(found)} for {hide_user(found.target)}?", "Unsubscribe")
 
     @router.post("/v1/unsubscribe")
     @describe(
@@ -153,7 +154,7 @@ def _add_unsubscribe(router: APIRouter, desk: Desk) -> None:
             found.id, lambda s: endpoints.end(s, now, "unsubscribed by mail"),
             store=desk.store, directory=desk.directory, also=_nothing,
         )  # fmt: skip
-        return _page("Unsubscribed", f"Nothing more is sent to {found.target} for {_named(found)}.")
+        return _page("Unsubscribed", f"Nothing more is sent to {hide_user(found.target)} for {_named(found)}.")
 
 
 def _named(subscription: Subscription) -> str:

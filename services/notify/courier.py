@@ -5,7 +5,7 @@ subscribers get alike is rendered once.
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal, Protocol
@@ -27,6 +27,7 @@ from services.notify.domain.delivery import Answer, Judgement, judge_answer
 from services.notify.domain.grouping import period_start
 from services.notify.domain.heartbeat import carrier_of
 from services.notify.domain.mime import Addressing, Letter, Sender, mail_id
+from services.notify.domain.own_headers import hide_user
 from services.notify.domain.signing import parse_secret
 from services.notify.domain.subscription import Draft, Subscription, Webhook, signing_secrets
 from services.notify.use_cases.take_alerts import Logged
@@ -53,6 +54,7 @@ class Hooks(Protocol):
         total_s: float | None = ...,
         traceparent: str | None = ...,
         wants_body: bool = ...,
+        headers: Mapping[str, str] = ...,
     ) -> Answer: ...
 
 
@@ -122,16 +124,16 @@ class Courier:
         if job.kind in TO_CONTACT or not isinstance(subscription.draft.channel, Webhook):
             answer = await self._mail(job, subscription)
             return answer, judge_answer(answer)
-        answer = await self._hook(job, subscription, subscription.draft.channel.url, traceparent)
+        answer = await self._hook(job, subscription, subscription.draft.channel, traceparent)
         return answer, _judge_challenge(subscription, answer) if job.kind == "challenge" else judge_answer(answer)
 
-    async def _hook(self, job: Job, subscription: Subscription, url: str, traceparent: str | None) -> Answer:
+    async def _hook(self, job: Job, subscription: Subscription, channel: Webhook, traceparent: str | None) -> Answer:
         keys = [_key(secret) for secret in signing_secrets(subscription, self._parts.clock.now())]
         as_cap = job.kind == "alert" and subscription.draft.format == "cap"
         # What another subscriber has got alike is at hand.
         body = self._rendered.get(_name_rendered(job, subscription.draft)) if job.kind == "alert" else None
         return await self._parts.hooks.send(
-            url,
+            channel.url,
             body if isinstance(body, bytes) else await self._body(job, subscription),
             message_id=job.id,
             keys=keys,
@@ -139,6 +141,7 @@ class Courier:
             total_s=CHALLENGE_S if job.kind == "challenge" else None,
             traceparent=traceparent,
             wants_body=job.kind == "challenge",
+            headers=channel.headers,
         )
 
     async def _body(self, job: Job, subscription: Subscription) -> bytes:
@@ -246,7 +249,7 @@ class Courier:
             case "notice":
                 told = decode_notice(content)
                 return email.notice_letter(
-                    told.kind, draft.name, since=told.since, zone=zone, endpoint=subscription.target,
+                    told.kind, draft.name, since=told.since, zone=zone, endpoint=hide_user(subscription.target),
                     answer=told.answer, language=draft.language,
                 )  # fmt: skip
             case _:

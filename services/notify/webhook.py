@@ -9,11 +9,11 @@ environment is read: neither exists below httpx's client.
 import asyncio
 import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from http.cookies import SimpleCookie
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Final
 
 import aiohttp
@@ -28,6 +28,7 @@ from schemas.instants import SECOND
 from services.notify.deadline import Deadlines
 from services.notify.domain.address import Policy, RefusedTargetError, Target, check_url
 from services.notify.domain.delivery import EXCERPT_BYTES, Answer, Failure, parse_retry_after
+from services.notify.domain.own_headers import split_user
 from services.notify.domain.signing import signed_headers
 from services.notify.guard import GuardedResolver, GuardedSockets, PooledLookups, RefusedAddressError
 from services.notify.heard import HEARD, Heard, HearingHandler
@@ -127,6 +128,12 @@ class _Exchange:
     heard: Heard
 
 
+def _locate(url: str, policy: Policy) -> tuple[Target, URL, str | None]:
+    """Where to, and how its user is said. Raises RefusedTargetError."""
+    target, (plain, authorization) = check_url(url, policy), split_user(url)
+    return target, URL(str(httpx.URL(plain)), encoded=True), authorization
+
+
 class WebhookSender:
     """Sends signed webhooks. Made inside a running loop; ``close`` ends every connection.
 
@@ -157,9 +164,7 @@ class WebhookSender:
             for secure in (True, False)
         }
         self._transports = {secure: _Transport(session, self._tls) for secure, session in self._sessions.items()}
-        self._locate = lru_cache(maxsize=16_384)(
-            lambda url: (check_url(url, policy), URL(str(httpx.URL(url)), encoded=True))
-        )
+        self._locate = lru_cache(maxsize=16_384)(lambda url: _locate(url, policy))
 
     def _session(self, policy: Policy, *, secure: bool, pool: int) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(
@@ -189,6 +194,7 @@ class WebhookSender:
         total_s: float | None = None,
         traceparent: str | None = None,
         wants_body: bool = False,
+        headers: Mapping[str, str] = MappingProxyType({}),
     ) -> Answer:
         """One attempt, signed with the time at which it begins. Never raises for what the receiver does.
 
@@ -199,18 +205,20 @@ class WebhookSender:
         ValueError for a ``message_id`` with a dot.
         """
         try:
-            target, parsed = self._locate(url)
+            target, parsed, authorization = self._locate(url)
         except RefusedTargetError as error:
             return Answer("webhook", 0, failure="refused", detail=str(error))
         await self._slots.acquire()
         try:
-            signed = signed_headers(keys, message_id, self._clock.now() // SECOND, body)
-            headers = CIMultiDict(signed)
+            sent = CIMultiDict(headers)
+            if authorization is not None:
+                sent["authorization"] = authorization
+            sent.update(signed_headers(keys, message_id, self._clock.now() // SECOND, body))
             if content_type != JSON:
-                headers["content-type"] = content_type
+                sent["content-type"] = content_type
             if traceparent is not None:
-                headers["traceparent"] = traceparent
-            exchange = _Exchange(target, parsed, headers, body, Heard(wants_body=wants_body))
+                sent["traceparent"] = traceparent
+            exchange = _Exchange(target, parsed, sent, body, Heard(wants_body=wants_body))
             return await self._attempt(exchange, total_s or self._total_s)
         finally:
             self._slots.release()

@@ -7,6 +7,7 @@ from msgspec import Meta, Struct
 
 from schemas.instants import format_instant
 from schemas.report import Moment
+from services.notify.domain.own_headers import hide
 from services.notify.domain.pipeline import Step
 from services.notify.domain.silence import Matcher, Silence
 from services.notify.domain.subscription import Email, Subscription
@@ -245,6 +246,7 @@ def view_subscription(s: Subscription, relay: bool) -> dict[str, Any]:
         "proved_at": shown(s.proved_at),
         "failing_since": shown(s.failing_since),
         **msgspec.to_builtins(s.draft),
+        "channel": hide(s.draft.channel),
     }
 
 

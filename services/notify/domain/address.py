@@ -53,6 +53,7 @@ _GLOBAL_UNICAST: Final = IPv6Network("2000::/3")
 #: backslash, no white space, no percent sign in the host, nothing beyond ASCII.
 _URL: Final = re.compile(
     r"(?P<scheme>https?)://"
+    r"(?:[!$%&'()*+,\-./0-9:;=A-Z_a-z~]*@)?"
     r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?)"
     r"(?::(?P<port>[0-9]{1,5}))?"
     r"(?P<path>/[!$%&'()*+,\-./0-9:;=@A-Z_a-z~]*)?"
@@ -119,7 +120,7 @@ def check_url(url: str, policy: Policy) -> Target:
     if match is None:
         raise RefusedTargetError(
             "a webhook URL is http or https with a plain host (a name in ASCII without a final dot, or an address), "
-            f"no user, no fragment, percent-encoded, {MAX_URL} characters at most"
+            f"no fragment, percent-encoded, {MAX_URL} characters at most"
         )
     scheme, host = match["scheme"], match["host"].lower()
     port = int(match["port"] or DEFAULT_PORTS[scheme])

@@ -43,12 +43,21 @@ class Filter(Struct, frozen=True, forbid_unknown_fields=True):
     verdicts: Annotated[tuple[Literal["violation", "undetermined"], ...], Meta(max_length=2)] = ("violation",)
 
 
-class Webhook(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="webhook"):
+class Webhook(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="type", tag="webhook"):
+    """``url`` may name a user, sent as Basic authentication. ``headers``, at most 10, go with each message.
+
+    Neither the user nor the values are shown again: they read ``***``, which sent back means as before.
+    """
+
     url: Annotated[str, Meta(min_length=1, max_length=2000)]
+    headers: dict[str, str] = {}
 
 
 class Email(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="email"):
     to: Annotated[str, Meta(min_length=3, max_length=MAX_EMAIL)]
+
+
+Channel = Webhook | Email
 
 
 class Gathered(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -77,7 +86,7 @@ class QuietHours(Struct, frozen=True, forbid_unknown_fields=True, rename={"start
 class Draft(Struct, frozen=True, forbid_unknown_fields=True):
     """A subscription as its owner writes it."""
 
-    channel: Webhook | Email
+    channel: Channel
     name: Annotated[str, Meta(max_length=300)] = ""
     filter: Filter = Filter()
     contact: Annotated[str, Meta(max_length=MAX_EMAIL)] | None = None

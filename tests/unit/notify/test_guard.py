@@ -37,7 +37,7 @@ SPELLINGS = [
     "127.0.0.1.", "127.0.0.01", "127.000.000.001", "1.2.3", "4294967295", "2852039166", "0xa9fea9fe",
     "0251.0376.169.254", "256.1.1.1", "1.2.3.4.5", "localhost.", "example.org.", "example..org", ".example.org",
     "-a.example", "[::1%25eth0]", "[fe80::1%eth0]", "[::1", "::1", "[1:2]", "127%2e0%2e0%2e1", "①②⑦.0.0.1",
-    "127。0。0。1", "ⓛocalhost", "exa mple.org", "user@127.0.0.1", "user:secret@example.org",
+    "127。0。0。1", "ⓛocalhost", "exa mple.org", "user@127.0.0.1@example.org", "us er@example.org",
     "example.org\\@127.0.0.1", "example.org#@127.0.0.1", "",
 ]  # fmt: skip
 SHAPES = [
