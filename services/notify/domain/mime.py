@@ -25,6 +25,8 @@ _SLOTS: Final = re.compile(f"([{NAME_SLOT}{UNSUBSCRIBE_SLOT}])")
 _SOFT_BREAK: Final = b"=\r\n"
 _CHUNK: Final = 42
 _SAFE_ID: Final = re.compile(r"[!-~]+")
+#: Words of RFC 5322's atoms, without what begins an encoded word.
+_ATOMS: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/^_`{|}~-]+)*")
 _ADDRESS: Final = re.compile(r"[!#-'*+\-/-9=?A-Z^-~.]+@[A-Za-z0-9.-]+")
 
 
@@ -46,7 +48,7 @@ def parse_sender(text: str) -> Sender:
     name, address = parseaddr(text)
     checked = check_address(address)
     shown = b"<%b>" % checked.encode("ascii")
-    header = encode_text(name, len("From: ")) + b" " + shown if name else shown
+    header = encode_phrase(name, len("From: ")) + b" " + shown if name else shown
     return Sender(header, checked, checked.rpartition("@")[2])
 
 
@@ -62,8 +64,17 @@ def encode_text(text: str, column: int) -> bytes:
     begins on its line."""
     line = clean(text)
     if line.isascii() and "=?" not in line and column + len(line) <= 76 and line.isprintable():
-        plain = line.translate({ord(c): None for c in '"<>\\'}) if column == len("From: ") else line
-        return plain.encode("ascii")
+        return line.encode("ascii")
+    return _encode_words(line, column)
+
+
+def encode_phrase(text: str, column: int) -> bytes:
+    """The name before an address (RFC 5322, 3.2.5): plain where it is short and of atoms alone, else RFC 2047 words."""
+    line = clean(text)
+    return line.encode("ascii") if _ATOMS.fullmatch(line) and column + len(line) <= 76 else _encode_words(line, column)
+
+
+def _encode_words(line: str, column: int) -> bytes:
     return b"\r\n ".join(b"=?utf-8?B?%b?=" % b64encode(chunk) for chunk in _chunks(line, column))
 
 
