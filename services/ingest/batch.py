@@ -23,11 +23,11 @@ from services.shared.bodies import find_commas
 from services.shared.db.group import GroupWriter
 from services.shared.http import JSON_TYPE, MAX_BODY, Problem, read_body
 from services.shared.security import Principal
+from services.shared.turns import Turns
 
 NDJSON_TYPES: Final = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl"})
 TYPES: Final = NDJSON_TYPES | {"", JSON_TYPE}
 SLICE: Final = 100
-HELD_S: Final = 0.002
 #: Errors that the answers to one batch list in all; beyond them, each bad report names its first.
 MAX_BATCH_ERRORS: Final = 20_000
 
@@ -51,19 +51,6 @@ class Settlement:
 
 Claim = tuple[Once, int] | Settlement
 Claimed = Answer | KeyReused | None
-
-
-class _Breath:
-    """Lets the loop breathe: awaits once it has been held long enough."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._until = self._loop.time() + HELD_S
-
-    async def take(self) -> None:
-        if self._loop.time() >= self._until:
-            await asyncio.sleep(0)
-            self._until = self._loop.time() + HELD_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,17 +90,17 @@ class Batches:
         return Response(body, media_type=JSON_TYPE)
 
     async def _fingerprint(self, reports: Sequence[bytes], principal: Principal) -> bytes:
-        digest, breath = hashlib.sha256(b"batch"), _Breath()
+        digest, turns = hashlib.sha256(b"batch"), Turns()
         for report in reports:
             part = self.admission.fingerprint(bytes(report), principal.name)
             digest.update(b"%d:" % len(part) + part)
-            await breath.take()
+            await turns.give()
         return digest.digest()
 
     async def _take_all(self, reports: Sequence[bytes], principal: Principal, asked: Asked) -> bytes:
         """The encoded answer. One slice is admitted while the one before it is written."""
         results, errors_left = [], MAX_BATCH_ERRORS
-        breath = _Breath()
+        turns = Turns()
         writing: asyncio.Task[None] | None = None
         for start in range(0, len(reports), SLICE):
             items: list[BatchItem | Filing] = []
@@ -122,7 +109,7 @@ class Batches:
                 if isinstance(item, BatchItem) and item.problem is not None:
                     errors_left -= len(item.problem.get("errors", ()))
                 items.append(item)
-                await breath.take()
+                await turns.give()
             if writing is not None:
                 await writing
             encoded: list[bytes] = []
@@ -199,7 +186,7 @@ def _check_count(count: int) -> None:
 async def _split_lines(body: bytes) -> list[bytes]:
     """Lines that are not blank. Long blank stretches are skipped in steps."""
     found: list[bytes] = []
-    breath, position = _Breath(), 0
+    turns, position = Turns(), 0
     while position < len(body):
         start = _LINE_START.search(body, position, position + _STEP)
         if start is None:
@@ -209,7 +196,7 @@ async def _split_lines(body: bytes) -> list[bytes]:
             position = len(body) if end < 0 else end
             found.append(body[start.start() : position])
             _check_count(len(found))
-        await breath.take()
+        await turns.give()
     return found
 
 
@@ -218,7 +205,7 @@ async def _split_array(body: bytes) -> list[bytes]:
     harm nobody else, or which may hold far too many. Raises Problem 400 where not even the elements can be told apart.
     """
     found: list[bytes] = []
-    breath = _Breath()
+    turns = Turns()
     start = body.find(b"[") + 1
     try:
         for commas in find_commas(body):
@@ -226,7 +213,7 @@ async def _split_array(body: bytes) -> list[bytes]:
                 found.append(_element(body, start, comma))
                 _check_count(len(found))
                 start = comma + 1
-            await breath.take()
+            await turns.give()
         last = body.rfind(b"]")
         if found or body[start:last].strip():
             found.append(_element(body, start, last))

@@ -122,13 +122,15 @@ def _add_explaining(router: APIRouter, shelf: Shelf, desk: Desk) -> None:
         revisions = await find_revisions(shelf, id)
         silences = await desk.store.silences_at(revisions[0].recorded_at, revisions[-1].recorded_at + 1)
         sent = [seen_by(request, d) for d in await desk.history.about(subscription.id, id)]
-        steps = trace_alert(revisions, subscription, silences, sent)
+        steps = await trace_alert(revisions, subscription, silences, sent)
         delivered = any(d.state == "delivered" for d in sent)
         return reply(Trace(delivered, steps, [view_delivery(d) for d in sent]))
 
     @router.post("/v1/subscriptions/{id}/backtest")
     @describe(
-        "What a subscription, as it is now, would have got of the alerts of a time; nothing is sent",
+        "What a subscription, as it is now, would have got of the alerts of a time; nothing is sent. "
+        f"At most {MOST_TESTED:,} revisions of alerts are looked at; beyond, 422. The first {MOST_SHOWN:,} alerts and "
+        "the first as many messages are shown; count and message_count tell of all",
         body=SpanRequest,
         answers={200: Backtest},
         example={"from": "2016-05-01T00:00:00Z", "to": "2016-06-01T00:00:00Z"},
@@ -142,12 +144,13 @@ def _add_explaining(router: APIRouter, shelf: Shelf, desk: Desk) -> None:
             raise Problem(422, "Not valid", errors=beyond)
         if end <= start:
             raise Problem(422, "Not valid", errors=[FieldError("/to", "must lie after the start")])
-        entries = await shelf.log.between(start, end, MOST_TESTED + 1)
-        if len(entries) > MOST_TESTED:
+        count, last = await shelf.log.extent(start, end)
+        if count > MOST_TESTED:
             raise Problem(422, "Not valid", errors=[FieldError("/to", f"more than {MOST_TESTED} alerts; ask for less")])
-        found, messages = rehearse(subscription, entries, await desk.store.silences_at(start, end), end)
-        shown = [MessageView(format_instant(m.at), m.type, list(m.alerts)) for m in messages]
-        return reply(Backtest(len(found), await shelf.view_all(found[:MOST_SHOWN]), shown))
+        pages, silences = shelf.log.between(start, end, last), await desk.store.silences_at(start, end)
+        got = await rehearse(subscription, pages, shelf.log.numbered, silences, end, MOST_SHOWN)
+        shown = [MessageView(format_instant(m.at), m.type, list(m.alerts)) for m in got.messages]
+        return reply(Backtest(got.count, await shelf.view_all(got.alerts), got.message_count, shown))
 
 
 async def find_revisions(shelf: Shelf, id: str) -> list[Logged]:

@@ -158,10 +158,12 @@ class MessageView(Struct, frozen=True):
 
 
 class Backtest(Struct, frozen=True):
-    """How many alerts a subscription would have been told of, these alerts, and the messages that tell of them."""
+    """How many alerts a subscription would have been told of, the first of them, how many messages tell of them, and
+    the first of these."""
 
     count: int
     alerts: list[Any]
+    message_count: int
     messages: list[MessageView]
 
 

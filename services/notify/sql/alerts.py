@@ -1,6 +1,6 @@
 """The alert log, and the one transaction in which alerts are kept and what becomes of them is decided."""
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import AsyncIterator, Container, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -20,6 +20,8 @@ from services.shared.db.upsert import merge
 
 #: Whoever appends to the log on PostgreSQL holds this lock until the commit, so numbers commit in order.
 LOG_LOCK: Final = 7_203_415_221
+#: Entries that are read at once where many are wanted.
+PAGE: Final = 200
 _decode: Final = msgspec.json.Decoder(Alert).decode
 _LOGGED: Final = tuple(alert_log.c.keys())
 #: In words of both databases, since it runs for each batch.
@@ -282,10 +284,29 @@ class SqlAlertLog:
         statement = select(alert_log).where(alert_log.c.alert_id == alert).order_by(alert_log.c.revision.desc())
         return next(iter(await self._read(statement.limit(1))), None)
 
-    async def between(self, start: int, end: int, limit: int) -> list[Logged]:
-        """Recorded within the half-open interval, in order."""
-        statement = select(alert_log).where(alert_log.c.recorded_at >= start, alert_log.c.recorded_at < end)
-        return await self._read(statement.order_by(alert_log.c.seq).limit(limit))
+    async def extent(self, start: int, end: int) -> tuple[int, int]:
+        """Of what was recorded within the half-open interval: how many entries, and the number of the last."""
+        within = (alert_log.c.recorded_at >= start) & (alert_log.c.recorded_at < end)
+        statement = select(func.count(), func.coalesce(func.max(alert_log.c.seq), 0)).where(within)
+        count, last = await self._database.read(lambda connection: connection.execute(statement).one())
+        return count, last
+
+    async def between(self, start: int, end: int, last: int) -> AsyncIterator[list[Logged]]:
+        """Recorded within the half-open interval, in order, page by page, up to the entry ``last``."""
+        within = (alert_log.c.recorded_at >= start) & (alert_log.c.recorded_at < end) & (alert_log.c.seq <= last)
+        seq = 0
+        while seq < last:
+            page = select(alert_log).where(within, alert_log.c.seq > seq).order_by(alert_log.c.seq).limit(PAGE)
+            found = await self._read(page)
+            if not found:
+                return
+            yield found
+            seq = found[-1].seq
+
+    async def numbered(self, numbers: Sequence[int]) -> list[Logged]:
+        """The entries of these numbers, in their order."""
+        found = {e.seq: e for e in await self._read(select(alert_log).where(alert_log.c.seq.in_(numbers)))}
+        return [found[number] for number in numbers if number in found]
 
     async def last_seq(self) -> int:
         statement = select(func.max(alert_log.c.seq))

@@ -1,18 +1,30 @@
 """Why somebody got an alert, or did not; and what a subscription would have got."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from itertools import count
+from operator import attrgetter
+from typing import Final
 
 from schemas.instants import format_instant
+from schemas.vocabulary import Severity
 from services.notify.domain.pipeline import Case, Decision, Step, decide
 from services.notify.domain.quiet import breaks_through, quiet_until
 from services.notify.domain.silence import Silence, find_silences
 from services.notify.domain.subscription import Subscription
 from services.notify.use_cases.history import Delivered
-from services.notify.use_cases.take_alerts import Logged, group_key
+from services.notify.use_cases.take_alerts import RELEASED_AT_ONCE, Logged, group_key
+from services.shared.turns import Turns
+
+#: Kinds of what falls due, in the order in which they come at one moment.
+_SILENCE_ENDS: Final = 0
+_GROUP_IS_SENT: Final = 1
+#: Entries of the log by their numbers, in their order.
+Fetch = Callable[[Sequence[int]], Awaitable[Sequence[Logged]]]
 
 
-def trace_alert(
+async def trace_alert(
     revisions: Sequence[Logged],
     subscription: Subscription,
     silences: Sequence[Silence],
@@ -25,16 +37,25 @@ def trace_alert(
     """
     steps = _before_matching(revisions[-1], subscription)
     if steps is None:
-        cases = (
-            Case(e.alert, subscription, e.recorded_at, 0, find_silences(silences, e.alert, e.recorded_at))
-            for e in revisions
-        )
-        decisions = [decide(case) for case in cases]
-        passed = (d for d in decisions if d.action in ("send", "gather"))
-        steps = list(next(passed, decisions[-1]).steps)
+        steps = await _first_passed(revisions, subscription, silences)
     if deliveries:
         steps = [step if step.passed else _overruled(step) for step in steps]
     return [*steps, _record(deliveries)] if all(step.passed for step in steps) else steps
+
+
+async def _first_passed(
+    revisions: Sequence[Logged], subscription: Subscription, silences: Sequence[Silence]
+) -> list[Step]:
+    """The steps of the first revision that got through, of the newest where none did."""
+    turns, steps = Turns(), list[Step]()
+    for entry in revisions:
+        found = find_silences(silences, entry.alert, entry.recorded_at)
+        decision = decide(Case(entry.alert, subscription, entry.recorded_at, 0, found))
+        steps = list(decision.steps)
+        if decision.action in ("send", "gather"):
+            break
+        await turns.give()
+    return steps
 
 
 def _before_matching(entry: Logged, subscription: Subscription) -> list[Step] | None:
@@ -77,25 +98,59 @@ class Message:
     alerts: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Rehearsed:
+    """``count`` alerts would have been told of by ``message_count`` messages; the first of both are given."""
+
+    count: int
+    alerts: Sequence[Logged]
+    message_count: int
+    messages: Sequence[Message]
+
+
 @dataclass(slots=True)
 class _Group:
-    """Alerts that wait for the hour of their message. ``first_due``: that hour."""
+    """Alerts, with their severities, that wait for the hour of their message. ``first_due``: that hour."""
 
     first_due: int
-    members: dict[str, Logged] = field(default_factory=dict)
+    members: dict[str, Severity] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Earliest:
+    """The earliest messages, no more than ``most``, and how many there were in all."""
+
+    most: int
+    count: int = 0
+    kept: list[Message] = field(default_factory=list)
+
+    def add(self, message: Message) -> None:
+        self.count += 1
+        self.kept.append(message)
+        if len(self.kept) > 2 * self.most:
+            self.kept = self.first()
+
+    def first(self) -> list[Message]:
+        return sorted(self.kept, key=attrgetter("at"))[: self.most]
 
 
 @dataclass(slots=True)
 class _Rehearsal:
-    """The pipeline run over the past, with groups and what was told kept in memory."""
+    """The pipeline run over the past, with groups and what was told kept in memory; of alerts, only ids and numbers."""
 
     subscription: Subscription
     silences: Sequence[Silence]
+    fetch: Fetch
+    messages: _Earliest
+    turns: Turns = field(default_factory=Turns)
     told: dict[str, int] = field(default_factory=dict)
     groups: dict[str, _Group] = field(default_factory=dict)
     last_sent: dict[str, int] = field(default_factory=dict)
-    silenced: dict[str, tuple[int, Logged]] = field(default_factory=dict)
-    messages: list[Message] = field(default_factory=list)
+    #: By alert: when its silence ends, and the number of its entry.
+    silenced: dict[str, tuple[int, int]] = field(default_factory=dict)
+    #: What falls due, as a heap: when, of which kind, a number that keeps the order, the alert or the group.
+    due: list[tuple[int, int, int, str]] = field(default_factory=list)
+    numbers: Iterator[int] = field(default_factory=count)
 
     def take(self, entry: Logged, now: int) -> None:
         """Decide one revision at ``now``."""
@@ -107,55 +162,87 @@ class _Rehearsal:
     def _follow(self, entry: Logged, key: str, decision: Decision) -> None:
         alert = entry.alert
         if decision.action == "silence":
-            self.silenced[alert.id] = (decision.due, entry)
+            self.silenced[alert.id] = (decision.due, entry.seq)
+            self._expect(decision.due, _SILENCE_ENDS, alert.id)
         elif decision.action == "send":
             self.told[alert.id] = alert.revision
-            self.messages.append(Message(decision.due, f"alert.{decision.status}", (alert.id,)))
+            self.messages.add(Message(decision.due, f"alert.{decision.status}", (alert.id,)))
         elif decision.action == "gather":
             self.told[alert.id] = alert.revision
-            group = self.groups.setdefault(key, _Group(decision.due))
-            group.first_due = min(group.first_due, decision.due)
-            group.members[alert.id] = entry
+            self._gather(key, entry, decision.due)
 
-    def pass_time(self, now: int) -> None:
+    def _gather(self, key: str, entry: Logged, due: int) -> None:
+        group = self.groups.get(key)
+        if group is None or due < group.first_due:
+            group = self.groups.setdefault(key, _Group(due))
+            group.first_due = due
+            self._expect(due, _GROUP_IS_SENT, key)
+        group.members[entry.alert.id] = entry.alert.severity
+
+    def _expect(self, due: int, kind: int, key: str) -> None:
+        heappush(self.due, (due, kind, next(self.numbers), key))
+
+    async def pass_time(self, now: int) -> None:
         """Send the groups, and take out of their silences the alerts, whose hour has come."""
-        while (due := self._next_due()) is not None and due <= now:
-            for id in [id for id, (until, _) in self.silenced.items() if until <= due]:
-                self.take(self.silenced.pop(id)[1], due)
-            for key in [k for k, g in self.groups.items() if g.first_due <= due]:
-                self._send(key, due)
+        while self.due and self.due[0][0] <= now:
+            due, kind, _, key = self.due[0]
+            if kind == _SILENCE_ENDS:
+                await self._release(due)
+            else:
+                heappop(self.due)
+                if key in self.groups and self.groups[key].first_due == due:
+                    self._send(key, due)
+            await self.turns.give()
 
-    def _next_due(self) -> int | None:
-        dues = [g.first_due for g in self.groups.values()] + [until for until, _ in self.silenced.values()]
-        return min(dues, default=None)
+    async def _release(self, due: int) -> None:
+        """Decide anew some of the alerts whose silence ends at ``due``."""
+        numbers: list[int] = []
+        while self.due and self.due[0][:2] == (due, _SILENCE_ENDS) and len(numbers) < RELEASED_AT_ONCE:
+            id = heappop(self.due)[-1]
+            # An alert whose newer revision is held for another time is released then.
+            if id in self.silenced and self.silenced[id][0] == due:
+                numbers.append(self.silenced.pop(id)[1])
+            await self.turns.give()
+        for entry in await self.fetch(numbers):
+            self.take(entry, due)
+            await self.turns.give()
 
     def _send(self, key: str, due: int) -> None:
         group, quiet = self.groups[key], self.subscription.draft.quiet_hours
         until = quiet_until(quiet, due) if quiet else None
-        if (
-            until is not None
-            and quiet
-            and not any(breaks_through(quiet, e.alert.severity) for e in group.members.values())
-        ):
+        if until is not None and quiet and not any(breaks_through(quiet, s) for s in set(group.members.values())):
             group.first_due = until
+            self._expect(until, _GROUP_IS_SENT, key)
             return
         del self.groups[key]
         self.last_sent[key] = due
-        self.messages.append(Message(due, "digest", tuple(group.members)))
+        self.messages.add(Message(due, "digest", tuple(group.members)))
 
 
-def rehearse(
-    subscription: Subscription, entries: Sequence[Logged], silences: Sequence[Silence], end: int
-) -> tuple[list[Logged], list[Message]]:
-    """What a subscription as it is now would have got of these alerts: the newest revision of each, and the messages.
+async def rehearse(
+    subscription: Subscription,
+    pages: AsyncIterable[Sequence[Logged]],
+    fetch: Fetch,
+    silences: Sequence[Silence],
+    end: int,
+    most: int,
+) -> Rehearsed:
+    """What a subscription as it is now would have got of these alerts: the newest revision of each, and the messages,
+    the first ``most`` of both.
 
-    ``entries`` in the order of the log. Messages that fall due after ``end`` are given too, at their hour.
+    ``pages`` in the order of the log. Messages that fall due after ``end`` are counted too, at their hour. The event
+    loop gets its turn all along, and of the alerts no more is held than a page.
     """
-    rehearsal = _Rehearsal(subscription, silences)
-    for entry in entries:
-        rehearsal.pass_time(entry.recorded_at)
-        rehearsal.take(entry, entry.recorded_at)
-    rehearsal.pass_time(end)
-    rehearsal.pass_time(max((g.first_due for g in rehearsal.groups.values()), default=end))
-    newest = {entry.alert.id: entry for entry in entries if entry.alert.id in rehearsal.told}
-    return list(newest.values()), sorted(rehearsal.messages, key=lambda m: m.at)
+    rehearsal = _Rehearsal(subscription, silences, fetch, _Earliest(most))
+    newest: dict[str, int] = {}
+    async for page in pages:
+        for entry in page:
+            await rehearsal.pass_time(entry.recorded_at)
+            rehearsal.take(entry, entry.recorded_at)
+            newest[entry.alert.id] = entry.seq
+            await rehearsal.turns.give()
+    await rehearsal.pass_time(end)
+    await rehearsal.pass_time(max((g.first_due for g in rehearsal.groups.values()), default=end))
+    shown = [seq for id, seq in newest.items() if id in rehearsal.told][:most]
+    told, messages = len(rehearsal.told), rehearsal.messages
+    return Rehearsed(told, await fetch(shown), messages.count, messages.first())
