@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+import ssl
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Final
@@ -54,7 +55,7 @@ from services.notify.use_cases.heartbeat import flush_heartbeats
 from services.notify.use_cases.owners import Orphans
 from services.notify.use_cases.silences import close_silences
 from services.notify.use_cases.take_alerts import Arrival, release_silenced, take_alerts
-from services.notify.webhook import WebhookSender
+from services.notify.webhook import WebhookSender, trust_also
 from services.shared import audit
 from services.shared.clock import Clock, new_id
 from services.shared.config import Settings, SettingsError
@@ -81,7 +82,7 @@ async def build(runtime: Runtime) -> Service:
     instance = new_id()
     # First, since nothing may be open when a setting cannot be used.
     mail_from = _sender(settings)
-    mail = _mail(settings, mail_from)
+    mail = open_mail(settings)
     sealer = open_sealer(settings.secret_keys, database.file, in_use=await holds_sealed(database))
     await seal_anew(database, sealer)
     store, history, log = SqlSubscriptions(database, sealer), SqlHistory(database), SqlAlertLog(database)
@@ -94,8 +95,8 @@ async def build(runtime: Runtime) -> Service:
 
     limits = Limits(settings.max_subscriptions, settings.max_unproved, settings.max_silences, settings.max_streams)
     registry, stop_following = await follow_registry(runtime)
-    policy = Policy(opened=settings.webhook_allow)
-    hooks = WebhookSender(policy, clock, concurrency=CONNECTIONS)
+    policy = _policy(settings)
+    hooks = open_webhooks(settings, clock)
     courier = Courier(Parts(hooks, mail, mail_from, log, clock, settings.public_url, runtime.tracing))
     settling = Settling(store, directory, clock, runtime.metrics, faults, relay=mail is not None)
     dispatcher = Dispatcher(
@@ -253,14 +254,29 @@ def _arrival(event: Event, now: int, span: Span) -> Arrival:
     return Arrival(decided.alert, body, event.id, now, span.traceparent or event.traceparent)
 
 
-def _mail(settings: Settings, sender: Sender) -> SmtpSender | None:
+def open_webhooks(settings: Settings, clock: Clock) -> WebhookSender:
+    """The sender of webhooks by the settings. Made inside a running loop."""
+    trusted = None if settings.webhook_ca is None else trust_also(settings.webhook_ca)
+    return WebhookSender(_policy(settings), clock, concurrency=CONNECTIONS, tls=trusted)
+
+
+def _policy(settings: Settings) -> Policy:
+    return Policy(opened=settings.webhook_allow)
+
+
+def open_mail(settings: Settings) -> SmtpSender | None:
+    """The sender of mail by the settings; None without a relay. Raises SettingsError."""
     if settings.smtp_url is None:
         return None
     try:
-        relay = parse_relay(settings.smtp_url)
+        relay = parse_relay(settings.smtp_url, secured=settings.smtp_ca is not None)
     except ValueError as error:
         raise SettingsError(f"TRUCEWATCH_SMTP_URL: {error}") from error
-    return SmtpSender(relay, sender)
+    if settings.smtp_ca is None:
+        return SmtpSender(relay, _sender(settings))
+    if relay.encryption == "none":
+        raise SettingsError("TRUCEWATCH_SMTP_CA_FILE is set, and TRUCEWATCH_SMTP_URL does without TLS")
+    return SmtpSender(relay, _sender(settings), tls=ssl.create_default_context(cafile=settings.smtp_ca))
 
 
 def _sender(settings: Settings) -> Sender:

@@ -49,17 +49,18 @@ class Relay:
     password: str | None = None
 
 
-def parse_relay(url: str) -> Relay:
+def parse_relay(url: str, *, secured: bool = False) -> Relay:
     """The relay of ``smtp://user:password@host:port``, with TLS by STARTTLS where it is offered.
 
     ``smtps://`` is TLS from the start, ``smtp+starttls://`` insists on it, ``smtp+plain://`` does without. A password
-    goes over the network only encrypted: with one, ``smtp://`` insists too, save to this machine. Raises ValueError.
+    goes over the network only encrypted: with one, ``smtp://`` insists too, save to this machine. ``secured``: it
+    insists in any case. Raises ValueError.
     """
     parts = urlsplit(url)
     if parts.scheme not in _SCHEMES or not parts.hostname or parts.path.strip("/") or parts.query:
         raise ValueError(f"an SMTP URL is {' or '.join(_SCHEMES)} with a host, and no path")
     encryption = _SCHEMES[parts.scheme]
-    if parts.password and encryption == "offered" and not _is_loopback(parts.hostname):
+    if encryption == "offered" and (secured or (parts.password and not _is_loopback(parts.hostname))):
         encryption = "required"
     return Relay(
         host=parts.hostname,
@@ -216,5 +217,7 @@ _FAILURES: Final[tuple[tuple[type[BaseException], Failure], ...]] = (
 
 
 def _failed(error: BaseException, started: int) -> Answer:
-    failure = next(failure for kind, failure in _FAILURES if isinstance(error, kind))
+    # aiosmtplib says of every failure at the start that it could not connect.
+    root = error.__cause__ if isinstance(error.__cause__, ssl.SSLError) else error
+    failure = next(failure for kind, failure in _FAILURES if isinstance(root, kind))
     return Answer("email", _since(started), failure=failure, detail=f"{type(error).__name__}: {error}"[:300])

@@ -134,6 +134,13 @@ def _locate(url: str, policy: Policy) -> tuple[Target, URL, str | None]:
     return target, URL(str(httpx.URL(plain)), encoded=True), authorization
 
 
+def trust_also(ca: str) -> ssl.SSLContext:
+    """TLS that verifies by the public authorities and by those in the file ``ca``, PEM. Raises OSError."""
+    context = httpx.create_ssl_context(trust_env=False)
+    context.load_verify_locations(ca)
+    return context
+
+
 class WebhookSender:
     """Sends signed webhooks. Made inside a running loop; ``close`` ends every connection.
 

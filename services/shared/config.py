@@ -14,6 +14,7 @@ from services.shared.setting_values import (
     normal_url,
     read_admin_key,
     read_brokers,
+    read_ca,
     read_database_url,
     read_level,
     read_networks,
@@ -43,6 +44,9 @@ class Settings:
     kafka: str | None = None
     kafka_security: KafkaSecurity = OPEN
     smtp_url: str | None = None
+    #: Files of certificates in PEM.
+    smtp_ca: str | None = None
+    webhook_ca: str | None = None
     mail_from: str = DEFAULT_MAIL_FROM
     admin_key: str | None = None
     webhook_allow: tuple[Network, ...] = ()
@@ -85,6 +89,8 @@ def read_settings(environ: Mapping[str, str], *, database_url: str | None = None
         kafka=read_brokers(source),
         kafka_security=read_kafka_security(source),
         smtp_url=source.get("TRUCEWATCH_SMTP_URL"),
+        smtp_ca=read_ca(source, "TRUCEWATCH_SMTP_CA_FILE"),
+        webhook_ca=read_ca(source, "TRUCEWATCH_WEBHOOK_CA_FILE"),
         mail_from=source.get("TRUCEWATCH_MAIL_FROM", DEFAULT_MAIL_FROM),
         admin_key=read_admin_key(source),
         webhook_allow=read_networks(source, "TRUCEWATCH_WEBHOOK_ALLOW"),

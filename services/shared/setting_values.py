@@ -179,6 +179,14 @@ def _check_certificates(query: Mapping[str, str]) -> None:
             raise SettingsError(f"{key}: PostgreSQL's client takes a key only where no other user can read it (0600)")
 
 
+def read_ca(environ: Mapping[str, str], name: str) -> str | None:
+    """The path of a file of certificates, once it was read."""
+    path = environ.get(name)
+    if path is not None:
+        tls_context(name, path, None, None)
+    return path
+
+
 def tls_context(
     purpose: str, ca: str | None, certificate: str | None, key: str | None, password: str | None = None
 ) -> ssl.SSLContext:

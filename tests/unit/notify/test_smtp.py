@@ -48,9 +48,9 @@ class Sink:
 
 
 @asynccontextmanager
-async def smtp_server(sink: Sink, **options: Any) -> AsyncIterator[int]:
+async def smtp_server(sink: Sink, *, tls: ssl.SSLContext | None = None, **options: Any) -> AsyncIterator[int]:
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: SMTP(sink, loop=loop, **options), "127.0.0.1", 0)
+    server = await loop.create_server(lambda: SMTP(sink, loop=loop, **options), "127.0.0.1", 0, ssl=tls)
     async with server:
         yield server.sockets[0].getsockname()[1]
 
@@ -186,7 +186,7 @@ async def test_the_login_and_a_wrong_one(sink: Sink) -> None:
     def check(_: Any, __: Any, ___: Any, mechanism: str, data: Any) -> AuthResult:
         return AuthResult(success=data.password == b"right")
 
-    options = {"authenticator": check, "auth_require_tls": False}
+    options: dict[str, Any] = {"authenticator": check, "auth_require_tls": False}
     async with smtp_server(sink, **options) as port:
         async with sending(port, login=("user", "right")) as sender:
             assert (await sender.send("desk@example.org", MESSAGE)).status == 250
