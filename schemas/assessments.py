@@ -21,7 +21,7 @@ class Reason(msgspec.Struct, frozen=True):
 
 class ResolvedParty(msgspec.Struct, frozen=True):
     """The name as reported, the party it resolves to (null: nobody), and that party's coalitions, apart
-    (rules.md 22)."""
+    (judgement.md 22)."""
 
     reported: str
     party: str | None = None
@@ -39,7 +39,7 @@ class ResolvedPlace(msgspec.Struct, frozen=True):
 
 
 class Link(msgspec.Struct, frozen=True):
-    """Another report of what may be the same event (rules.md 18); score in 0..1."""
+    """Another report of what may be the same event (judgement.md 18); score in 0..1."""
 
     incident_id: str
     score: float

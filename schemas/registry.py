@@ -152,7 +152,7 @@ class Duty(Struct, frozen=True):
 
 
 class Announcement(Struct, frozen=True):
-    """One issuer's words about a truce, kept as they were (rules.md 13).
+    """One issuer's words about a truce, kept as they were (judgement.md 13).
 
     Which fields an action takes is the compiler's to check. ``ends_at`` null means open, absent means not said.
     ``withdraws`` names what a ``withdraw`` takes back.

@@ -89,7 +89,7 @@ _SOME_PLACE: Final[dict[str, Any]] = {
 
 
 class Casualties(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Counts as claimed by the source (rules.md 21); null means that it does not say."""
+    """Counts as claimed by the source (judgement.md 21); null means that it does not say."""
 
     killed: Count | None = None
     injured: Count | None = None

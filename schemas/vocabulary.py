@@ -41,7 +41,7 @@ ReasonCode = Literal[
 ACTS: Final[tuple[Act, ...]] = get_args(Act)
 REASON_CODES: Final[tuple[ReasonCode, ...]] = get_args(ReasonCode)
 LANGUAGES: Final[tuple[Language, ...]] = get_args(Language)
-#: Strongest first (rules.md, "The verdict").
+#: Strongest first (judgement.md, "Verdicts").
 OUTCOMES: Final[tuple[Outcome, ...]] = get_args(Outcome)
 #: Highest first; ``Unknown`` stands below all.
 CERTAINTIES: Final[tuple[Certainty, ...]] = get_args(Certainty)

@@ -3,7 +3,7 @@
     python deploy/scenarios/build_gazetteer.py SOURCE_FOLDER deploy/scenarios/syria_2016/places.json
 
 SOURCE_FOLDER holds ``governorates.json``, ``districts.json`` and ``subdistricts.json``. Each unit becomes a disc about
-its centroid that has the unit's area; a circle is a coarse picture of a district, which is what rules.md 16 wants of a
+its centroid that has the unit's area; a circle is a coarse picture of a district, as judgement.md 16 wants of a
 place name: only a point with a radius proves more.
 
 Where a unit shares a name with a wider one whose disc holds its own (Idlib the governorate and the district), the name

@@ -1,6 +1,6 @@
 """What ingest decides: an incident's name, what two reports have in common, which revision comes next, its state.
 
-Values in, values out. Source: the contract, "Incident reports"; rules.md 12 and 19.
+Values in, values out. Source: the contract, "Incident reports"; judgement.md 12 and 19.
 """
 
 import hashlib

@@ -1,7 +1,7 @@
 """Reading a report at the edge: what its types refuse and what its meaning refuses, all errors at once.
 
 Ingest admits reports by it, and rules evaluates unstored ones by it, so that both refuse the same. Source: the
-contract, "Incident reports"; rules.md 12.
+contract, "Incident reports"; judgement.md 12.
 """
 
 import contextlib
@@ -228,7 +228,7 @@ def find_time_faults(occurred: datetime | Occurrence, now: int, zone: ZoneInfo) 
 
 
 def _name_faults(place: Any) -> Iterator[Fault]:
-    """A place cannot have a name that says nothing; a party so named is one that nobody knows (rules.md 20)."""
+    """A place cannot have a name that says nothing; a party so named is one that nobody knows (judgement.md 20)."""
     if isinstance(place, str) and place and not says_something(place):
         yield Fault("/location/place", NO_NAME)
 

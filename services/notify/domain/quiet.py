@@ -1,4 +1,4 @@
-"""Quiet hours: when messages are held, and until when. Local times by the rules of their zone (rules.md 15)."""
+"""Quiet hours: when messages are held, and until when. Local times by the rules of their zone (judgement.md 15)."""
 
 from datetime import date, datetime, time, timedelta
 from typing import Final

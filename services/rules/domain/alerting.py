@@ -46,7 +46,7 @@ def alert_id(incident_id: str, episode: int) -> str:
 
 
 def thread_id(incident_id: str) -> str:
-    """The thread that an incident's alerts open, where no link puts them into an older one (rules.md 18)."""
+    """The thread that an incident's alerts open, where no link puts them into an older one (judgement.md 18)."""
     return "thr_" + hashlib.sha256(f"thread\n{incident_id}".encode()).hexdigest()[:24]
 
 

@@ -1,4 +1,4 @@
-"""Announcements in order: which of them have a form that makes sense, and which were taken back. Source: rules.md 13.
+"""Announcements in order: which have a form that makes sense, and which were taken back. Source: judgement.md 13.
 
 They take effect in the order in which they were announced, ties in the document's.
 """

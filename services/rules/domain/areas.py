@@ -1,4 +1,4 @@
-"""Areas as shapes: polygons in WGS 84, and unions of them (rules.md 17)."""
+"""Areas as shapes: polygons in WGS 84, and unions of them (judgement.md 17)."""
 
 from typing import Any, Final, TypeAlias
 

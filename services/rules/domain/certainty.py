@@ -1,4 +1,4 @@
-"""How certain a violation is. Source: rules.md, "Certainty". Levels are ints, ``UNLIKELY`` lowest."""
+"""How certain a violation is. Source: judgement.md, "Certainty". Levels are ints, ``UNLIKELY`` lowest."""
 
 from collections.abc import Iterable
 from typing import Final

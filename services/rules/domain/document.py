@@ -1,4 +1,4 @@
-"""The published registry document, compiled for judging, or every fault of it at once. Source: rules.md 1-4, 13-17."""
+"""The published registry document, compiled for judging, or every fault at once. Source: judgement.md 1-4, 13-17."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field

@@ -1,6 +1,6 @@
-"""Judging reports by one version of the registry. Source: rules.md, "The verdict".
+"""Judging reports by one version of the registry. Source: judgement.md, "Verdicts".
 
-Pure: ``now`` is the caller's, and stands in the assessment without deciding anything (rules.md 11).
+Pure: ``now`` is the caller's, and stands in the assessment without deciding anything (judgement.md 11).
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ from services.rules.domain.violation import Judged, Scales
 
 _KEPT_TIMELINES = 16_384
 _KEPT_PLACES = 4_096
-#: A link this strong may corroborate (rules.md 18).
+#: A link this strong may corroborate (judgement.md 18).
 _STRONG = 0.8
 
 
@@ -40,7 +40,7 @@ class Case:
 
     ``report`` is what is judged: where an operator decided on place or parties, the caller puts that decision into it;
     a decision on the verdict is the caller's to apply to the assessment. ``retracted`` is the reason given when the
-    report was taken back, None while it stands. ``corroborated`` and ``links`` come from correlation (rules.md 18).
+    report was taken back, None while it stands. ``corroborated`` and ``links`` come from correlation (judgement.md 18).
     """
 
     incident_id: str
@@ -187,7 +187,7 @@ class Judge:
         return tuple(reasons)
 
     def _about_point(self, location: Location, located: Located, incident: Incident) -> list[Reason]:
-        """Whether the reported point is to be taken at its word (rules.md 16)."""
+        """Whether the reported point is to be taken at its word (judgement.md 16)."""
         if located.has_placeholder:
             return [self._reasons.say("point_placeholder", lat=location.lat, lon=location.lon)]
         point = located.point
@@ -240,7 +240,7 @@ def _overall(findings: Sequence[Finding]) -> tuple[Outcome, Certainty | None]:
 
 
 def _known(actors: tuple[Actor, ...]) -> tuple[Actor, ...]:
-    """The actors of a side without names that say that nobody is known (rules.md 20)."""
+    """The actors of a side without names that say that nobody is known (judgement.md 20)."""
     return tuple(actor for actor in actors if not actor.is_nobody)
 
 

@@ -1,5 +1,5 @@
-"""What one truce says of one incident: time and place, then the act, then the parties. Source: rules.md, "How a
-finding is reached".
+"""What one truce says of one incident: time and place, then the act, then the parties. Source: judgement.md,
+"Order of the checks".
 
 A check that fails outright decides. One that cannot be decided leaves a doubt, which counts only if no later check
 fails outright. An aggregate is undetermined wherever a window was in force.
@@ -97,7 +97,7 @@ class Checks:
     def _check_exclusion(
         self, terms: Terms, side: str, actors: Sequence[Actor], excluded: frozenset[str], doubts: list[Reason]
     ) -> _Failed | None:
-        """Every named one excluded fails; some but not all is a doubt (rules.md 7)."""
+        """Every named one excluded fails; some but not all is a doubt (judgement.md 7)."""
         out = [actor for actor in actors if actor.is_in(excluded)]
         if not out:
             return None
@@ -122,7 +122,7 @@ class Checks:
     def _held_ground(
         self, terms: Terms, incident: Incident, pairing: Pairing, excluded: frozenset[str]
     ) -> list[Reason]:
-        """An unclear target on ground that an excluded group holds may be that group (rules.md 8)."""
+        """An unclear target on ground that an excluded group holds may be that group (judgement.md 8)."""
         if not incident.has_unclear_target(pairing):
             return []
         held = self._presences.excluded_holding(incident.footprint, incident.span, excluded)
@@ -130,7 +130,7 @@ class Checks:
 
 
 def _judged_targets(targets: tuple[Actor, ...]) -> tuple[Actor, ...]:
-    """Where civilians are among the targets, only they are judged (rules.md 3)."""
+    """Where civilians are among the targets, only they are judged (judgement.md 3)."""
     civilians = tuple(actor for actor in targets if actor.civilian)
     return civilians or targets
 

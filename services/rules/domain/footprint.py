@@ -1,4 +1,4 @@
-"""How much of a reported place lies in an area. Source: rules.md 16.
+"""How much of a reported place lies in an area. Source: judgement.md 16.
 
 At least 99.9 % of the place inside: inside. At most 0.1 %: outside. Between: partly. Shares are exact 0.0 and 1.0
 where the place surely lies outside or inside, so that the usual case is recognised by ``==``. A place that holds no

@@ -15,7 +15,7 @@ from shapely import LineString, MultiPoint, MultiPolygon, Point, Polygon
 
 EARTH_KM: Final = 6371.0088
 #: A polygon of so many corners and of the disc's own ground strays from the circle by 0.015 % of the radius, in and
-#: out by turns: a cap of the 0.1 % that decides (rules.md 16) spans seven sides, over which that evens out.
+#: out by turns: a cap of the 0.1 % that decides (judgement.md 16) spans seven sides, over which that evens out.
 CORNERS: Final = 128
 #: So many where degrees of longitude are bent so much over the disc that straight edges would stray farther.
 _MANY_CORNERS: Final = 2_048

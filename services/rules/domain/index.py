@@ -194,7 +194,7 @@ class Calendar:
 
     def near(self, footprints: Sequence[Footprint], spans: Sequence[Span]) -> list[list[int]]:
         """For each incident the truces that could apply, by number, ascending: some window, within 72 hours of it,
-        in an area that holds more than 0.1 % of its place (rules.md, "The verdict", 16)."""
+        in an area that holds more than 0.1 % of its place (judgement.md, "Verdicts", 16)."""
         if sum(len(footprint.hits) for footprint in footprints) <= _FEW:
             return [self._near_one(footprint, span) for footprint, span in zip(footprints, spans, strict=True)]
         return self._near_many(footprints, spans)

@@ -45,7 +45,7 @@ class PartyRef:
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """``cannot`` holds acts (groups expanded); ``umbrella``: the name may cover excluded groups too (rules.md 6)."""
+    """``cannot`` holds acts (groups expanded); ``umbrella``: the name may cover excluded groups (judgement.md 6)."""
 
     id: str
     kind: str
@@ -97,7 +97,7 @@ class Duty:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One issuer's word on one window: where and when it holds (rules.md 13)."""
+    """One issuer's word on one window: where and when it holds (judgement.md 13)."""
 
     announcement: str
     issuer: str

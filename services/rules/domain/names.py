@@ -1,4 +1,4 @@
-"""Names of parties and places: normalising, and finding whole names. Source: rules.md 16, 20."""
+"""Names of parties and places: normalising, and finding whole names. Source: judgement.md 16, 20."""
 
 import re
 import unicodedata

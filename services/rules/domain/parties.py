@@ -1,4 +1,4 @@
-"""Who is who at a moment: names resolved, coalitions followed, duties and exclusions read. Source: rules.md 1 to 8."""
+"""Who is who at a moment: names resolved, coalitions followed, duties and exclusions read. Source: judgement.md 1-8."""
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
@@ -35,7 +35,7 @@ class Actor:
 
     @property
     def is_clear(self) -> bool:
-        """Named, known, and no umbrella. A name that resolves to nobody is judged like an umbrella (rules.md 20)."""
+        """Named, known, and no umbrella. One that resolves to nobody is judged like an umbrella (judgement.md 20)."""
         return self.party is not None and not self.umbrella
 
     def is_in(self, parties: frozenset[str]) -> bool:

@@ -1,4 +1,4 @@
-"""Where a report says it was: the point if given, then the area, then the place name. Source: rules.md 16."""
+"""Where a report says it was: the point if given, then the area, then the place name. Source: judgement.md 16."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Which groups the registry records at a place and time. Source: rules.md 6, 8, 16."""
+"""Which groups the registry records at a place and time. Source: judgement.md 6, 8, 16."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,6 +1,6 @@
 """Reported names without what sources add to them: a group in brackets, a second name after a slash.
 
-Source: rules.md 20.
+Source: judgement.md 20.
 """
 
 import re

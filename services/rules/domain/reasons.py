@@ -1,4 +1,4 @@
-"""Reasons: a code, the fact that it rests on, a sentence. Source: rules.md, "Reason codes"."""
+"""Reasons: a code, the fact that it rests on, a sentence. Source: judgement.md, "Reasons"."""
 
 from collections.abc import Sequence
 from functools import lru_cache

@@ -1,4 +1,4 @@
-"""How grave an incident is, whatever the verdict. Source: rules.md, "Severity"."""
+"""How grave an incident is, whatever the verdict. Source: judgement.md, "Severity"."""
 
 from functools import lru_cache
 from typing import Final

@@ -1,7 +1,7 @@
 """A truce's windows told to people: each with its accounts, and in stretches that say where these agree.
 
-Source: rules.md 13. In a stretch the same accounts stand throughout. An area in it is disputed where no window of the
-truce has all its accounts cover it, by time or by area.
+Source: judgement.md 13. In a stretch the same accounts stand throughout. An area in it is disputed where no window of
+the truce has all its accounts cover it, by time or by area.
 """
 
 from bisect import bisect_left

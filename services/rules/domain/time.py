@@ -1,4 +1,4 @@
-"""When an incident was, and how its time meets other times. Source: rules.md 12, 15 and "The verdict"."""
+"""When an incident was, and how its time meets other times. Source: judgement.md 12, 15 and "Verdicts"."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -13,7 +13,7 @@ from services.rules.domain.model import Period
 
 #: How near in time a window must be for its truce to have a say.
 NEAR: Final = 72 * HOUR
-#: Anything longer is a statistic (rules.md 12).
+#: Anything longer is a statistic (judgement.md 12).
 LONGEST: Final = 72 * HOUR
 #: Stands for an open end, so that intervals compare as numbers.
 FOREVER: Final = 2**62

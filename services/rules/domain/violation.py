@@ -1,4 +1,4 @@
-"""How certain a violation is, and by whom and against whom it was. Source: rules.md 3, 5, 6, 9, 13, "Certainty"."""
+"""How certain a violation is, and by whom and against whom it was. Source: judgement.md 3, 5, 6, 9, 13, "Certainty"."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -82,7 +82,7 @@ class Scales:
         return self._unclear_side(self._umbrellas("umbrella_target", pairing.targets), here)
 
     def _unclear_side(self, reasons: tuple[Reason, ...], here: Sequence[Presence]) -> _Side:
-        """At most likely; at most possible where an excluded group may be meant (rules.md 6)."""
+        """At most likely; at most possible where an excluded group may be meant (judgement.md 6)."""
         present = tuple(self._say("excluded_group_present", party=e.party, area=e.area) for e in here)
         return _Side((*reasons, *present), certainty.POSSIBLE if here else certainty.LIKELY)
 

@@ -1,4 +1,4 @@
-"""Windows follow from announcements. Source: rules.md 13.
+"""Windows follow from announcements. Source: judgement.md 13.
 
 Every account is worked out as announced, whatever order the references take; an ``end`` then cuts those given before
 it, so that what a later ``extend`` starts from is the end so shortened.

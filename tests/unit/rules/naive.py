@@ -1,6 +1,6 @@
 """The rules again, told the slow way: every truce, every moment, plain geometry, no index and nothing kept.
 
-Written from rules.md, not from the engine, so that the two can be compared. Areas must be well away from the poles.
+Written from judgement.md, not from the engine, so that the two can be compared. Areas must be well away from the poles.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Circles of memberships: refused where they close at any one moment (rules.md, "Memberships")."""
+"""Circles of memberships: refused where they close at any one moment (judgement.md, "Memberships")."""
 
 from typing import Any
 

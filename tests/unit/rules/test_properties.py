@@ -215,7 +215,7 @@ def test_the_verdict_and_its_certainty_follow_from_the_findings(world: Registry,
 def test_an_area_touches_a_place_or_does_not_whichever_way_it_is_asked(
     one: Any, lon: float, lat: float, radius: float
 ) -> None:
-    assume(max(abs(lat), abs(lon)) > 0.01)  # a point at 0, 0 is no place (rules.md 16)
+    assume(max(abs(lat), abs(lon)) > 0.01)  # a point at 0, 0 is no place (judgement.md 16)
     world = registry(truce(windows=[[account("a", 0, None, one.id)]]))
     judge = Judge(world)
     got = judge.assess([Case("i", 1, report(location=Location(lat=lat, lon=lon, radius_km=radius)))], 0)[0]

@@ -1,4 +1,4 @@
-"""Shares of places in areas, on the sphere and along the edges. Source: rules.md 16."""
+"""Shares of places in areas, on the sphere and along the edges. Source: judgement.md 16."""
 
 import math
 from typing import Any

@@ -1,4 +1,4 @@
-"""Windows from announcements. Source: rules.md 13."""
+"""Windows from announcements. Source: judgement.md 13."""
 
 from typing import Any
 
