@@ -27,7 +27,8 @@ class Answer:
     """How to answer one request: after ``delay_s``, with ``status`` and ``body``.
 
     ``hang`` never answers; ``drip_s`` sends one byte each so many seconds without end; ``echo_challenge`` answers a
-    challenge with its own text, whatever ``body`` says.
+    challenge with its own text, whatever ``body`` says. ``raw`` is sent as it is, in place of an answer, and the
+    connection is closed; ``status`` is then what its status line says.
     """
 
     status: int = 200
@@ -36,6 +37,7 @@ class Answer:
     delay_s: float = 0.0
     drip_s: float | None = None
     hang: bool = False
+    raw: bytes | None = None
     echo_challenge: bool = True
 
 
@@ -180,6 +182,10 @@ class Receiver:
         if answer.hang:
             await asyncio.sleep(FOREVER_S)
         await asyncio.sleep(answer.delay_s)
+        if answer.raw is not None and request.transport is not None:
+            request.transport.write(answer.raw)
+            request.transport.close()
+            return web.Response()
         if answer.drip_s is not None:
             return await self._drip(request, answer)
         echo = _challenge(body) if answer.echo_challenge and answer.status < 300 else None

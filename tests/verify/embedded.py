@@ -1,8 +1,9 @@
-"""The embedded form under faults of its machine: a disk that is full, a clock that jumps; all is accounted for."""
+"""The embedded form under faults: a full disk, a clock that jumps, hostile answers; all is accounted for."""
 
 import resource
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,9 +14,10 @@ import httpx
 import psutil
 
 from tests.parts.cluster import eventually
+from tests.parts.hostile import HOSTILE
 from tests.parts.jumping_clock import jump
 from tests.parts.process import Process, free_port
-from tests.parts.receiver import Receiver
+from tests.parts.receiver import Answer, Receiver
 from tests.parts.service import ROOT, answers
 from tests.scenario import OPERATOR_KEY, bearer, registry_document
 from tests.verify.account import Account, delivered_ids, wait_settled
@@ -27,6 +29,8 @@ PAGE: Final = 4096
 #: How long a fault lasts.
 LASTS_S: Final = 4.0
 PATIENCE_S: Final = 60.0
+#: What was not taken for delivered would be sent again within so long: five seconds, and a bit.
+SENT_AGAIN_S: Final = 7.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +46,19 @@ class Machine:
         return httpx.Client(base_url=self.url, headers=bearer(key), timeout=timeout_s, trust_env=False)
 
 
-def fill_disk(machine: Machine) -> None:
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What a fault may touch. ``path`` is the receiver's endpoint."""
+
+    machine: Machine
+    receiver: Receiver
+    partner: Partner
+    path: str
+
+
+def fill_disk(stage: Stage) -> None:
     """What the process writes to a file beyond its first page is refused, as on a full disk. Then there is room."""
-    running = psutil.Process(machine.process.pid)
+    running = psutil.Process(stage.machine.process.pid)
     running.rlimit(resource.RLIMIT_FSIZE, (PAGE, resource.RLIM_INFINITY))
     try:
         time.sleep(LASTS_S)
@@ -52,14 +66,33 @@ def fill_disk(machine: Machine) -> None:
         running.rlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 
 
-def jump_both_ways(machine: Machine) -> None:
+def jump_both_ways(stage: Stage) -> None:
     """An hour on, two hours back, and right again."""
     for seconds in (HOUR_S, -HOUR_S, 0):
-        jump(machine.clock, seconds)
+        jump(stage.machine.clock, seconds)
         time.sleep(LASTS_S)
 
 
-FAULTS: Final[Mapping[str, Callable[[Machine], None]]] = {"disk-full": fill_disk, "clock-jumps": jump_both_ways}
+def answer_hostilely(stage: Stage) -> None:
+    """Each hostile answer once with 200 and once with 204; what was answered so is delivered, and never sent again."""
+    hostile = [
+        Answer(status=status, raw=reply.replace(b"{}", b"%d" % status))
+        for status in (200, 204)
+        for reply in HOSTILE.values()
+    ]
+    before = len(stage.receiver.received(stage.path))
+    stage.receiver.answer(stage.path, *hostile, WELL)
+    stage.receiver.wait_for(lambda found: len(found) >= before + len(hostile), PATIENCE_S, stage.path)
+    time.sleep(SENT_AGAIN_S)
+    times = Counter(delivery.id for delivery in stage.receiver.received(stage.path))
+    stage.partner.answers.odd.extend(f"{id} was sent {count} times" for id, count in times.items() if count > 1)
+
+
+FAULTS: Final[Mapping[str, Callable[[Stage], None]]] = {
+    "disk-full": fill_disk,
+    "clock-jumps": jump_both_ways,
+    "hostile-answers": answer_hostilely,
+}
 
 
 @contextmanager
@@ -103,7 +136,7 @@ def run_fault(machine: Machine, receiver: Receiver, name: str, rate: float, seco
     partner.start()
     time.sleep(seconds / 2)
     began = time.monotonic()
-    FAULTS[name](machine)
+    FAULTS[name](Stage(machine, receiver, partner, path))
     took = time.monotonic() - began
     time.sleep(seconds / 2)
     partner.finish(PATIENCE_S)
