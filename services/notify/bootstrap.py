@@ -257,11 +257,11 @@ def _arrival(event: Event, now: int, span: Span) -> Arrival:
 def open_webhooks(settings: Settings, clock: Clock) -> WebhookSender:
     """The sender of webhooks by the settings. Made inside a running loop."""
     trusted = None if settings.webhook_ca is None else trust_also(settings.webhook_ca)
-    return WebhookSender(_policy(settings), clock, concurrency=CONNECTIONS, tls=trusted)
+    return WebhookSender(_policy(settings), clock, concurrency=CONNECTIONS, tls=trusted, proxy=settings.webhook_proxy)
 
 
 def _policy(settings: Settings) -> Policy:
-    return Policy(opened=settings.webhook_allow)
+    return Policy(opened=settings.webhook_allow, proxied=settings.webhook_proxy is not None)
 
 
 def open_mail(settings: Settings) -> SmtpSender | None:

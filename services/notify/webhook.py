@@ -33,6 +33,7 @@ from services.notify.domain.signing import signed_headers
 from services.notify.guard import GuardedResolver, GuardedSockets, PooledLookups, RefusedAddressError
 from services.notify.heard import HEARD, Heard, HearingHandler
 from services.shared.clock import Clock
+from services.shared.config import Proxy
 
 CONNECT_S: Final = 5.0
 #: From the first byte of a connection to the last byte of an answer, however the receiver drips.
@@ -103,16 +104,22 @@ class _Answered(httpx.Response):
 class _Transport(AiohttpTransport):
     """httpx's transport over aiohttp, for POSTs that are ready to be sent. Raises what aiohttp does."""
 
-    def __init__(self, session: aiohttp.ClientSession, tls: ssl.SSLContext) -> None:
+    def __init__(self, session: aiohttp.ClientSession, tls: ssl.SSLContext, proxy: Proxy | None) -> None:
         # The session has its own connections; without a context here the transport would load the certificates anew.
         super().__init__(verify=tls, client=session)
         self._session = session
+        self._way: dict[str, Any] = {} if proxy is None else _through(proxy)
 
     async def handle_async_request(self, request: httpx.Request) -> _Answered:
         url: Any = request.url
         return _Answered(
             await self._session.post(
-                url, headers=request.headers, data=_payload(request.content), allow_redirects=False, timeout=_PATIENCE
+                url,
+                headers=request.headers,
+                data=_payload(request.content),
+                allow_redirects=False,
+                timeout=_PATIENCE,
+                **self._way,
             )
         )
 
@@ -141,6 +148,17 @@ def trust_also(ca: str) -> ssl.SSLContext:
     return context
 
 
+class _ProxyConnector(aiohttp.TCPConnector):
+    """Connects through a proxy, whose answer to CONNECT is not the receiver's and is not heard as such."""
+
+    async def _create_proxy_connection(self, *args: Any, **kwargs: Any) -> Any:
+        token = HEARD.set(None)
+        try:
+            return await super()._create_proxy_connection(*args, **kwargs)
+        finally:
+            HEARD.reset(token)
+
+
 class WebhookSender:
     """Sends signed webhooks. Made inside a running loop; ``close`` ends every connection.
 
@@ -158,6 +176,7 @@ class WebhookSender:
         lookups: AbstractResolver | None = None,
         tls: ssl.SSLContext | None = None,
         total_s: float = TOTAL_S,
+        proxy: Proxy | None = None,
     ) -> None:
         self._clock = clock
         self._agent = user_agent
@@ -167,27 +186,38 @@ class WebhookSender:
         self._lookups = lookups or PooledLookups(LOOKUP_THREADS)
         self._tls = tls or httpx.create_ssl_context(trust_env=False)
         self._sessions = {
-            secure: self._session(policy, secure=secure, pool=concurrency + POOL - CONCURRENCY)
+            secure: self._session(
+                self._connector(
+                    policy, secure=secure, pool=concurrency + POOL - CONCURRENCY, proxied=proxy is not None
+                ),
+                # By TLS the request is the receiver's alone, and CONNECT carries the proxy's user.
+                {} if secure else _login(proxy),
+            )
             for secure in (True, False)
         }
-        self._transports = {secure: _Transport(session, self._tls) for secure, session in self._sessions.items()}
+        self._transports = {secure: _Transport(session, self._tls, proxy) for secure, session in self._sessions.items()}
         self._locate = lru_cache(maxsize=16_384)(lambda url: _locate(url, policy))
 
-    def _session(self, policy: Policy, *, secure: bool, pool: int) -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(
-            limit=pool,
+    def _connector(self, policy: Policy, *, secure: bool, pool: int, proxied: bool) -> aiohttp.TCPConnector:
+        options: dict[str, Any] = {
+            "limit": pool, "ttl_dns_cache": DNS_CACHE_S, "keepalive_timeout": KEEPALIVE_S, "ssl": self._tls,
+        }  # fmt: skip
+        if proxied:
+            # Every connection is to the proxy, which the operator chose: its address is not guarded.
+            return _ProxyConnector(resolver=self._lookups, **options)
+        return aiohttp.TCPConnector(
             resolver=GuardedResolver(policy, secure=secure, upstream=self._lookups),
             socket_factory=GuardedSockets(policy, secure=secure),
-            ttl_dns_cache=DNS_CACHE_S,
-            keepalive_timeout=KEEPALIVE_S,
-            ssl=self._tls,
+            **options,
         )
+
+    def _session(self, connector: aiohttp.TCPConnector, headers: Mapping[str, str]) -> aiohttp.ClientSession:
         # The one place where aiohttp makes its protocol; a constructor argument for it there is none.
         connector._factory = partial(HearingHandler, loop=asyncio.get_running_loop())  # type: ignore[assignment]
         return aiohttp.ClientSession(
             connector=connector, connector_owner=True, cookie_jar=_NoCookies(), trust_env=False,
             auto_decompress=False,
-            headers={"content-type": JSON, "user-agent": self._agent, "accept-encoding": "identity"},
+            headers={"content-type": JSON, "user-agent": self._agent, "accept-encoding": "identity", **headers},
         )  # fmt: skip
 
     async def send(
@@ -290,6 +320,17 @@ class WebhookSender:
         await self.close()
 
 
+def _through(proxy: Proxy) -> dict[str, Any]:
+    """How aiohttp is told of a proxy; it sends the headers with CONNECT alone."""
+    return {"proxy": proxy.url, "proxy_headers": _login(proxy)}
+
+
+def _login(proxy: Proxy | None) -> dict[str, str]:
+    if proxy is None or proxy.username is None:
+        return {}
+    return {"proxy-authorization": aiohttp.encode_basic_auth(proxy.username, proxy.password, "utf-8")}
+
+
 async def _read_start(stream: httpx.AsyncByteStream) -> bytes:
     seen, start = 0, b""
     async for chunk in stream:
@@ -326,6 +367,7 @@ _FAILURES: Final[tuple[tuple[type[BaseException], Failure], ...]] = (
     (ssl.SSLError, "tls"),
     (aiohttp.ServerTimeoutError, "timeout"),
     (aiohttp.ClientConnectorError, "connect"),
+    (aiohttp.ClientHttpProxyError, "connect"),
     (aiohttp.InvalidURL, "refused"),
     (aiohttp.ServerDisconnectedError, "disconnected"),
     (aiohttp.ClientOSError, "disconnected"),

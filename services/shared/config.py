@@ -11,6 +11,7 @@ from services.shared.environment import Environment, SettingsError
 from services.shared.kafka_security import OPEN, KafkaSecurity, read_kafka_security
 from services.shared.setting_values import (
     Network,
+    Proxy,
     normal_url,
     read_admin_key,
     read_brokers,
@@ -19,11 +20,12 @@ from services.shared.setting_values import (
     read_level,
     read_networks,
     read_number,
+    read_proxy,
     read_public_url,
     read_secret_keys,
 )
 
-__all__ = ["Network", "SettingsError", "normal_url"]
+__all__ = ["Network", "Proxy", "SettingsError", "normal_url"]
 
 DEFAULT_MAIL_FROM = "Trucewatch <alerts@trucewatch.invalid>"
 #: In the data directory of the embedded form.
@@ -47,6 +49,7 @@ class Settings:
     #: Files of certificates in PEM.
     smtp_ca: str | None = None
     webhook_ca: str | None = None
+    webhook_proxy: Proxy | None = None
     mail_from: str = DEFAULT_MAIL_FROM
     admin_key: str | None = None
     webhook_allow: tuple[Network, ...] = ()
@@ -91,6 +94,7 @@ def read_settings(environ: Mapping[str, str], *, database_url: str | None = None
         smtp_url=source.get("TRUCEWATCH_SMTP_URL"),
         smtp_ca=read_ca(source, "TRUCEWATCH_SMTP_CA_FILE"),
         webhook_ca=read_ca(source, "TRUCEWATCH_WEBHOOK_CA_FILE"),
+        webhook_proxy=read_proxy(source, "TRUCEWATCH_WEBHOOK_PROXY"),
         mail_from=source.get("TRUCEWATCH_MAIL_FROM", DEFAULT_MAIL_FROM),
         admin_key=read_admin_key(source),
         webhook_allow=read_networks(source, "TRUCEWATCH_WEBHOOK_ALLOW"),

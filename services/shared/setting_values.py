@@ -5,8 +5,10 @@ import ipaddress
 import re
 import ssl
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+from urllib.parse import unquote
 
 import psycopg
 from psycopg.conninfo import make_conninfo
@@ -27,7 +29,34 @@ _HOST: Final = r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\
 _PORT: Final = r"(?::(?P<port>[0-9]{1,5}))?"
 _BROKER: Final = re.compile(_HOST + _PORT)
 _PUBLIC_URL: Final = re.compile(rf"https?://{_HOST}{_PORT}(?:/[A-Za-z0-9._~!$&*+;=:@%/-]*)?")
+_PROXY: Final = re.compile(
+    rf"http://(?:(?P<user>[^\s:@/?#]+):(?P<password>[^\s:@/?#]*)@)?(?P<at>{_HOST}:(?P<port>[0-9]{{1,5}}))/?"
+)
 _SSL_MODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """An HTTP proxy at ``url``, which names no user."""
+
+    url: str
+    username: str | None = None
+    password: str = field(default="", repr=False)
+
+
+def read_proxy(environ: Mapping[str, str], name: str) -> Proxy | None:
+    """``http://[user:password@]host:port``, user and password percent-encoded."""
+    text = environ.get(name)
+    if text is None:
+        return None
+    found = _PROXY.fullmatch(text)
+    user, password = ("", "") if found is None else (unquote(found["user"] or ""), unquote(found["password"] or ""))
+    # RFC 7617: the first colon ends the user, and neither holds control characters.
+    if found is None or not _is_port(found["port"]) or ":" in user or not (user + password + "x").isprintable():
+        raise SettingsError(
+            f"{name} must be http://host:port or http://user:password@host:port, user and password percent-encoded"
+        )
+    return Proxy(f"http://{found['at']}", user or None, password)
 
 
 def read_level(environ: Mapping[str, str]) -> str:

@@ -59,6 +59,10 @@ _URL: Final = re.compile(
     r"(?P<path>/[!$%&'()*+,\-./0-9:;=@A-Z_a-z~]*)?"
     r"(?P<query>\?[!$%&'()*+,\-./0-9:;=?@A-Z_a-z~]*)?"
 )
+#: Names without a dot, and those reserved for local or no use (RFC 6761, 6762, 7686, 8375, 9476; ICANN: internal).
+_LOCAL_NAME: Final = re.compile(
+    r"^[^.]+$|\.(?:localhost|local|internal|home\.arpa|onion|alt|test|invalid)$", re.IGNORECASE
+)
 #: A last label like this makes every URL parser treat the host as an IPv4 address, in some spelling.
 _NUMERIC_END: Final = re.compile(r"(?:^|\.)(?:[0-9]+|0[xX][0-9A-Fa-f]*)$")
 
@@ -69,10 +73,15 @@ class RefusedTargetError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """``opened``: networks that may be reached although they are private, by http and on any port."""
+    """``opened``: networks that may be reached although they are private, by http and on any port.
+
+    ``proxied``: a proxy resolves names and connects. No address of a name is seen then, so a name is held to what holds
+    for a public address, and names that are never public are refused.
+    """
 
     opened: tuple[Network, ...] = ()
     ports: frozenset[int] = PUBLIC_PORTS
+    proxied: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +164,9 @@ def _refuse_early(host: str, port: int, policy: Policy, *, secure: bool) -> str 
         return "a port lies between 1 and 65535"
     if ":" in host or _is_address(host):
         return refuse_address(host, port, policy, secure=secure)
-    if policy.opened:
+    if policy.proxied and _LOCAL_NAME.search(host):
+        return "a name that is not public is not reached through the proxy"
+    if policy.opened and not policy.proxied:
         return None
     if not secure:
         return "a webhook URL is https"
