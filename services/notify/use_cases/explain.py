@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
-from itertools import count
+from itertools import count, islice
 from operator import attrgetter
 from typing import Final
 
@@ -243,6 +243,6 @@ async def rehearse(
             await rehearsal.turns.give()
     await rehearsal.pass_time(end)
     await rehearsal.pass_time(max((g.first_due for g in rehearsal.groups.values()), default=end))
-    shown = [seq for id, seq in newest.items() if id in rehearsal.told][:most]
+    shown = list(islice((seq for id, seq in newest.items() if id in rehearsal.told), most))
     told, messages = len(rehearsal.told), rehearsal.messages
     return Rehearsed(told, await fetch(shown), messages.count, messages.first())
