@@ -1,6 +1,6 @@
 """Silences: alerts that somebody asked not to be told of for a while. Source: the contract, ``POST /v1/silences``."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Annotated, Any, Final, Literal, get_args
@@ -102,12 +102,19 @@ def _pattern(text: str) -> Any:
 
 def find_silences(silences: Iterable[Silence], alert: Alert, now: int) -> tuple[Silence, ...]:
     """Those in force at ``now`` that the alert meets."""
-    return tuple(s for s in silences if s.in_force(now) and silences_alert(s, alert))
+    in_force = [silence for silence in silences if silence.in_force(now)]
+    if not in_force:
+        return ()
+    labels = read_labels(alert)
+    return tuple(silence for silence in in_force if _meets_all(silence, labels))
 
 
 def silences_alert(silence: Silence, alert: Alert) -> bool:
     """Whether the alert meets every matcher, whatever the time."""
-    labels = read_labels(alert)
+    return _meets_all(silence, read_labels(alert))
+
+
+def _meets_all(silence: Silence, labels: Mapping[str, tuple[str, ...]]) -> bool:
     return all(_meets(matcher, labels[matcher.name]) for matcher in silence.matchers)
 
 
