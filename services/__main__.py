@@ -6,8 +6,8 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,13 +15,12 @@ import click
 import uvloop
 
 from services.app import BUILDERS, Assembly, serve
-from services.cli.ask import WrongSettingError
+from services.cli.ask import told_in_one_sentence
 from services.cli.main import make_cli
 from services.demo.command import demo
 from services.shared.clock import new_id
 from services.shared.config import Settings, SettingsError, base_url, embedded_url, read_settings
 from services.shared.data_directory import hold_data_directory
-from services.shared.failures import RetryLaterError
 from services.shared.lifecycle import bind
 from services.shared.logs import configure_logs
 from services.shared.tracing import make_tracing
@@ -55,7 +54,7 @@ def serve_command(data: Path, host: str, port: int) -> None:
 
     On empty storage without TRUCEWATCH_ADMIN_KEY it prints one operator key, once.
     """
-    with _told_in_one_sentence(), hold_data_directory(data):
+    with told_in_one_sentence(), hold_data_directory(data):
         _start(read_settings(os.environ, database_url=embedded_url(data), host=host, port=port), tuple(BUILDERS))
 
 
@@ -63,7 +62,7 @@ def _service_command(name: str, port: int) -> click.Command:
     @click.command(name, help=f"Run the {name} service alone, set up by TRUCEWATCH_… environment variables.")
     @_listening(port)
     def command(host: str, port: int) -> None:
-        with _told_in_one_sentence():
+        with told_in_one_sentence():
             _start(read_settings(os.environ, host=host, port=port), (name,))
 
     return command
@@ -88,16 +87,6 @@ def _listener(settings: Settings) -> socket.socket:
         if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
             raise SettingsError(f"--host: {reason}") from error
         raise OSError(reason) from error
-
-
-@contextmanager
-def _told_in_one_sentence() -> Iterator[None]:
-    try:
-        yield
-    except SettingsError as error:
-        raise WrongSettingError(str(error)) from error
-    except (RetryLaterError, OSError) as error:
-        raise click.ClickException(str(error)) from error
 
 
 def tune() -> None:

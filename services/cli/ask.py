@@ -7,7 +7,8 @@ request or did not answer.
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
 import click
@@ -17,6 +18,7 @@ from rich.markup import escape
 from services.cli.client import Api, RefusedError, UnreachableError, open_api
 from services.shared.clock import SystemClock
 from services.shared.environment import Environment, SettingsError
+from services.shared.failures import RetryLaterError
 
 T = TypeVar("T")
 
@@ -31,6 +33,17 @@ class WrongSettingError(click.ClickException):
     """A setting cannot be used: one sentence, and the exit code of a wrong command line."""
 
     exit_code = 2
+
+
+@contextmanager
+def told_in_one_sentence() -> Iterator[None]:
+    """End the command with one sentence: exit code 2 for a wrong setting, 1 for what cannot be done now."""
+    try:
+        yield
+    except SettingsError as error:
+        raise WrongSettingError(str(error)) from error
+    except (RetryLaterError, OSError) as error:
+        raise click.ClickException(str(error)) from error
 
 
 def client_options(command: Callable[..., T]) -> Callable[..., T]:

@@ -3,14 +3,14 @@
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import click
 
-from services.cli.ask import FILE_REFUSED, WrongSettingError, ask, client_options, say
+from services.cli.ask import FILE_REFUSED, ask, client_options, say, told_in_one_sentence
 from services.cli.backup import back_up, put_back, tell_restored
 from services.shared.config import SettingsError, embedded_url
 from services.shared.data_directory import hold_data_directory
@@ -23,22 +23,12 @@ def _data_option(*, exists: bool, required: bool = True) -> Callable[[Callable[.
     return click.option("--data", type=kind, required=required, help="Directory of the storage.")
 
 
-@contextmanager
-def _told_in_one_sentence() -> Iterator[None]:
-    try:
-        yield
-    except SettingsError as error:
-        raise WrongSettingError(str(error)) from error
-    except OSError as error:
-        raise click.ClickException(str(error)) from error
-
-
 @click.command()
 @_data_option(exists=True)
 @click.argument("file", type=click.Path(path_type=Path))
 def backup(data: Path, file: Path) -> None:
     """Copy the storage in --data into FILE, also while it is in use. The secret key beside it is not in the copy."""
-    with _told_in_one_sentence():
+    with told_in_one_sentence():
         back_up(data, file)
     click.echo(f"{file} holds all that was committed by now.", err=True)
 
@@ -52,7 +42,7 @@ def restore(data: Path, file: Path) -> None:
     The next start holds all deliveries until they are released (trucewatch release), and readers whose cursors lie
     beyond the backup are told where to go on.
     """
-    with _told_in_one_sentence(), hold_data_directory(data):
+    with told_in_one_sentence(), hold_data_directory(data):
         kept = put_back(data, file)
     if kept is not None:
         click.echo(f"What was there before is in {kept}.", err=True)
@@ -66,7 +56,7 @@ def restored(data: Path | None) -> None:
 
     Without --data it is the database that TRUCEWATCH_DATABASE_URL names.
     """
-    with _told_in_one_sentence(), nullcontext() if data is None else hold_data_directory(data):
+    with told_in_one_sentence(), nullcontext() if data is None else hold_data_directory(data):
         asyncio.run(tell_restored(_url(data)))
     click.echo("Deliveries are held from the next start on, or within seconds where it runs.", err=True)
 
