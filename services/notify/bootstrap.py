@@ -63,7 +63,6 @@ from services.shared.failures import RetryLaterError
 from services.shared.faults import Faults
 from services.shared.runtime import Runtime, Service, Task
 from services.shared.secret_key import open_sealer
-from services.shared.tracing import Span
 
 GROUP: Final = "notify.alerts"
 COUNTING: Final = "notify.counts"
@@ -154,14 +153,8 @@ async def build(runtime: Runtime) -> Service:
 
     async def handle(events: Sequence[Event]) -> None:
         now = clock.now()
-        with contextlib.ExitStack() as spans:
-            arrivals = [
-                _arrival(
-                    event, now, spans.enter_context(runtime.tracing.start("decide", event.traceparent, event=event.id))
-                )
-                for event in events
-            ]
-            accepted = await take_alerts(arrivals, directory, book, dispatcher)
+        with runtime.tracing.each("decide", events) as traced:
+            accepted = await take_alerts([_arrival(event, now) for event in traced], directory, book, dispatcher)
         courier.remember(accepted.logged)
         storage.grown(accepted.logged)
         tail.wake()
@@ -248,10 +241,10 @@ class _Kept(msgspec.Struct):
     alert: msgspec.Raw
 
 
-def _arrival(event: Event, now: int, span: Span) -> Arrival:
+def _arrival(event: Event, now: int) -> Arrival:
     decided: AlertDecided = decode(event)
     body = bytes(decode_as(event, _Kept).alert)
-    return Arrival(decided.alert, body, event.id, now, span.traceparent or event.traceparent)
+    return Arrival(decided.alert, body, event.id, now, event.traceparent)
 
 
 def open_webhooks(settings: Settings, clock: Clock) -> WebhookSender:

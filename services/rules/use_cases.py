@@ -1,13 +1,11 @@
 """Rules as verbs: assess what was reported, answer what was assessed."""
 
 import asyncio
-import contextlib
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import msgspec
-from msgspec.structs import replace
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
@@ -98,22 +96,9 @@ async def assess_incidents(
     RetryLaterError when another process judged the same incidents at this moment.
     """
     reported = [decode(event) for event in events]
-    with _traced(events, tracing) as events:
+    with tracing.each("judge", events) as events:
         kept = await _judge_and_keep(events, reported, bench, database, clock)
     observe([j.assessment for j in kept], [j.alert for j in kept if j.alert is not None and j.tells])
-
-
-@contextlib.contextmanager
-def _traced(events: Sequence[Event], tracing: Tracing) -> Iterator[Sequence[Event]]:
-    """The events, each with a span of its own as what they are caused by, while they are judged."""
-    if not tracing.on:
-        yield events
-        return
-    with contextlib.ExitStack() as spans:
-        yield [
-            replace(e, traceparent=spans.enter_context(tracing.start("judge", e.traceparent, event=e.id)).traceparent)
-            for e in events
-        ]
 
 
 async def _judge_and_keep(

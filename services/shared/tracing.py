@@ -6,13 +6,16 @@ process's, or a later one of this process. Without an endpoint no span is made, 
 
 import asyncio
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Final, Protocol, Self
 
+from msgspec.structs import replace
 from opentelemetry import trace
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
+from schemas.envelope import Event
 from services.shared.config import SettingsError
 
 #: https://www.w3.org/TR/trace-context/#traceparent-header, version 00
@@ -48,10 +51,6 @@ class Span:
         """Mark the span as failed. ``reason`` holds no secret and no text of others."""
         if self._span is not None:
             self._span.set_status(Status(StatusCode.ERROR, reason))
-
-    def end(self) -> None:
-        if self._span is not None:
-            self._span.end()
 
     def __enter__(self) -> Self:
         return self
@@ -92,7 +91,7 @@ class Tracing:
     ) -> Span:
         """A span named after its step, a child of ``parent`` if that is a traceparent.
 
-        The caller ends it, or uses it as a context manager. Attributes that are None are left out.
+        It ends with its context. Attributes that are None are left out.
         """
         if self._tracer is None:
             return _NO_SPAN
@@ -105,6 +104,16 @@ class Tracing:
             attributes={key: value for key, value in attributes.items() if value is not None},
         )
         return Span(span, format_traceparent(span.get_span_context()))
+
+    @contextmanager
+    def each(self, name: str, events: Sequence[Event]) -> Iterator[Sequence[Event]]:
+        """A span of its own for each event of a batch; the events name it as the parent of what they cause."""
+        if not self.on:
+            yield events
+            return
+        with ExitStack() as spans:
+            started = [spans.enter_context(self.start(name, e.traceparent, event=e.id)) for e in events]
+            yield [replace(e, traceparent=s.traceparent) for e, s in zip(events, started, strict=True)]
 
     async def close(self) -> None:
         """Send what is left, within a second; what the collector does not take by then is dropped."""
