@@ -7,7 +7,7 @@ from starlette.requests import Request
 
 from schemas.instants import format_instant
 from services.notify.domain.generation import Generation, PositionLostError, resume
-from services.shared.http import Problem, decode_cursor, encode_cursor
+from services.shared.http import Problem, encode_cursor, read_cursor
 
 
 class Storage(Protocol):
@@ -36,9 +36,7 @@ class Positions:
     async def find(self, request: Request, named: str | None = None) -> int | None:
         """The entry after which to go on, by the cursor ``named``, else by ``after``; None where neither is given.
         Raises Problem 400 for a cursor that we did not make, 410 for one of before a restore."""
-        if named:
-            request = Request({**request.scope, "query_string": f"after={named}".encode()})
-        found = decode_cursor(request, str, int)
+        found = read_cursor(named or request.query_params.get("after"), str, int)
         if found is None:
             return None
         generation, seq = self.storage.generation, int(found[1])

@@ -226,10 +226,16 @@ def read_authorization(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
     return found[0].decode("latin-1") if found else None
 
 
+def read_bearer(authorization: str | None) -> str | None:
+    """The key that an Authorization header shows; None where it shows none."""
+    scheme, _, secret = (authorization or "").partition(" ")
+    return (secret.strip() or None) if scheme.lower() == "bearer" else None
+
+
 def check(keys: KeyRing, authorization: str | None, roles: Sequence[Role] = ()) -> Principal:
     """Raises Problem 401 or 403. No roles: every key may."""
-    scheme, _, secret = (authorization or "").partition(" ")
-    principal = keys.find(secret.strip()) if scheme.lower() == "bearer" else None
+    secret = read_bearer(authorization)
+    principal = None if secret is None else keys.find(secret)
     if principal is None:
         raise Problem(
             401,
@@ -272,7 +278,11 @@ def encode_cursor(*key: str | int) -> str:
 
 def decode_cursor(request: Request, *types: type) -> tuple[Any, ...] | None:
     """The sort key in ``after``, or None. Raises Problem 400 for a cursor that we did not make."""
-    text = request.query_params.get("after")
+    return read_cursor(request.query_params.get("after"), *types)
+
+
+def read_cursor(text: str | None, *types: type) -> tuple[Any, ...] | None:
+    """The sort key that a cursor holds, None where there is none. Raises Problem 400 for one that we did not make."""
     if not text:
         return None
     try:

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from schemas.instants import SECOND
 from services.shared.config import Network
 from services.shared.connections import Key, address_key
-from services.shared.http import Problem
+from services.shared.http import Problem, read_bearer
 from services.shared.security import SET_KEYS, KeyRing
 
 #: So many wrong keys of an address are answered at once, and then one in so long, microseconds.
@@ -142,10 +142,7 @@ def _shown(scope: Scope) -> tuple[bool, str | None]:
 def _secret(scope: Scope) -> str | None:
     """The key that is shown; None where there is none, or several headers, which are refused as such."""
     given = [value for name, value in scope["headers"] if name == b"authorization"]
-    if len(given) != 1:
-        return None
-    scheme, _, secret = given[0].decode("latin-1").partition(" ")
-    return (secret.strip() or None) if scheme.lower() == "bearer" else None
+    return read_bearer(given[0].decode("latin-1")) if len(given) == 1 else None
 
 
 def _token(scope: Scope) -> str | None:
