@@ -1,6 +1,6 @@
 """The sender's engine: a lane for each endpoint, so that a slow, dead or busy one costs the others nothing.
 
-Owners take turns, and of each its lanes (:mod:`services.notify.turns`): endpoints of one owner cost another nothing.
+Owners take turns, and of each its lanes (:mod:`services.notify.shares`): endpoints of one owner cost another nothing.
 A lane has a window of attempts at once that grows while it answers promptly and shrinks when it fails, and a breaker
 that rests it after failures in a row. Lanes take turns. An attempt that has not been answered within a second gives
 its place back to the prompt ones and stops its lane from starting more. What is beyond a lane's room stays in the
@@ -32,7 +32,7 @@ from services.notify.domain.attempt import (
 from services.notify.domain.delivery import Answer, Judgement
 from services.notify.domain.subscription import Email, Subscription
 from services.notify.lane import SLOW_S, Lane
-from services.notify.turns import Turns
+from services.notify.shares import Shares
 from services.shared.clock import Clock
 from services.shared.db.engine import SMALL
 from services.shared.failures import RetryLaterError
@@ -108,7 +108,7 @@ class Dispatcher:
         self._clock, self._chance, self._settled, self._on_hungry = clock, chance, settled, on_hungry
         self._on_fault = on_fault
         self._lanes: dict[str, Lane] = {}
-        self._turns = Turns(places, IN_FLIGHT, MOST)
+        self._shares = Shares(places, IN_FLIGHT, MOST)
         self._full: set[str] = set()
         self._rested: set[str] = set()
         self._held: Counter[str] = Counter()
@@ -136,7 +136,7 @@ class Dispatcher:
         if self._halted:
             return False
         lane = self._lanes.get(name)
-        return not self._turns.is_full(self._owner_of(name) if lane is None else lane.owner)
+        return not self._shares.is_full(self._owner_of(name) if lane is None else lane.owner)
 
     def _owner_of(self, lane: str) -> str:
         subscription = self._find(lane.removesuffix("!"))
@@ -163,8 +163,8 @@ class Dispatcher:
             if lane is None:
                 lane = self._lanes[job.lane] = Lane(job.lane, self._owner_of(job.lane))
             lane.queue.append(job)
-            self._turns.enlist(lane)
-            self._turns.hold(lane.owner, 1)
+            self._shares.enlist(lane)
+            self._shares.hold(lane.owner, 1)
             self._owners[job.id] = lane.owner
             if lane.size >= ROOM:
                 self._full.add(lane.name)
@@ -199,7 +199,7 @@ class Dispatcher:
     @property
     def size(self) -> int:
         """Messages in memory, under way or waiting."""
-        return self._turns.size
+        return self._shares.size
 
     def holds(self, id: str) -> bool:
         """Whether the message is in memory, under way or waiting."""
@@ -229,7 +229,7 @@ class Dispatcher:
 
     def _pick(self) -> tuple[Lane, Job, object] | None:
         """Give a place to the next lane whose turn it is and that may start; the token stands for the place."""
-        if self._halted or not self._turns.waiting or (found := self._turns.take(self._clock.now())) is None:
+        if self._halted or not self._shares.waiting or (found := self._shares.take(self._clock.now())) is None:
             return None
         lane, job = found
         return lane, job, self._take_place(lane)
@@ -249,7 +249,7 @@ class Dispatcher:
             if started > late:
                 break
             del self._prompt[token]
-            self._turns.turn_slow(lane)
+            self._shares.turn_slow(lane)
         self._watch = loop.call_later(WATCH_S, self._find_slow) if self._prompt else None
         self._pump()
 
@@ -259,13 +259,13 @@ class Dispatcher:
             try:
                 noted = await self._attempt_or_fail(lane, job)
             finally:
-                self._turns.end(lane, slow=self._prompt.pop(place, None) is None)
+                self._shares.end(lane, slow=self._prompt.pop(place, None) is None)
             self._note(noted)
             self._look_after(lane)
             picked = self._pick()
             if picked is None:
                 return
-            if self._turns.waiting:
+            if self._shares.waiting:
                 self._pump()
             lane, job, place = picked
 
@@ -277,7 +277,7 @@ class Dispatcher:
         elif not lane.rest_s:
             self._rested.discard(lane.name)
         self._refill(lane)
-        self._turns.enlist(lane)
+        self._shares.enlist(lane)
 
     async def _attempt_or_fail(self, lane: Lane, job: Job) -> Noted:
         """The outcome of one attempt. Whatever is raised is a failed attempt: tried again until none is left."""
@@ -354,12 +354,12 @@ class Dispatcher:
                 self._pump()
         finally:
             self._recording = None
-            if not self._turns.size:
+            if not self._shares.size:
                 self._idle.set()
 
     def _let_go(self, id: str) -> None:
         """Counted, since a message that was put back may have been claimed again before its putting back is noted."""
-        self._turns.hold(self._owners[id], -1)
+        self._shares.hold(self._owners[id], -1)
         self._held[id] -= 1
         if self._held[id] <= 0:
             del self._held[id], self._owners[id]
@@ -410,7 +410,7 @@ class Dispatcher:
                 self._note(Noted(put_back(job, outcome.at, outcome.due_at, "an earlier revision goes first")))
         else:
             lane.queue.extendleft(reversed(behind))
-            self._turns.enlist(lane)
+            self._shares.enlist(lane)
         if lane.is_idle:
             self._lanes.pop(lane.name, None)
             self._full.discard(lane.name)

@@ -13,10 +13,10 @@ from services.notify.domain.attempt import Job, Outcome
 from services.notify.domain.delivery import Answer, Judgement
 from services.notify.domain.subscription import Draft, Subscription, Webhook
 from services.notify.lane import Lane
-from services.notify.turns import SPARE, Turns
+from services.notify.shares import SPARE, Shares
 from tests.fakes import DrivenClock
 
-#: Turns of the event loop within which attempts are to be begun; no timer fires in them.
+#: Shares of the event loop within which attempts are to be begun; no timer fires in them.
 STEPS = 50
 
 
@@ -71,7 +71,7 @@ async def test_hanging_endpoints_of_others_delay_no_attempt(owners: list[str]) -
     for _ in range(20):
         for lane, place in [(lane, place) for place, (lane, _) in dispatcher._prompt.items()]:
             del dispatcher._prompt[place]
-            dispatcher._turns.turn_slow(lane)
+            dispatcher._shares.turn_slow(lane)
         dispatcher._pump()
         await step(2)
     assert sum(endpoints.begun.values()) == IN_FLIGHT
@@ -104,29 +104,29 @@ async def test_an_owner_alone_has_every_place() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from(["offer", "begin", "slow", "end"])), max_size=200))
 def test_no_owner_takes_more_than_its_share_and_counts_come_out_even(steps: list[tuple[int, str]]) -> None:
-    turns, under_way = Turns(places=8, most=16, room=100), list[tuple[Lane, bool]]()
+    shares, under_way = Shares(places=8, most=16, room=100), list[tuple[Lane, bool]]()
     number = 0
     for owner, action in steps:
         if action == "offer":
             number += 1
             lane = Lane(f"{owner}/{number}", str(owner))
             lane.queue.append(Job(str(number), lane.name, "test", 0))
-            turns.enlist(lane)
+            shares.enlist(lane)
         elif action == "begin":
-            if (taken := turns.take(0)) is not None:
+            if (taken := shares.take(0)) is not None:
                 under_way.append((taken[0], False))
-                active = sum(1 for one in turns.owners.values() if one.is_active)
-                assert turns.owners[taken[0].owner].prompt <= max(1, 8 // active)
-                assert turns.owners[taken[0].owner].in_flight <= max(1, 16 // active)
+                active = sum(1 for one in shares.owners.values() if one.is_active)
+                assert shares.owners[taken[0].owner].prompt <= max(1, 8 // active)
+                assert shares.owners[taken[0].owner].in_flight <= max(1, 16 // active)
         elif under_way:
             lane, slow = under_way.pop(owner % len(under_way))
             if action == "slow" and not slow:
-                turns.turn_slow(lane)
+                shares.turn_slow(lane)
                 under_way.append((lane, True))
             else:
-                turns.end(lane, slow=slow)
-        assert turns.prompt <= 8 + 8 // SPARE
-        assert turns.in_flight == len(under_way) <= 16 + 16 // SPARE
+                shares.end(lane, slow=slow)
+        assert shares.prompt <= 8 + 8 // SPARE
+        assert shares.in_flight == len(under_way) <= 16 + 16 // SPARE
     for lane, slow in under_way:
-        turns.end(lane, slow=slow)
-    assert (turns.in_flight, turns.prompt) == (0, 0)
+        shares.end(lane, slow=slow)
+    assert (shares.in_flight, shares.prompt) == (0, 0)

@@ -34,7 +34,7 @@ class Owner:
 
 
 @dataclass(slots=True)
-class Turns:
+class Shares:
     """``places`` are prompt attempts at once, ``most`` all attempts at once, ``room`` messages in memory."""
 
     places: int
