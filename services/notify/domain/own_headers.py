@@ -38,7 +38,7 @@ def find_header_faults(channel: Webhook) -> Iterator[tuple[str, str]]:
         yield "/channel/headers", f"at most {MAX_HEADERS} headers"
     seen: set[str] = set()
     for name, value in channel.headers.items():
-        pointer, folded = f"/channel/headers/{name.replace('~', '~0').replace('/', '~1')}", name.lower()
+        pointer, folded = _pointer(name), name.lower()
         if len(name) > MAX_NAME or not _NAME.fullmatch(name):
             yield pointer, f"a header's name has 1 to {MAX_NAME} letters, digits and !#$%&'*+-.^_`|~"
         elif folded in _OURS or folded.startswith(_OUR_PREFIXES):
@@ -53,6 +53,11 @@ def find_header_faults(channel: Webhook) -> Iterator[tuple[str, str]]:
                 f"a header's value has 1 to {MAX_VALUE} printable ASCII characters, no blank at its ends",
             )
         seen.add(folded)
+
+
+def _pointer(name: str) -> str:
+    """RFC 6901, 3."""
+    return f"/channel/headers/{name.replace('~', '~0').replace('/', '~1')}"
 
 
 def split_user(url: str) -> tuple[str, str | None]:
@@ -100,7 +105,7 @@ def fill_in(channel: Webhook, was: Channel | None) -> tuple[Webhook, list[tuple[
         if value == HIDDEN and name.lower() in known:
             headers[name] = known[name.lower()]
         elif value == HIDDEN:
-            faults.append((f"/channel/headers/{name}", f"{HIDDEN} stands for a value given before; there is none"))
+            faults.append((_pointer(name), f"{HIDDEN} stands for a value given before; there is none"))
     return msgspec.structs.replace(channel, url=url, headers=headers), faults
 
 

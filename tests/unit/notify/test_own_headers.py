@@ -80,6 +80,7 @@ async def test_what_is_hidden_stays_when_it_is_sent_back_and_goes_nowhere_else(
         ({"X-A": "v" * 2_001}, "/channel/headers/X-A"),
         ({"X-A": "v", "x-a": "w"}, "/channel/headers/x-a"),
         ({"X-A": HIDDEN}, "/channel/headers/X-A"),
+        ({"X~A": HIDDEN}, "/channel/headers/X~0A"),
     ],
 )
 async def test_headers_that_cannot_be_sent_are_named(tmp_path: Path, headers: dict[str, str], pointer: str) -> None:
