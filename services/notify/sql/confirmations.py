@@ -136,16 +136,19 @@ def forget_old(connection: Connection, now: int) -> int:
     return connection.execute(old).rowcount
 
 
-def seal_again(connection: Connection, sealer: Sealer, limit: int) -> int:
-    """Encrypt the addresses that another key than the first encrypted; returns how many those were, at most so many."""
-    rows = connection.execute(select(_c.id, _c.sealed).with_for_update()).all()
-    old = [row for row in rows if not sealer.is_current(row.sealed)][:limit]
-    for row in old:
+def find_old_seals(connection: Connection, sealer: Sealer) -> list[str]:
+    """The confirmations whose address another key than the first encrypted, by id."""
+    rows = connection.execute(select(_c.id, _c.sealed))
+    return [row.id for row in rows if not sealer.is_current(row.sealed)]
+
+
+def seal_again(connection: Connection, sealer: Sealer, ids: Sequence[str]) -> None:
+    """Encrypt the addresses of these confirmations with the first key."""
+    for row in connection.execute(select(_c.id, _c.sealed).where(_c.id.in_(ids)).with_for_update()).all():
         address = sealer.open(row.sealed, _place(row.id)).decode()
         connection.execute(
             update(confirmations).where(_c.id == row.id).values(_address_columns(sealer, row.id, address))
         )
-    return len(old)
 
 
 def count_foreign(connection: Connection, sealer: Sealer) -> int:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from sqlalchemy import Connection, select, update
@@ -43,11 +44,16 @@ async def seal_anew(database: Database, sealer: Sealer) -> int:
     old = [row.id for row in rows if not sealer.is_current(row.sealed)]
     for start in range(0, len(old), AT_ONCE):
         await _write(database, sealer, old[start : start + AT_ONCE])
-    while await database.write(lambda connection: confirmations.seal_again(connection, sealer, AT_ONCE)) == AT_ONCE:
-        pass
+    asked = await database.read(lambda connection: confirmations.find_old_seals(connection, sealer))
+    for start in range(0, len(asked), AT_ONCE):
+        await database.write(partial(_seal_confirmations, sealer, asked[start : start + AT_ONCE]))
     if any(not is_sealed(row.sealed) for row in rows):
         await asyncio.to_thread(database.wipe_free_pages)
     return len(old)
+
+
+def _seal_confirmations(sealer: Sealer, ids: Sequence[str], connection: Connection) -> None:
+    confirmations.seal_again(connection, sealer, ids)
 
 
 async def _write(database: Database, sealer: Sealer, ids: Sequence[str]) -> None:
