@@ -153,10 +153,15 @@ def _pull_forward(connection: Connection, job: Job, due: int) -> None:
     connection.execute(update(deliveries).where(waiting).values(due_at=due))
 
 
-def _lock_at(connection: Connection, version: int) -> None:
-    """One process at a time decides. Raises StaleError when the directory is no longer at ``version``."""
+def lock_log(connection: Connection) -> None:
+    """Nobody else appends to the log until the transaction ends."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOG_LOCK})
+
+
+def _lock_at(connection: Connection, version: int) -> None:
+    """One process at a time decides. Raises StaleError when the directory is no longer at ``version``."""
+    lock_log(connection)
     expect_version(connection, version)
 
 

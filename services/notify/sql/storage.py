@@ -16,7 +16,7 @@ import msgspec
 from sqlalchemy import Connection, func, insert, select, text, update
 
 from services.notify.domain.generation import Generation, fork
-from services.notify.sql.alerts import LOG_LOCK
+from services.notify.sql.alerts import lock_log
 from services.notify.sql.tables import alert_log, storage
 from services.shared.clock import new_id
 from services.shared.db.engine import Database
@@ -115,9 +115,8 @@ def _place(connection: Connection) -> str:
 
 def _open(connection: Connection, marked: bool, mark: Mark | None, fresh: str, now: int) -> tuple[Generation, int]:
     """The generation and the count from now on."""
-    if connection.dialect.name == "postgresql":
-        # Nobody appends meanwhile, and one process alone finds out.
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOG_LOCK})
+    # Nobody appends meanwhile, and one process alone finds out.
+    lock_log(connection)
     here, row = _place(connection), _load(connection, lock=True)
     if row is None:
         made = Generation(fresh)
