@@ -11,8 +11,8 @@ from services.shared.failures import RetryLaterError
 from services.shared.faults import Faults
 
 PERIOD_S: Final = 5.0
-#: A report may become visible this much later than the moment it is stamped with, at most.
 NAME: Final = "ingest.waiting"
+#: A report may become visible this much later than the moment it is stamped with, at most.
 MARGIN: Final = 10 * SECOND
 
 

@@ -234,10 +234,7 @@ class GuardedProtocol(OneWriteProtocol):
 
     def _on_parser_error(self) -> None:
         if not self._ended:
-            reason, problem = self._refusal or (
-                "not_http",
-                Problem(400, "Not valid", "The request is not valid HTTP."),
-            )
+            reason, problem = self._refusal or ("not_http", not_http())
             self._refuse(reason, problem)
 
     def _end(self) -> None:
