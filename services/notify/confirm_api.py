@@ -4,7 +4,8 @@ GET shows a page with a button; only POST changes anything, since mail scanners 
 """
 
 import html
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, Response
@@ -15,6 +16,8 @@ from services.notify.domain.own_headers import hide_user
 from services.notify.domain.subscription import Subscription
 from services.notify.use_cases import endpoints
 from services.shared.http import describe
+
+T = TypeVar("T")
 
 _PAGE: Final = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -33,6 +36,11 @@ _HEADERS: Final = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
 }
+
+
+def _describe(summary: str, **more: Any) -> Callable[[T], T]:
+    """Every page is reached by a token alone, and says so where that is no longer good."""
+    return describe(summary, answers={200: "text/html", 404: "text/html"}, query=_QUERY, roles=None, **more)
 
 
 def build_pages_router(desk: Desk) -> APIRouter:
@@ -56,7 +64,7 @@ def _add_confirm(router: APIRouter, desk: Desk) -> None:
         return found, True
 
     @router.get("/v1/confirm")
-    @describe("The page whose button confirms", answers={200: "text/html", 404: "text/html"}, query=_QUERY, roles=None)
+    @_describe("The page whose button confirms")
     async def show_confirm(token: str = "") -> Response:
         found = await waiting(token)
         if found is None:
@@ -65,12 +73,7 @@ def _add_confirm(router: APIRouter, desk: Desk) -> None:
         return _page(title, _promise(*found), "Confirm")
 
     @router.post("/v1/confirm")
-    @describe(
-        "Confirm a subscription, or a contact address",
-        answers={200: "text/html", 404: "text/html"},
-        query=_QUERY,
-        roles=None,
-    )
+    @_describe("Confirm a subscription, or a contact address")
     async def do_confirm(token: str = "") -> Response:
         found = await waiting(token)
         if found is None:
@@ -97,12 +100,7 @@ def _promise(subscription: Subscription, contact: bool) -> str:
 
 def _add_block(router: APIRouter, desk: Desk) -> None:
     @router.get("/v1/block")
-    @describe(
-        "The page whose button blocks an address",
-        answers={200: "text/html", 404: "text/html"},
-        query=_QUERY,
-        roles=None,
-    )
+    @_describe("The page whose button blocks an address")
     async def show_block(token: str = "") -> Response:
         address = await desk.store.find_reader(token)
         if address is None:
@@ -111,11 +109,8 @@ def _add_block(router: APIRouter, desk: Desk) -> None:
         return _page("Block this address", text, "Block")
 
     @router.post("/v1/block")
-    @describe(
-        "Block the address that a confirmation was sent to: nothing is sent to it any more; doing it twice is no error",
-        answers={200: "text/html", 404: "text/html"},
-        query=_QUERY,
-        roles=None,
+    @_describe(
+        "Block the address that a confirmation was sent to: nothing is sent to it any more; doing it twice is no error"
     )
     async def do_block(token: str = "") -> Response:
         now = desk.clock.now()
@@ -128,9 +123,7 @@ def _add_block(router: APIRouter, desk: Desk) -> None:
 
 def _add_unsubscribe(router: APIRouter, desk: Desk) -> None:
     @router.get("/v1/unsubscribe")
-    @describe(
-        "The page whose button unsubscribes", answers={200: "text/html", 404: "text/html"}, query=_QUERY, roles=None
-    )
+    @_describe("The page whose button unsubscribes")
     async def show_unsubscribe(token: str = "") -> Response:
         found = await desk.store.find(token=token)
         if found is None:
@@ -138,12 +131,8 @@ def _add_unsubscribe(router: APIRouter, desk: Desk) -> None:
         return _page("Unsubscribe", f"End {_named(found)} for {hide_user(found.target)}?", "Unsubscribe")
 
     @router.post("/v1/unsubscribe")
-    @describe(
-        "Unsubscribe in one click (RFC 8058); doing it twice is no error",
-        body="application/x-www-form-urlencoded",
-        answers={200: "text/html", 404: "text/html"},
-        query=_QUERY,
-        roles=None,
+    @_describe(
+        "Unsubscribe in one click (RFC 8058); doing it twice is no error", body="application/x-www-form-urlencoded"
     )
     async def do_unsubscribe(request: Request, token: str = "") -> Response:
         found = await desk.store.find(token=token)
