@@ -2,7 +2,8 @@
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -116,11 +117,39 @@ def draw_up(
 ) -> Account:
     """The account once nothing is under way any more. ``times``: how long the fault took, and how long settling."""
     lag, dead = wait_caught_up(cluster, CAUGHT_UP_S)
-    deliveries = receiver.received(path)
+    assessed, alerted = (
+        {incident: found == (1, 1) for incident, found in counted(cluster, statement).items()}
+        for statement in (_ASSESSED, _ALERTED)
+    )
+    died = [service.name for service in cluster.services if not service.running]
+    kept = Kept(assessed, alerted, lag, dead)
+    return balance(fault, posted, answers, receiver.received(path), kept, died, times)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What the system says once nothing is under way: of each incident that was assessed, or alerted of, whether that
+    was once; the lag of its consumers; its dead letters."""
+
+    assessed: Mapping[str, bool]
+    alerted: Mapping[str, bool]
+    lag: int
+    dead_letters: int
+
+
+def balance(
+    fault: str,
+    posted: int,
+    answers: Answers,
+    deliveries: Sequence[Delivery],
+    kept: Kept,
+    died: list[str],
+    times: tuple[float, float],
+) -> Account:
+    """What was accepted held against what became of it."""
     told = delivered_ids(deliveries)
-    assessed, alerted = counted(cluster, _ASSESSED), counted(cluster, _ALERTED)
     accepted = {incident: external for external, incident in answers.accepted.items()}
-    done = [set(assessed), set(alerted), set(told)]
+    done = [set(kept.assessed), set(kept.alerted), set(told)]
     return Account(
         fault=fault,
         posted=posted,
@@ -130,11 +159,9 @@ def draw_up(
         delivered=len(done[2] & accepted.keys()),
         lost=sorted(accepted[i] for i in accepted.keys() - set.intersection(*done)),
         repeated=sorted(
-            name
-            for incident, name in accepted.items()
-            if assessed.get(incident, (1, 1)) != (1, 1)
-            or alerted.get(incident, (1, 1)) != (1, 1)
-            or len(told.get(incident, ())) > 1
+            external
+            for i, external in accepted.items()
+            if not (kept.assessed.get(i, True) and kept.alerted.get(i, True)) or len(told.get(i, ())) > 1
         ),
         redelivered=sum(sum(ids.values()) - len(ids) for ids in told.values()),
         unsigned=sum(delivery.signed is not True for delivery in deliveries),
@@ -143,8 +170,8 @@ def draw_up(
         odd=answers.odd[:20],
         slowest_answer_s=round(answers.slowest_s, 2),
         fault_s=round(times[0], 1),
-        lag=lag,
-        dead_letters=dead,
-        died=[service.name for service in cluster.services if not service.running],
+        lag=kept.lag,
+        dead_letters=kept.dead_letters,
+        died=died,
         settled_s=round(times[1], 1),
     )

@@ -20,7 +20,7 @@ from tests.parts.process import Process, free_port
 from tests.parts.receiver import Answer, Receiver
 from tests.parts.service import ROOT, answers
 from tests.scenario import OPERATOR_KEY, bearer, registry_document
-from tests.verify.account import Account, delivered_ids, wait_settled
+from tests.verify.account import Account, Kept, balance, wait_settled
 from tests.verify.faults import WELL
 from tests.verify.load import Partner
 
@@ -146,38 +146,17 @@ def run_fault(machine: Machine, receiver: Receiver, name: str, rate: float, seco
 
 def draw_up(machine: Machine, receiver: Receiver, path: str, partner: Partner, times: tuple[float, float]) -> Account:
     """The account, by what the API and the receiver say."""
-    told = delivered_ids(receiver.received(path))
-    accepted = {incident: external for external, incident in partner.answers.accepted.items()}
     with machine.client() as client:
         status: Any = eventually(lambda: _at_rest(client), PATIENCE_S)
-        assessed = {i: _count(client, f"/v1/incidents/{i}/assessments") for i in accepted}
-        revisions = _alerts(client)
-    done = [{i for i, count in assessed.items() if count}, set(revisions), set(told)]
-    return Account(
-        fault=path[1:],
-        posted=partner.posted,
-        accepted=len(accepted),
-        assessed=len(done[0] & accepted.keys()),
-        alerted=len(done[1] & accepted.keys()),
-        delivered=len(done[2] & accepted.keys()),
-        lost=sorted(accepted[i] for i in accepted.keys() - set.intersection(*done)),
-        repeated=sorted(
-            external
-            for i, external in accepted.items()
-            if assessed[i] > 1 or revisions.get(i, 1) > 1 or len(told.get(i, ())) > 1
-        ),
-        redelivered=sum(sum(ids.values()) - len(ids) for ids in told.values()),
-        unsigned=sum(delivery.signed is not True for delivery in receiver.received(path)),
-        put_off=partner.answers.put_off,
-        unanswered=partner.answers.unanswered,
-        odd=partner.answers.odd[:20],
-        slowest_answer_s=round(partner.answers.slowest_s, 2),
-        fault_s=round(times[0], 1),
-        lag=_lag(status),
-        dead_letters=status["dead_letters"],
-        died=[] if machine.process.running else ["serve"],
-        settled_s=round(times[1], 1),
-    )
+        counts = {i: _count(client, f"/v1/incidents/{i}/assessments") for i in partner.answers.accepted.values()}
+        kept = Kept(
+            assessed={i: count == 1 for i, count in counts.items() if count},
+            alerted={i: revisions == 1 for i, revisions in _alerts(client).items()},
+            lag=_lag(status),
+            dead_letters=status["dead_letters"],
+        )
+    died = [] if machine.process.running else ["serve"]
+    return balance(path[1:], partner.posted, partner.answers, receiver.received(path), kept, died, times)
 
 
 def _at_rest(client: httpx.Client) -> Any:
