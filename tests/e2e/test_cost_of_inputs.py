@@ -8,18 +8,15 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from tests.e2e.conftest import worked_example
 from tests.parts.service import Service
-from tests.scenario import OPERATOR_KEY, bearer, registry_document
+from tests.scenario import bearer
 from tests.verify.heavy_inputs import HEAVY, Heavy, measure
 
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    directory = tmp_path_factory.mktemp("costs")
-    env = {"TRUCEWATCH_ADMIN_KEY": OPERATOR_KEY}
-    with Service("serve", ["serve", "--data", str(directory / "data")], directory, env) as running:
-        with httpx.Client(base_url=running.url, headers=bearer(), timeout=120) as client:
-            client.put("/v1/registry", json=registry_document()).raise_for_status()
+    with worked_example(tmp_path_factory.mktemp("costs")) as running:
         yield running
 
 

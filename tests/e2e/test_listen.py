@@ -10,20 +10,17 @@ from typing import Final
 import httpx
 import pytest
 
+from tests.e2e.conftest import worked_example
 from tests.parts.process import free_port
 from tests.parts.service import Service
-from tests.scenario import OPERATOR_KEY, bearer, registry_document, reports
+from tests.scenario import OPERATOR_KEY, bearer, reports
 
 LISTEN: Final = [sys.executable, "-m", "services", "listen", "--port", "0"]
 
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    place = tmp_path_factory.mktemp("listen")
-    env = {"TRUCEWATCH_ADMIN_KEY": OPERATOR_KEY, "TRUCEWATCH_WEBHOOK_ALLOW": "127.0.0.0/8"}
-    with Service("serve", ["serve", "--data", str(place / "data")], place, env) as running:
-        with httpx.Client(base_url=running.url, headers=bearer(), timeout=30) as client:
-            client.put("/v1/registry", json=registry_document()).raise_for_status()
+    with worked_example(tmp_path_factory.mktemp("listen"), TRUCEWATCH_WEBHOOK_ALLOW="127.0.0.0/8") as running:
         yield running
 
 

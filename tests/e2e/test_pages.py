@@ -11,19 +11,16 @@ from typing import Final
 import httpx
 import pytest
 
+from tests.e2e.conftest import worked_example
 from tests.parts.service import Service
-from tests.scenario import OPERATOR_KEY, bearer, registry_document
+from tests.scenario import bearer
 
 DOCS: Final = Path(__file__).parents[2] / "docs"
 
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    place = tmp_path_factory.mktemp("pages")
-    env = {"TRUCEWATCH_ADMIN_KEY": OPERATOR_KEY}
-    with Service("serve", ["serve", "--data", str(place / "data")], place, env) as running:
-        with httpx.Client(base_url=running.url, headers=bearer(), timeout=30) as client:
-            client.put("/v1/registry", json=registry_document()).raise_for_status()
+    with worked_example(tmp_path_factory.mktemp("pages")) as running:
         yield running
 
 

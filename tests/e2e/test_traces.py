@@ -4,6 +4,7 @@ import gzip
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Final
@@ -13,9 +14,9 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from tests.e2e.conftest import worked_example
 from tests.parts.receiver import Receiver
-from tests.parts.service import Service
-from tests.scenario import OPERATOR_KEY, bearer, expected, registry_document, reports
+from tests.scenario import bearer, expected, reports
 
 TRACE: Final = "0af7651916cd43dd8448eb211c80319c"
 CALLER: Final = "b7ad6b7169203331"
@@ -66,23 +67,23 @@ def sink() -> Iterator[Sink]:
     made.server.server_close()
 
 
-def test_one_report_is_one_trace_up_to_the_webhook(tmp_path: Path, receiver: Receiver, sink: Sink) -> None:
-    env = {
-        "TRUCEWATCH_ADMIN_KEY": OPERATOR_KEY,
-        "TRUCEWATCH_WEBHOOK_ALLOW": "127.0.0.0/8",
-        "OTEL_EXPORTER_OTLP_ENDPOINT": sink.url,
-        "OTEL_BSP_SCHEDULE_DELAY": "100",
-    }
-    violation = next(row["external_id"] for row in expected() if row["verdict"] == "violation")
-    report = next(one for one in reports() if one["external_id"] == violation)
-    with Service("serve", ["serve", "--data", str(tmp_path / "data")], tmp_path, env) as service:
-        with httpx.Client(base_url=service.url, headers=bearer(), timeout=30) as client:
-            client.put("/v1/registry", json=registry_document()).raise_for_status()
+@contextmanager
+def desk(directory: Path, receiver: Receiver, **env: str) -> Iterator[httpx.Client]:
+    """A partner of a system with one subscriber, in whose requests a trace goes on."""
+    with worked_example(directory, TRUCEWATCH_WEBHOOK_ALLOW="127.0.0.0/8", **env) as service:
+        headers = bearer() | {"traceparent": f"00-{TRACE}-{CALLER}-01"}
+        with httpx.Client(base_url=service.url, headers=headers, timeout=30) as client:
             channel = {"type": "webhook", "url": receiver.url("/desk")}
             wanted = {"name": "desk", "channel": channel, "verified": True}
             client.post("/v1/subscriptions", json=wanted).raise_for_status()
-            headers = {"traceparent": f"00-{TRACE}-{CALLER}-01"}
-            client.post("/v1/incidents", json=report, headers=headers).raise_for_status()
+            yield client
+
+
+def test_one_report_is_one_trace_up_to_the_webhook(tmp_path: Path, receiver: Receiver, sink: Sink) -> None:
+    violation = next(row["external_id"] for row in expected() if row["verdict"] == "violation")
+    report = next(one for one in reports() if one["external_id"] == violation)
+    with desk(tmp_path, receiver, OTEL_EXPORTER_OTLP_ENDPOINT=sink.url, OTEL_BSP_SCHEDULE_DELAY="100") as client:
+        client.post("/v1/incidents", json=report).raise_for_status()
         [webhook] = receiver.wait_for(lambda found: len(found) == 1, within_s=30, path="/desk")
         deadline = time.monotonic() + 30
         while len(sink.of_trace(TRACE)) < 4 and time.monotonic() < deadline:
@@ -96,14 +97,7 @@ def test_one_report_is_one_trace_up_to_the_webhook(tmp_path: Path, receiver: Rec
 
 
 def test_without_a_collector_the_callers_trace_still_reaches_the_webhook(tmp_path: Path, receiver: Receiver) -> None:
-    env = {"TRUCEWATCH_ADMIN_KEY": OPERATOR_KEY, "TRUCEWATCH_WEBHOOK_ALLOW": "127.0.0.0/8"}
-    with Service("serve", ["serve", "--data", str(tmp_path / "data")], tmp_path, env) as service:
-        with httpx.Client(base_url=service.url, headers=bearer(), timeout=30) as client:
-            client.put("/v1/registry", json=registry_document()).raise_for_status()
-            channel = {"type": "webhook", "url": receiver.url("/desk")}
-            wanted = {"name": "desk", "channel": channel, "verified": True}
-            client.post("/v1/subscriptions", json=wanted).raise_for_status()
-            headers = {"traceparent": f"00-{TRACE}-{CALLER}-01"}
-            client.post("/v1/incidents/batch", json=reports(), headers=headers).raise_for_status()
+    with desk(tmp_path, receiver) as client:
+        client.post("/v1/incidents/batch", json=reports()).raise_for_status()
         found = receiver.wait_for(lambda found: len(found) >= 10, within_s=30, path="/desk")
     assert {one.headers["traceparent"] for one in found} == {f"00-{TRACE}-{CALLER}-01"}
