@@ -1,11 +1,8 @@
 """Nobody is mailed who did not ask: confirmations, their limits, the link that blocks, and mail without a relay."""
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from services.notify.sql.confirmations import count_foreign
 from services.notify.sql.seal_anew import seal_anew
@@ -14,30 +11,14 @@ from services.shared.sealing import Sealer
 from tests.fakes import DrivenClock
 from tests.parts.mail import Mailbox
 from tests.parts.receiver import Answer, Receiver
-from tests.unit.notify.desk import Desk, link_in, revised, running
+from tests.unit.notify.desk import Desk, hook, link_in, revised, running
 from tests.unit.notify.samples import ALERT
 
 READER = "reader@example.org"
 
 
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as found:
-        yield found
-
-
-@pytest.fixture
-def mailbox() -> Iterator[Mailbox]:
-    with Mailbox() as found:
-        yield found
-
-
 def mail(to: str = READER, **more: Any) -> dict[str, Any]:
     return {"name": "Desk", "channel": {"type": "email", "to": to}} | more
-
-
-def hook(receiver: Receiver, path: str = "/hook", **more: Any) -> dict[str, Any]:
-    return {"name": "Desk", "channel": {"type": "webhook", "url": receiver.url(path)}} | more
 
 
 async def status(desk: Desk, id: str) -> str:
@@ -50,9 +31,9 @@ async def keep_alive(desk: Desk) -> None:
 
 
 async def test_an_address_gets_nothing_but_the_confirmation_until_its_reader_confirms(
-    database_url: str, tmp_path: Path, mailbox: Mailbox
+    database_url: str, tmp_path: Path, smtp: Mailbox
 ) -> None:
-    async with running(tmp_path, url=database_url, smtp_url=mailbox.url) as desk:
+    async with running(tmp_path, url=database_url, smtp_url=smtp.url) as desk:
         id = (await desk.subscribe(**mail(heartbeat="PT1H")))["id"]
         silence = {
             "matchers": [{"name": "act", "value": "arrest"}], "ends_at": "2016-05-08T12:30:00Z", "reason": "exercise",
@@ -65,16 +46,16 @@ async def test_an_address_gets_nothing_but_the_confirmation_until_its_reader_con
         assert (await desk.call("POST", path)).status_code == 409
         await desk.at(2 * 3600)
         await keep_alive(desk)
-        assert len(mailbox.letters()) == 1
-        await desk.confirm(mailbox, READER)
+        assert len(smtp.letters()) == 1
+        await desk.confirm(smtp, READER)
         await desk.push(revised(ALERT, 1, id="b", status="raised"))
-        assert [letter.recipients for letter in mailbox.letters()[1:]] == [(READER,)]
+        assert [letter.recipients for letter in smtp.letters()[1:]] == [(READER,)]
 
 
 async def test_three_confirmations_a_day_go_to_one_address_whoever_asks(
-    database_url: str, tmp_path: Path, mailbox: Mailbox
+    database_url: str, tmp_path: Path, smtp: Mailbox
 ) -> None:
-    async with running(tmp_path, url=database_url, smtp_url=mailbox.url) as desk:
+    async with running(tmp_path, url=database_url, smtp_url=smtp.url) as desk:
         id = (await desk.subscribe(**mail()))["id"]
         await desk.at(3600)
         assert (await desk.call("POST", f"/v1/subscriptions/{id}/verify")).status_code == 202
@@ -84,41 +65,41 @@ async def test_three_confirmations_a_day_go_to_one_address_whoever_asks(
             assert (refused.status_code, refused.headers["retry-after"]) == (429, str(23 * 3600))
         assert (await desk.call("POST", f"/v1/subscriptions/{id}/verify")).status_code == 429
         await desk.settle()
-        assert len(mailbox.letters()) == 3
+        assert len(smtp.letters()) == 3
         await desk.at(23 * 3600)
         assert (await desk.call("POST", f"/v1/subscriptions/{id}/verify")).status_code == 202
         await desk.settle()
-        assert len(mailbox.letters()) == 4
+        assert len(smtp.letters()) == 4
 
 
 async def test_three_confirmations_a_day_also_where_many_ask_at_once(
-    database_url: str, tmp_path: Path, mailbox: Mailbox
+    database_url: str, tmp_path: Path, smtp: Mailbox
 ) -> None:
-    async with running(tmp_path, url=database_url, smtp_url=mailbox.url) as desk:
+    async with running(tmp_path, url=database_url, smtp_url=smtp.url) as desk:
         asked = [desk.call("POST", "/v1/subscriptions", mail(), key=f"tw_{n}") for n in ("monitor", "other") * 5]
         answers = [answer.status_code for answer in await asyncio.gather(*asked)]
         await desk.settle()
         assert sorted(answers) == [201] * 3 + [429] * 7
-        assert len(mailbox.letters()) == 3
+        assert len(smtp.letters()) == 3
 
 
 async def test_the_link_blocks_the_address_for_good_until_an_operator_lifts_it(
-    database_url: str, tmp_path: Path, mailbox: Mailbox, receiver: Receiver
+    database_url: str, tmp_path: Path, smtp: Mailbox, receiver: Receiver
 ) -> None:
-    async with running(tmp_path, url=database_url, smtp_url=mailbox.url) as desk:
+    async with running(tmp_path, url=database_url, smtp_url=smtp.url) as desk:
         mine = (await desk.subscribe(**mail()))["id"]
-        await desk.confirm(mailbox, READER)
+        await desk.confirm(smtp, READER)
         pending = (await desk.subscribe("tw_other", **mail()))["id"]
-        block = link_in(mailbox.letters(READER)[-1], "block")
+        block = link_in(smtp.letters(READER)[-1], "block")
         named = (await desk.subscribe("tw_other", **hook(receiver, contact=READER)))["id"]
-        await desk.confirm(mailbox, READER)
+        await desk.confirm(smtp, READER)
         page = await desk.call("GET", block, key=None)
         assert (page.status_code, page.headers["x-content-type-options"]) == (200, "nosniff")
         assert READER in page.text
         assert await status(desk, mine) == "active"  # scanners follow links; only the button blocks
         for _ in range(2):
             assert (await desk.call("POST", block, key=None)).status_code == 200
-        mailbox.forget()
+        smtp.forget()
         assert [await status(desk, id) for id in (mine, pending, named)] == ["gone", "gone", "active"]
         assert (await desk.get(f"/v1/subscriptions/{named}", key="tw_other"))["contact_status"] == "blocked"
         await desk.at(30 * 86400)
@@ -136,7 +117,7 @@ async def test_the_link_blocks_the_address_for_good_until_an_operator_lifts_it(
         refused = await desk.call("POST", "/v1/subscriptions", hook(receiver, contact=READER))
         assert [error["pointer"] for error in refused.json()["errors"]] == ["/contact"]
         await keep_alive(desk)
-        assert mailbox.letters() == []
+        assert smtp.letters() == []
 
         assert (await desk.call("GET", "/v1/mail-blocks")).status_code == 403
         (found,) = (await desk.get("/v1/mail-blocks", key="tw_operator"))["items"]
@@ -147,48 +128,48 @@ async def test_the_link_blocks_the_address_for_good_until_an_operator_lifts_it(
         assert recover.status_code == 409  # its consent ended with the block
         await desk.call("POST", f"/v1/subscriptions/{mine}/verify")
         await desk.settle()
-        await desk.confirm(mailbox, READER)
+        await desk.confirm(smtp, READER)
         assert await status(desk, mine) == "active"
 
 
 async def test_a_contact_address_is_mailed_only_once_its_reader_has_confirmed(
-    database_url: str, tmp_path: Path, mailbox: Mailbox, receiver: Receiver
+    database_url: str, tmp_path: Path, smtp: Mailbox, receiver: Receiver
 ) -> None:
-    async with running(tmp_path, url=database_url, smtp_url=mailbox.url) as desk:
+    async with running(tmp_path, url=database_url, smtp_url=smtp.url) as desk:
         first = (await desk.subscribe(**hook(receiver, "/1", contact="first@example.org")))["id"]
         second = (await desk.subscribe(**hook(receiver, "/2", contact="second@example.org")))["id"]
-        await desk.confirm(mailbox, "second@example.org")
+        await desk.confirm(smtp, "second@example.org")
         assert [(await desk.get(f"/v1/subscriptions/{id}"))["contact_status"] for id in (first, second)] == [
             "asked", "confirmed",
         ]  # fmt: skip
-        mailbox.forget()
+        smtp.forget()
         for path in ("/1", "/2"):
             receiver.answer(path, Answer(status=410))
         await desk.push(ALERT)
         await desk.settle()
-        assert [letter.recipients for letter in mailbox.letters()] == [("second@example.org",)]
+        assert [letter.recipients for letter in smtp.letters()] == [("second@example.org",)]
 
 
 async def test_another_contact_is_asked_anew_and_one_that_agreed_to_its_owner_is_not(
-    database_url: str, tmp_path: Path, mailbox: Mailbox, receiver: Receiver
+    database_url: str, tmp_path: Path, smtp: Mailbox, receiver: Receiver
 ) -> None:
-    async with running(tmp_path, url=database_url, smtp_url=mailbox.url) as desk:
+    async with running(tmp_path, url=database_url, smtp_url=smtp.url) as desk:
         id = (await desk.subscribe(**hook(receiver, contact=READER)))["id"]
-        await desk.confirm(mailbox, READER)
+        await desk.confirm(smtp, READER)
         await desk.subscribe(**hook(receiver, "/2", contact=READER.title()))
         await desk.subscribe("tw_other", **hook(receiver, "/3", contact=READER))
-        assert len(mailbox.letters()) == 2  # its owner has its consent, another owner has not
+        assert len(smtp.letters()) == 2  # its owner has its consent, another owner has not
         changed = await desk.call("PATCH", f"/v1/subscriptions/{id}", {"contact": "new@example.org"})
         assert changed.json()["contact_status"] == "asked"
         await desk.settle()
-        assert [letter.recipients for letter in mailbox.letters()[2:]] == [("new@example.org",)]
+        assert [letter.recipients for letter in smtp.letters()[2:]] == [("new@example.org",)]
         assert (await desk.call("PATCH", f"/v1/subscriptions/{id}", {"name": "Renamed"})).status_code == 200
         await desk.settle()
-        assert len(mailbox.letters()) == 3
+        assert len(smtp.letters()) == 3
 
 
 async def test_mail_without_a_relay_is_pending_with_the_reason_and_goes_on_when_a_relay_comes(
-    database_url: str, tmp_path: Path, mailbox: Mailbox, receiver: Receiver
+    database_url: str, tmp_path: Path, smtp: Mailbox, receiver: Receiver
 ) -> None:
     clock = DrivenClock()
     async with running(tmp_path, url=database_url, clock=clock) as desk:
@@ -201,15 +182,15 @@ async def test_mail_without_a_relay_is_pending_with_the_reason_and_goes_on_when_
         await desk.at(7 * 86400)
         await keep_alive(desk)
         assert [await status(desk, m["id"]) for m in (made, trusted)] == ["pending", "pending"]
-    async with running(tmp_path, url=database_url, clock=clock, smtp_url=mailbox.url) as desk:
+    async with running(tmp_path, url=database_url, clock=clock, smtp_url=smtp.url) as desk:
         for _ in range(2):
             await keep_alive(desk)
-        assert sorted(to for letter in mailbox.letters() for to in letter.recipients) == [
+        assert sorted(to for letter in smtp.letters() for to in letter.recipients) == [
             "contact@example.org", READER,
         ]  # fmt: skip
         assert await status(desk, trusted["id"]) == "active"
-        await desk.confirm(mailbox, READER)
-        await desk.confirm(mailbox, "contact@example.org")
+        await desk.confirm(smtp, READER)
+        await desk.confirm(smtp, "contact@example.org")
         assert await status(desk, made["id"]) == "active"
         assert (await desk.get(f"/v1/subscriptions/{named['id']}"))["contact_status"] == "confirmed"
     async with running(tmp_path, url=database_url, clock=clock) as desk:
@@ -217,9 +198,9 @@ async def test_mail_without_a_relay_is_pending_with_the_reason_and_goes_on_when_
 
 
 async def test_recovery_makes_nothing_active_that_was_never_proved(
-    database_url: str, tmp_path: Path, mailbox: Mailbox
+    database_url: str, tmp_path: Path, smtp: Mailbox
 ) -> None:
-    async with running(tmp_path, url=database_url, smtp_url=mailbox.url) as desk:
+    async with running(tmp_path, url=database_url, smtp_url=smtp.url) as desk:
         id = (await desk.subscribe(**mail()))["id"]
         await desk.call("POST", "/v1/bounces", {"type": "bounce", "address": READER}, key="tw_operator")
         assert await status(desk, id) == "gone"
@@ -228,10 +209,10 @@ async def test_recovery_makes_nothing_active_that_was_never_proved(
         assert await status(desk, id) == "gone"
 
 
-async def test_a_block_outlives_the_key_that_encrypted_it(database_url: str, tmp_path: Path, mailbox: Mailbox) -> None:
-    async with running(tmp_path, url=database_url, smtp_url=mailbox.url) as desk:
+async def test_a_block_outlives_the_key_that_encrypted_it(database_url: str, tmp_path: Path, smtp: Mailbox) -> None:
+    async with running(tmp_path, url=database_url, smtp_url=smtp.url) as desk:
         await desk.subscribe(**mail())
-        await desk.call("POST", link_in(mailbox.letters()[-1], "block"), key=None)
+        await desk.call("POST", link_in(smtp.letters()[-1], "block"), key=None)
         database, old = desk.runtime.database, desk.runtime.settings.secret_keys
         new = b"n" * 32
         await seal_anew(database, Sealer([new, *old]))

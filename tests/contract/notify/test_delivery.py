@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -14,7 +13,7 @@ from services.notify.sql.presence import ALIVE_FOR, stay
 from services.notify.use_cases.take_alerts import Arrival
 from services.shared.db.engine import Database
 from tests.parts.receiver import Answer, Receiver
-from tests.unit.notify.desk import event_of, revised, running, types
+from tests.unit.notify.desk import event_of, hook, revised, running, types
 from tests.unit.notify.samples import ALERT
 
 
@@ -22,10 +21,6 @@ from tests.unit.notify.samples import ALERT
 def receiver() -> Iterator[Receiver]:
     with Receiver() as found:
         yield found
-
-
-def hook(receiver: Receiver, path: str = "/hook", **more: Any) -> dict[str, Any]:
-    return {"name": "Desk", "channel": {"type": "webhook", "url": receiver.url(path)}} | more
 
 
 async def test_from_the_alert_to_the_cancellation_with_a_failure_between(

@@ -1,7 +1,6 @@
 """How much one owner may have, to the very number, also where requests come together; operators are not bound."""
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +10,6 @@ from services.notify.domain.limits import Limits
 from services.shared.config import SettingsError, read_settings
 from tests.parts.receiver import Answer, Receiver
 from tests.unit.notify.desk import Desk, running
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as found:
-        yield found
-
 
 SILENCE = {
     "matchers": [{"name": "act", "value": "arrest"}], "ends_at": "2016-05-08T13:00:00Z", "reason": "exercise",

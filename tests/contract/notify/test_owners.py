@@ -1,6 +1,5 @@
 """Subscriptions of a key that was revoked or has expired are held until an operator gives them away or ends them."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +14,11 @@ from services.notify.sql.deliveries import SqlDeliveries
 from services.shared.security import hash_secret
 from tests.parts.mail import Mailbox
 from tests.parts.receiver import Answer, Receiver
-from tests.unit.notify.desk import Desk, revised, running
+from tests.unit.notify.desk import Desk, hook, revised, running
 from tests.unit.notify.samples import ALERT
 
 MADE = "2016-01-01T00:00:00Z"
 KEY = KeyChanged("m1", "desk-a", "monitor", hash_secret("tw_monitor"), MADE)
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as found:
-        yield found
-
-
-def hook(receiver: Receiver, path: str = "/hook", **more: Any) -> dict[str, Any]:
-    return {"name": "Desk", "channel": {"type": "webhook", "url": receiver.url(path)}} | more
 
 
 def revoke(*desks: Desk) -> None:

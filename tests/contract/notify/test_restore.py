@@ -2,7 +2,7 @@
 
 import sqlite3
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +17,6 @@ from tests.parts.postgres import Postgres, binaries
 from tests.parts.receiver import Answer, Receiver
 from tests.unit.notify.desk import Desk, revised, running
 from tests.unit.notify.samples import ALERT
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as found:
-        yield found
 
 
 def hook(receiver: Receiver) -> dict[str, Any]:

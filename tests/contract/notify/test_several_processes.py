@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -11,7 +10,7 @@ from schemas.instants import parse_instant
 from tests.fakes import DrivenClock
 from tests.parts.mail import Mailbox
 from tests.parts.receiver import Answer, Receiver
-from tests.unit.notify.desk import Desk, event_of, revised, running
+from tests.unit.notify.desk import Desk, event_of, hook, revised, running
 from tests.unit.notify.samples import ALERT
 
 
@@ -19,10 +18,6 @@ from tests.unit.notify.samples import ALERT
 def receiver() -> Iterator[Receiver]:
     with Receiver() as found:
         yield found
-
-
-def hook(receiver: Receiver, path: str = "/hook", **more: Any) -> dict[str, Any]:
-    return {"name": "Desk", "channel": {"type": "webhook", "url": receiver.url(path)}} | more
 
 
 async def test_the_challenge_of_a_subscription_that_another_process_made_is_sent(

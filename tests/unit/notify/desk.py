@@ -31,6 +31,7 @@ from services.shared.runtime import Runtime, Service
 from services.shared.security import KeyRing, hash_secret
 from tests.fakes import DrivenClock
 from tests.parts.mail import Letter, Mailbox
+from tests.parts.receiver import Receiver
 
 KEYS = {"tw_monitor": ("m1", "desk-a", "monitor"), "tw_other": ("m2", "desk-b", "monitor")}
 KEYS |= {"tw_operator": ("o1", "duty", "operator"), "tw_partner": ("p1", "partner-a", "partner")}
@@ -110,6 +111,11 @@ def link_in(letter: Letter, page: str) -> str:
     found = re.search(rf"/v1/{page}\?token=\S+", body.get_content())
     assert found is not None, body.get_content()
     return found[0]
+
+
+def hook(receiver: Receiver, path: str = "/hook", **more: Any) -> dict[str, Any]:
+    """A subscription by webhook, as it is posted."""
+    return {"name": "Desk", "channel": {"type": "webhook", "url": receiver.url(path)}} | more
 
 
 def event_of(alert: Alert) -> Any:

@@ -1,10 +1,7 @@
 """Every change by an operator is in the audit, with the key and its name."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from schemas import codec
 from schemas.events import Actor
@@ -14,12 +11,6 @@ from tests.unit.notify.desk import Desk, running
 
 END = "2016-06-01T00:00:00Z"
 SILENCE = {"matchers": [{"name": "truce", "value": "aleppo-calm"}], "ends_at": END, "reason": "Exercise"}
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as found:
-        yield found
 
 
 async def change_everything(desk: Desk, receiver: Receiver, key: str) -> None:

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.parts.mail import Mailbox
 from tests.parts.receiver import Answer, Receiver, signature_holds
-from tests.unit.notify.desk import Desk, revised, running, types
+from tests.unit.notify.desk import Desk, hook, revised, running, types
 from tests.unit.notify.samples import ALERT
 
 
@@ -22,10 +21,6 @@ def receiver() -> Iterator[Receiver]:
 def mailbox() -> Iterator[Mailbox]:
     with Mailbox() as found:
         yield found
-
-
-def hook(receiver: Receiver, path: str = "/hook", **more: Any) -> dict[str, Any]:
-    return {"name": "Desk", "channel": {"type": "webhook", "url": receiver.url(path)}} | more
 
 
 async def status(desk: Desk, id: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 from services.notify.stream import Tail, follow
 from tests.parts.mail import Mailbox
 from tests.parts.receiver import Answer, Receiver
-from tests.unit.notify.desk import Desk, revised, running
+from tests.unit.notify.desk import Desk, hook, revised, running
 from tests.unit.notify.samples import ALERT
 
 
@@ -25,10 +25,6 @@ def receiver() -> Iterator[Receiver]:
 def mailbox() -> Iterator[Mailbox]:
     with Mailbox() as found:
         yield found
-
-
-def hook(receiver: Receiver, path: str = "/hook", **more: Any) -> dict[str, Any]:
-    return {"name": "Desk", "channel": {"type": "webhook", "url": receiver.url(path)}} | more
 
 
 async def trace(desk: Desk, alert: str, subscription: str) -> Any:

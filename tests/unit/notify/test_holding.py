@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -10,7 +9,7 @@ from schemas.instants import parse_instant
 from tests.fakes import DrivenClock
 from tests.parts.mail import Mailbox
 from tests.parts.receiver import Receiver
-from tests.unit.notify.desk import revised, running, types
+from tests.unit.notify.desk import hook, revised, running, types
 from tests.unit.notify.samples import ALERT
 
 
@@ -18,10 +17,6 @@ from tests.unit.notify.samples import ALERT
 def receiver() -> Iterator[Receiver]:
     with Receiver() as found:
         yield found
-
-
-def hook(receiver: Receiver, path: str = "/hook", **more: Any) -> dict[str, Any]:
-    return {"name": "Desk", "channel": {"type": "webhook", "url": receiver.url(path)}} | more
 
 
 def starting(text: str) -> DrivenClock:
