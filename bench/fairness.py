@@ -1,4 +1,4 @@
-"""What 1,000 hanging endpoints of one owner cost the alerts of another: its p99 beside a run without them."""
+"""The cost of 1,000 hanging endpoints of one owner to the alerts of another: its p99, beside a run without them."""
 
 import asyncio
 import random

@@ -75,7 +75,7 @@ def _with_actor(data: bytes) -> bytes:
     return _encoder.encode({**act, "actor": {"key": None, "name": act["actor"]}})
 
 
-#: What brings older forms of a topic's payload to the present one.
+#: Functions that bring older forms of a topic's payload to the present one.
 _OLDER: Final[dict[str, Callable[[bytes], bytes]]] = {AUDIT.name: _with_actor}
 
 

@@ -66,7 +66,7 @@ class KeyChanged(msgspec.Struct, frozen=True):
 
 
 class Actor(msgspec.Struct, frozen=True):
-    """Who did something: the id of the key, and its name. Null for what the system did by itself, named by its part."""
+    """The author of an act: id and name of the key. Null for the system itself, which is named by its part."""
 
     key: str | None
     name: str

@@ -1,4 +1,4 @@
-"""What of a text anybody sees. Source: judgement.md 20.
+"""The visible part of a text. Source: judgement.md 20.
 
 One notion of the invisible for every text that is compared: names of parties, areas and places, ids in their stead.
 """

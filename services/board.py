@@ -16,7 +16,7 @@ from services.shared.failures import RetryLaterError
 
 log = logging.getLogger(__name__)
 
-#: What every process of the distributed form hears.
+#: The topic that every process of the distributed form hears.
 HEARD: Final = SERVICE_STATUS
 PERIOD_S: Final = 2.0
 #: Who has not been heard of for three periods is gone.

@@ -15,7 +15,7 @@ BATCH_BYTES: Final = 4 * 1024 * 1024
 NDJSON: Final = "application/x-ndjson"
 #: What a server says of a body, as opposed to a key or to itself.
 ABOUT_THE_BODY: Final = frozenset({400, 413, 415, 422})
-#: What a server says of a report that it has: new, or there before.
+#: Statuses of a report that the server has: new, or there before.
 TAKEN: Final = frozenset({200, 202})
 POLL_S: Final = 0.5
 

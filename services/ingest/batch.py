@@ -35,7 +35,7 @@ _LINE_START: Final = re.compile(rb"\S")
 _STEP: Final = 256 * 1024
 #: An array with a comma in fewer bytes than this is not decoded at once: each element costs 72 bytes, however short.
 _BYTES_A_COMMA: Final = 16
-#: What begins an element that may hold spaces.
+#: First bytes of an element that may hold spaces.
 _NESTED: Final = (b"{", b"[", b'"')
 _decode_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _encode = msgspec.json.Encoder().encode

@@ -224,7 +224,7 @@ def _file(work: _Work, filing: Filing) -> Outcome:
     number = 1 if latest is None else next_revision(latest.revision, latest.report, filing.report)
     if number is None:
         assert latest is not None
-        # What is asked for stands already, whichever revision it was to follow: an answer may have been lost.
+        # The content stands already, whichever revision it was to follow: an answer may have been lost.
         return Recorded(filing.incident_id, latest.revision, fresh=False)
     if (refused := _unmatched(filing, latest)) is not None:
         return refused

@@ -217,7 +217,7 @@ async def build(runtime: Runtime) -> Service:
 
 
 async def _catch_up(storage: Storage, dispatcher: Dispatcher, directory: Directory, clock: Clock) -> None:
-    """What other processes, or a restore, made of what this one knows."""
+    """Read again what other processes, or a restore, changed."""
     await storage.look(clock.now())
     dispatcher.pause(storage.generation.held)
     await directory.refresh()

@@ -91,7 +91,7 @@ def _add_confirm(router: APIRouter, desk: Desk) -> None:
 
 
 def _promise(subscription: Subscription, contact: bool) -> str:
-    """What is agreed to."""
+    """The sentence that the reader agrees to."""
     if contact:
         named = f"Word about the endpoint of {_named(subscription)}, and about silences that end,"
         return f"{named} will be sent to {subscription.draft.contact}."

@@ -1,4 +1,4 @@
-"""What was heard of an answer, apart from what HTTP's parser makes of it.
+"""The bytes of an answer as they came, apart from what HTTP's parser makes of them.
 
 A receiver that has sent a status line has answered. What follows may break off, never end or break the rules of HTTP:
 the parser then raises, and what was heard still says how the attempt ended. Source: the contract, "A webhook's
@@ -50,7 +50,7 @@ class Heard:
 
     @property
     def body(self) -> bytes:
-        """What came behind the head, with the frames of chunks taken off as far as they can be read."""
+        """The bytes behind the head, with the frames of chunks taken off as far as they can be read."""
         body = self._read()[2]
         return _unframed(body) if "chunked" in (self.header(b"transfer-encoding") or "").lower() else body
 
@@ -80,7 +80,7 @@ class Heard:
         return None, b"", b""
 
 
-#: What hears the answer of the request that is being sent in this context.
+#: Keeps the answer of the request that is being sent in this context.
 HEARD: Final[ContextVar[Heard | None]] = ContextVar("heard", default=None)
 
 

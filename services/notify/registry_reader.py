@@ -22,7 +22,7 @@ CATCH_UP_S: Final = 3.0
 
 
 async def follow_registry(runtime: Runtime) -> tuple[Registry, Callable[[], Awaitable[None]]]:
-    """What the log holds of the registry now and from now on, and what stops that."""
+    """Read the registry off the log, now and from now on. Returns what was read, and a function that stops it."""
     known = KnownIds()
 
     async def apply(event: Event) -> None:
@@ -32,7 +32,7 @@ async def follow_registry(runtime: Runtime) -> tuple[Registry, Callable[[], Awai
     async def read_all() -> bool:
         try:
             async with asyncio.timeout(CATCH_UP_S):
-                # What has not left the outbox yet cannot be read. Looked at first: what leaves later is on the log.
+                # Events still in the outbox cannot be read. Looked at first: those that leave later are on the log.
                 if not runtime.database.is_log and await runtime.database.read(_has_more):
                     return False
                 stop = await runtime.bus.tail(REGISTRY, apply)

@@ -126,7 +126,7 @@ class Stranded:
 
 @dataclass(frozen=True, slots=True)
 class KeepAlive:
-    """What a process does every few seconds to be known as alive, and to tidy up. Each step fails alone: ``faults`` has
+    """The steps of every few seconds that keep a process known as alive, and tidy up. Each fails alone: ``faults`` has
     it under ``notify.`` and its name."""
 
     steps: Mapping[str, Tick]

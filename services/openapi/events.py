@@ -16,7 +16,7 @@ DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 #: What is published beside the events themselves.
 DOCUMENTS: Final[tuple[type[msgspec.Struct], ...]] = (Report, Assessment, Alert, Document)
 SERVICES: Final = ("ingest", "rules", "notify")
-#: Who reads a topic, or the ``.dead`` one beside it: services by the topic's name.
+#: Readers of a topic, or of the ``.dead`` one beside it: services by the topic's name.
 Readers = Mapping[str, Sequence[str]]
 _REF: Final = "#/components/schemas/{name}"
 

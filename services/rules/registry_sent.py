@@ -50,7 +50,7 @@ class SentDocument(Document, frozen=True):
 
 
 def _read_geometry(raw: msgspec.Raw) -> Geometry:
-    """What GEOS reads has three numbers to a position; older tools write a fourth, a measure, which is left out."""
+    """GEOS reads three numbers to a position; older tools write a fourth, a measure, which is left out."""
     geometry: Geometry = _geometry.decode(raw)
     match geometry:
         case Polygon(coordinates):

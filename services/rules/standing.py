@@ -21,7 +21,7 @@ _PERIOD_S: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """What was seen of a registry: ``moments`` are all at which it changes, ``until`` the next of them."""
+    """One look at a registry: ``moments`` are all at which it changes, ``until`` the next of them."""
 
     registry: Registry | None = None
     moments: Sequence[int] = ()
@@ -30,7 +30,7 @@ class _Look:
 
 
 class TrucesInForce:
-    """What :func:`truces_now` says, kept until it says something else. ``registry`` gives the one that stands."""
+    """The answer of :func:`truces_now`, kept until it changes. ``registry`` gives the one that stands."""
 
     def __init__(self, registry: Callable[[], Registry], now: Callable[[], int]) -> None:
         self._registry, self._now = registry, now

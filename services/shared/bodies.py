@@ -23,8 +23,11 @@ class UnpackedTooLargeError(ValueError):
 
 
 def unpack(data: bytes, limit: int) -> bytes:
-    """What a gzip body holds, of one member or several. Raises UnpackedTooLargeError beyond ``limit`` bytes or beyond
-    MAX_RATIO, without unpacking more than that; ValueError for what is not gzip."""
+    """The content of a gzip body, of one member or several.
+
+    Raises UnpackedTooLargeError beyond ``limit`` bytes or beyond MAX_RATIO, without unpacking more than that;
+    ValueError for what is not gzip.
+    """
     most = min(limit, max(FREE_BYTES, MAX_RATIO * len(data)))
     parts: list[bytes] = []
     left = most

@@ -33,7 +33,7 @@ DATABASE_FILE: Final = "trucewatch.db"
 KEY_FILE: Final = "secret.key"
 #: Places for probes are kept among them.
 LEAST_CONNECTIONS: Final = 128
-#: What the client commands read.
+#: Variables that the client commands read.
 CLIENT_SETTINGS: Final = ("TRUCEWATCH_URL", "TRUCEWATCH_KEY", "TRUCEWATCH_WEBHOOK_SECRET")
 
 
@@ -53,10 +53,10 @@ class Settings:
     mail_from: str = DEFAULT_MAIL_FROM
     admin_key: str | None = None
     webhook_allow: tuple[Network, ...] = ()
-    #: What encrypts secrets at rest: the first encrypts, each decrypts.
+    #: Keys for secrets at rest: the first encrypts, each decrypts.
     secret_keys: tuple[bytes, ...] = ()
     log_level: str = "WARNING"
-    #: What is to be said about the settings at the start: variables that nothing reads.
+    #: Sentences to be logged at the start: variables that nothing reads.
     remarks: tuple[str, ...] = ()
     trusted_proxies: tuple[Network, ...] = ()
     connections: int | None = None

@@ -21,13 +21,13 @@ PROBES: Final = frozenset({"/livez", "/readyz", "/metrics"})
 #: Why a connection was ended, as the metrics say it. ``full``: no place was left; ``gave_way``: to a new connection.
 Reason = Literal["full", "gave_way", "head_too_large", "head_slow", "body_slow", "reader_slow", "not_http", "pipelined"]
 REASONS: Final[tuple[Reason, ...]] = get_args(Reason)
-#: What the connections of one client have in common.
+#: The address that the connections of one client share.
 Key = ipaddress.IPv4Address | ipaddress.IPv6Address | ipaddress.IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
 class EdgeLimits:
-    """What one client may take. Sizes in bytes, times in seconds.
+    """Limits of one client. Sizes in bytes, times in seconds.
 
     ``grace_s``: a request head is complete within it; a body may fall behind ``bytes_per_s`` by it. ``reader_grace_s``:
     a reader of an answer may fall behind by it. ``idle_s``: between two requests. ``linger_s``: how long a refused
@@ -50,7 +50,7 @@ class EdgeLimits:
 
 
 class Connection(Protocol):
-    """What the table knows of a connection."""
+    """A connection as the table sees it."""
 
     groups: "tuple[Group, ...]"
 
@@ -148,7 +148,7 @@ class ConnectionTable:
 
 
 def address_key(host: str | None, trusted: Sequence[Network] = ()) -> Key | None:
-    """What the connections of one client have in common; None for those that are not counted by address.
+    """The address that the connections of one client share; None for those that are not counted by address.
 
     That is the address, or the /64 of an IPv6 address, since whoever has one of its addresses has them all.
     """

@@ -14,7 +14,7 @@ from services.shared.http import Problem, read_tags
 
 #: Probes and metrics are asked by machines that keep nothing.
 _TAGGED: Final = "/v1/"
-#: What RFC 9110, 15.4.5 lets a 304 say; the rest is about a body that is not sent.
+#: Headers that a 304 may have (RFC 9110, 15.4.5); the rest is about a body that is not sent.
 _KEPT: Final = frozenset({b"cache-control", b"content-location", b"date", b"etag", b"expires", b"vary"})
 
 

@@ -101,7 +101,7 @@ class GuardedProtocol(OneWriteProtocol):
 
     def _pace_body(self, size: int) -> None:
         """The packet ended in a body, or in its trailers."""
-        # What holds nothing of the body is trailers, or what stands beside the length of a chunk.
+        # A packet that holds nothing of the body is trailers, or stands beside the length of a chunk.
         self._head_bytes = 0 if self._body_bytes else self._head_bytes + size
         if self._head_bytes > self._limits.head_bytes:
             self._refuse("head_too_large", head_too_large(self._limits.head_bytes, self._limits.head_fields))
@@ -115,7 +115,7 @@ class GuardedProtocol(OneWriteProtocol):
         most = self._table.now() + (self._limits.grace_s if grace_s is None else grace_s)
         return min(most, deadline + received / self._limits.bytes_per_s)
 
-    # What the parser calls.
+    # Called by the parser.
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """As uvicorn's, which would add trailers to the headers of a request that is being answered."""
@@ -179,7 +179,7 @@ class GuardedProtocol(OneWriteProtocol):
         elif self._head_bytes:
             self._deadline = self._table.now() + self._limits.grace_s
 
-    # What the table calls.
+    # Called by the table.
 
     def give_way(self) -> None:
         self._end()

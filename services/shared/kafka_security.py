@@ -28,7 +28,7 @@ class KafkaSecurity:
     password: str | None = None
 
     def options(self) -> dict[str, Any]:
-        """What every client of aiokafka takes."""
+        """Arguments for every client of aiokafka."""
         protocol = _PROTOCOLS[self.tls is not None, self.mechanism is not None]
         options: dict[str, Any] = {"security_protocol": protocol, "ssl_context": self.tls}
         if self.mechanism is not None:

@@ -23,11 +23,11 @@ class Gathering:
             self._loop.call_soon(self._flush)
         self._parts.append(data)
         if len(data) >= LARGE:
-            # What is large gains nothing, and the transport has to say when it is too much.
+            # Joining large parts gains nothing, and the transport has to say when it is too much.
             self._flush()
 
     def write_eof(self) -> None:
-        """What was written before goes out before."""
+        """Earlier writes go out first."""
         self._flush()
         self._transport.write_eof()
 

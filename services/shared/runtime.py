@@ -88,7 +88,7 @@ Run = Callable[[], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What runs for as long as the process does; failures are noted under its name, ``service.loop``."""
+    """Runs for as long as the process does; failures are noted under its name, ``service.loop``."""
 
     name: str
     run: Run

@@ -39,7 +39,7 @@ class DamagedError(NeverRetryError):
 
 @dataclass(frozen=True, slots=True)
 class _Key:
-    """What one secret key is expanded to; ``id`` tells keys apart and reveals nothing of them."""
+    """The keys that one secret key is expanded to; ``id`` tells keys apart and reveals nothing of them."""
 
     id: bytes
     aead: AESGCM
@@ -96,7 +96,7 @@ class Sealer:
         return _VERSION + self._first.id + nonce + self._first.aead.encrypt(nonce, value, row.encode())
 
     def open(self, sealed: bytes, row: str) -> bytes:
-        """What was sealed for this row. Raises SealError, DamagedError."""
+        """The value that was sealed for this row. Raises SealError, DamagedError."""
         key = self._keys.get(sealed[len(_VERSION) : _HEAD]) if is_sealed(sealed) else None
         if key is None:
             raise SealError(f"{row} was sealed with a key that this process does not have")

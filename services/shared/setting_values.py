@@ -1,4 +1,4 @@
-"""What the value of each setting must be. Each function raises SettingsError, which names the setting and shows no
+"""The form of each setting's value. Each function raises SettingsError, which names the setting and shows no
 secret."""
 
 import ipaddress

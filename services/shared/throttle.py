@@ -83,7 +83,7 @@ class Throttle:
         return found is not None and not found.key_id.startswith(SET_KEYS)
 
     def note(self, seen: _Seen, *, right: bool) -> None:
-        """What came of a key or a token."""
+        """Count a key or a token that was right or wrong."""
         if right:
             _keep(self._right, seen, None)
             return

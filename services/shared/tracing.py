@@ -66,7 +66,7 @@ _NO_SPAN: Final = Span(None, None)
 
 
 class Provider(Protocol):
-    """What of a tracer provider of the SDK is used."""
+    """The part of the SDK's tracer provider that is used."""
 
     def get_tracer(self, name: str) -> trace.Tracer: ...
 

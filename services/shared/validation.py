@@ -99,7 +99,7 @@ def _list_errors(value: list[Any], kind: inspect.ListType | inspect.VarTupleType
         yield FieldError(pointer, f"may hold at most {kind.max_length} items")
     if kind.min_length is not None and len(value) < kind.min_length:
         yield FieldError(pointer, f"must hold at least {kind.min_length} items")
-    # What lies beyond the limit is refused already, and may be any number of items.
+    # Items beyond the limit are refused already, and may be any number.
     for index, item in enumerate(value[: kind.max_length]):
         yield from _errors(item, kind.item_type, pointer_to(pointer, index))
 

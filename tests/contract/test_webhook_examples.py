@@ -18,7 +18,7 @@ SECRET: Final = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 OTHER: Final = "whsec_" + "A" * 32
 BODY: Final = '{"type": "alert.raised", "data": {"headline": "قصف – обстрел"}}'.encode()
 
-#: What is put behind the code of the page: it reads the body, and prints yes or no.
+#: Put behind the code of the page: it reads the body, and prints yes or no.
 PYTHON: Final = """
 import sys
 print("yes" if verify(*sys.argv[1:], sys.stdin.buffer.read()) else "no")

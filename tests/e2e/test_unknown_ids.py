@@ -1,4 +1,4 @@
-"""What a subscription names is known as soon as the registry answered that it is there; a misspelling is refused."""
+"""A subscription may name an id as soon as the registry answered that it is there; a misspelt one is refused."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a receiver may send after its status line that no server should."""
+"""Answers that break the rules of HTTP after their status line."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""What becomes of a test whose part is not on this machine: a failure in CI, else skipped, and told at the end.
+"""Tests whose part is not on this machine: a failure in CI, else skipped, and told at the end.
 
 A pytest plugin; ``tests/conftest.py`` names it.
 """

@@ -128,7 +128,7 @@ def draw_up(
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What the system says once nothing is under way: of each incident that was assessed, or alerted of, whether that
+    """The system's own account once nothing is under way: of each incident assessed, or alerted of, whether that
     was once; the lag of its consumers; its dead letters."""
 
     assessed: Mapping[str, bool]
@@ -146,7 +146,7 @@ def balance(
     died: list[str],
     times: tuple[float, float],
 ) -> Account:
-    """What was accepted held against what became of it."""
+    """Hold the accepted reports against what became of them."""
     told = delivered_ids(deliveries)
     accepted = {incident: external for external, incident in answers.accepted.items()}
     done = [set(kept.assessed), set(kept.alerted), set(told)]

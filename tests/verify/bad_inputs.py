@@ -28,7 +28,7 @@ from tests.verify.heavy_inputs import HEAVY, LIVEZ_S, Cost, measure, probing
 CONNECTIONS: Final = 8
 #: Memory at the end beside memory after the first fifth, when all caches are full.
 FLAT: Final = 1.25
-#: What finds the limits of parsers.
+#: Values at the limits of parsers.
 WORDS: Final = (
     "", "\0", "a", "null", "-1", "9" * 5_000, "1e999", "\ud800", "\u202e", "9999-12-31T23:59:59Z", "2016-05-08", "[]",
     "2016-05-08T24:00:00Z", "P99999999999D", "((.)|(.))*x", "../..", "%00", "http://[::1", "a@b@c", "WyJhIiwxXQ",
@@ -40,7 +40,7 @@ LEFT_OUT: Final = frozenset({"/v1/alerts/stream"})
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What came of it. ``errors`` are server errors: the request and the answer."""
+    """The result. ``errors`` are server errors: the request and the answer."""
 
     sent: int
     statuses: dict[str, int]

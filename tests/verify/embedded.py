@@ -29,7 +29,7 @@ PAGE: Final = 4096
 #: How long a fault lasts.
 LASTS_S: Final = 4.0
 PATIENCE_S: Final = 60.0
-#: What was not taken for delivered would be sent again within so long: five seconds, and a bit.
+#: A message not taken for delivered would be sent again within so long: five seconds, and a bit.
 SENT_AGAIN_S: Final = 7.0
 
 
@@ -48,7 +48,7 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What a fault may touch. ``path`` is the receiver's endpoint."""
+    """The parts that a fault may touch. ``path`` is the receiver's endpoint."""
 
     machine: Machine
     receiver: Receiver
@@ -57,7 +57,7 @@ class Stage:
 
 
 def fill_disk(stage: Stage) -> None:
-    """What the process writes to a file beyond its first page is refused, as on a full disk. Then there is room."""
+    """Writes beyond the first page of a file are refused, as on a full disk. Then there is room."""
     running = psutil.Process(stage.machine.process.pid)
     running.rlimit(resource.RLIMIT_FSIZE, (PAGE, resource.RLIM_INFINITY))
     try:
@@ -160,7 +160,7 @@ def draw_up(machine: Machine, receiver: Receiver, path: str, partner: Partner, t
 
 
 def _at_rest(client: httpx.Client) -> Any:
-    """What ``/status`` says once nothing is under way."""
+    """``/status`` once nothing is under way."""
     status = client.get("/status", headers={"accept": "application/json"}).json()
     return status if _lag(status) == 0 else None
 

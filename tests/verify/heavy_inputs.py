@@ -20,7 +20,7 @@ import psutil
 from schemas.examples import REPORT
 
 MIB: Final = 1024 * 1024
-#: What a request may cost whatever its size, and beyond it for each byte of it, unpacked.
+#: Allowed cost of a request whatever its size, and beyond it for each byte of it, unpacked.
 FLOOR: Final = 128 * MIB
 RATIO: Final = 20
 #: No request may make a probe wait longer than this.

@@ -24,7 +24,7 @@ _ALERTED: Final = "SELECT incident_id FROM alert_log WHERE recorded_at >= %s AND
 
 
 class Stage(Protocol):
-    """What the fault touches of the round."""
+    """The parts of a round that the fault touches."""
 
     @property
     def cluster(self) -> Cluster: ...

@@ -22,7 +22,7 @@ def upgrade() -> None:
         sqlite_where=sa.text("in_review = 1"),
         postgresql_where=sa.text("in_review = 1"),
     )
-    # What else would need a person is found when it is judged again.
+    # Other incidents that need a person are found when it is judged again.
     op.execute("UPDATE judged SET in_review = 1 WHERE verdict = 'undetermined'")
 
 

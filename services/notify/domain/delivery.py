@@ -61,7 +61,7 @@ class Judgement(Struct, frozen=True):
 
 
 _NOT_USABLE: Final = "address refused: the name does not resolve, or not to an address that may be reached"
-#: What a failure is to those who are no operators: nothing of what names resolve to, and of what answers inside. That
+#: Failures in words for readers who are no operators: nothing of what names resolve to or what answers inside. That
 #: a name is unknown and that it is refused read alike, since the difference would tell which names there are inside.
 _IN_GENERAL: Final[dict[Failure, str]] = {
     "refused": _NOT_USABLE,

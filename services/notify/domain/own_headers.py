@@ -1,4 +1,4 @@
-"""What a receiver wants beside the signature: headers of its own, a user in the URL. Kept secret once they were given.
+"""Headers of a receiver's own and a user in the URL, sent beside the signature. Kept secret once they were given.
 
 Source: the contract, "A webhook's channel may hold headers"; RFC 9110, 5 for names and values, RFC 7617 for the user.
 """
@@ -33,7 +33,7 @@ _OUR_PREFIXES: Final = ("webhook-", "proxy-", "sec-")
 
 
 def find_header_faults(channel: Webhook) -> Iterator[tuple[str, str]]:
-    """What is wrong with the headers, as (JSON pointer, detail) pairs."""
+    """Faults of the headers, as (JSON pointer, detail) pairs."""
     if len(channel.headers) > MAX_HEADERS:
         yield "/channel/headers", f"at most {MAX_HEADERS} headers"
     seen: set[str] = set()

@@ -1,4 +1,4 @@
-"""What ``/status`` says of subscriptions, silences and mail. Pure, from what the process has in memory."""
+"""Subscriptions, silences and mail as ``/status`` shows them. Pure, from what the process has in memory."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""What the storage knows of itself: the generation of its log, and whether it was put back from a backup.
+"""The storage's own state: the generation of its log, and whether it was put back from a backup.
 
 A database cannot tell by its own content that it was put back, so it is compared with something that no backup holds.
 SQLite: a file beside it (``….mark``) has the generation and a count that rises with the log; a database that is behind
@@ -22,13 +22,13 @@ from services.shared.clock import new_id
 from services.shared.db.engine import Database
 
 MARK_SUFFIX: Final = ".mark"
-#: What a backup has as its place, and a storage of which somebody says that it was restored.
+#: The place of a backup, and of a storage that was said to be restored.
 COPY: Final = "copy"
 _decode_forks = msgspec.json.Decoder(tuple[tuple[str, int], ...]).decode
 
 
 class Mark(msgspec.Struct, frozen=True):
-    """What the file beside the database says."""
+    """The content of the file beside the database."""
 
     generation: str
     count: int
@@ -55,7 +55,7 @@ class Storage:
         await self._keep(Mark(generation.id, count))
 
     async def look(self, now: int) -> None:
-        """What other processes made of it: held no more, or restored."""
+        """Read what other processes changed: held no more, or restored."""
         found, here = await self._database.read(lambda connection: (_load(connection), _place(connection)))
         if found is None or found.place != here:
             await self.open(now)
@@ -107,7 +107,7 @@ def _raise(connection: Connection) -> int:
 
 
 def _place(connection: Connection) -> str:
-    """What tells this storage from one that its backup was put into; the file does on SQLite."""
+    """Differs between this storage and one that its backup was put into. Empty on SQLite, where the file does that."""
     if connection.dialect.name != "postgresql":
         return ""
     return str(connection.execute(text("SELECT 'storage'::regclass::oid::bigint")).scalar_one())
@@ -147,7 +147,7 @@ def _row(generation: Generation, place: str) -> dict[str, Any]:
 
 
 def read_mark(file: Path | None) -> Mark | None:
-    """What the file says; None where there is none, or it cannot be read."""
+    """Read the file; None where there is none, or it cannot be read."""
     if file is None:
         return None
     try:

@@ -34,7 +34,7 @@ _decode_matchers: Final = msgspec.json.Decoder(tuple[Matcher, ...]).decode
 
 
 class Sealed(msgspec.Struct, frozen=True):
-    """What of a subscription is a secret or may hold one, encrypted at rest: a URL may name a user, or be a secret."""
+    """The fields that are secret or may hold a secret, encrypted at rest: a URL may name a user, or be a secret."""
 
     draft: Draft
     secrets: tuple[tuple[str, int | None], ...]
@@ -291,7 +291,7 @@ def to_row(s: Subscription, sealer: Sealer) -> dict[str, Any]:
 
 
 def target_key(s: Subscription) -> str:
-    """What a subscription is found by from its URL or address."""
+    """The key by which a subscription is found from its URL or address."""
     return s.target if isinstance(s.draft.channel, Webhook) else fold_address(s.target)
 
 

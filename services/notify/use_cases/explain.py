@@ -148,7 +148,7 @@ class _Rehearsal:
     last_sent: dict[str, int] = field(default_factory=dict)
     #: By alert: when its silence ends, and the number of its entry.
     silenced: dict[str, tuple[int, int]] = field(default_factory=dict)
-    #: What falls due, as a heap: when, of which kind, a number that keeps the order, the alert or the group.
+    #: Due events, as a heap: when, of which kind, a number that keeps the order, the alert or the group.
     due: list[tuple[int, int, int, str]] = field(default_factory=list)
     numbers: Iterator[int] = field(default_factory=count)
 
@@ -227,7 +227,7 @@ async def rehearse(
     end: int,
     most: int,
 ) -> Rehearsed:
-    """What a subscription as it is now would have got of these alerts: the newest revision of each, and the messages,
+    """The alerts that a subscription as it is now would have got: the newest revision of each, and the messages,
     the first ``most`` of both.
 
     ``pages`` in the order of the log. Messages that fall due after ``end`` are counted too, at their hour. The event

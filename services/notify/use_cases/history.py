@@ -46,7 +46,7 @@ class Delivered:
         return f"alert.{self.status}" if self.kind == "alert" else self.kind
 
 
-#: What is written in the same transaction, or not at all; opaque here.
+#: Writes in the same transaction, or not at all; opaque here.
 Also = Callable[[Any], None]
 
 

@@ -9,8 +9,11 @@ from services.notify.domain.known import KnownIds, Named
 
 @dataclass(slots=True)
 class Registry:
-    """What this process knows of the registry. ``read_all`` has ``known`` fed with all that the registry had when it
-    was called; False where that cannot be made sure of now."""
+    """The registry's ids, as far as this process has read them.
+
+    ``read_all`` has ``known`` fed with all that the registry had when it was called; False where that cannot be made
+    sure of now.
+    """
 
     known: KnownIds
     read_all: Callable[[], Awaitable[bool]]

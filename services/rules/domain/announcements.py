@@ -40,7 +40,7 @@ class Announced:
 
 
 def read_steps(truce: Truce, pointer: str, reading: Reading) -> Announced:
-    """What was announced, and what of it stands. What is malformed is a fault and left out."""
+    """The announcements, and which of them stand. A malformed one is a fault and left out."""
     steps = {step.said.id: step for step in _in_order(truce, pointer, reading) if _well_formed(step, reading)}
     withdrawn = _withdrawn(steps, {said.id for said in truce.announcements}, reading)
     return Announced(
@@ -98,8 +98,8 @@ def _missing_fields(said: Announcement) -> list[str]:
 
 
 def _withdrawn(steps: dict[str, Step], ids: set[str], reading: Reading) -> dict[str, int]:
-    """What is as if never made, with the order of the latest withdrawal: what a standing one names, and what restates
-    or by name extends that."""
+    """Announcements as if never made, with the order of the latest withdrawal: those it names, and those that restate
+    or by name extend them."""
     gone: dict[str, int] = {}
     for step in sorted(steps.values(), key=lambda s: -s.order):
         target = step.said.withdraws

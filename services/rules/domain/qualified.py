@@ -26,7 +26,7 @@ _OTHER_COUNTRY_NAMES: Final = (
 
 
 class Names(Protocol):
-    """What a registry knows of names at a moment."""
+    """Names of a registry at a moment."""
 
     def match(self, name: str, at: int) -> Match:
         """The party of that whole name."""
@@ -79,7 +79,7 @@ def _resolve_joined(name: str, at: int, names: Names) -> Resolution:
 
 
 def _split_group(name: str) -> tuple[str, str] | None:
-    """What stands before the trailing group in brackets, and what the group holds. Brackets of any width, with marks
+    """The name before a trailing group in brackets, and the content of the group. Brackets of any width, with marks
     of direction around them."""
     match = _GROUP.fullmatch(visible(name))
     return None if match is None else (match[1], match[2] if match[2] is not None else match[3])

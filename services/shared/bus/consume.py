@@ -25,7 +25,7 @@ IDLE_WAIT_S: Final = 1.0
 LINGER_FROM: Final = 16
 LINGER_S: Final = 0.02
 
-#: What is said of a message that can never succeed.
+#: Raised for a message that can never succeed.
 GIVEN_UP: Final = (NeverRetryError, UnreadableEventError)
 
 Handle = Callable[[Sequence[Event]], Awaitable[None]]

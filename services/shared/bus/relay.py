@@ -29,7 +29,7 @@ FIRST_PAUSE_S: Final = 0.1
 LONGEST_PAUSE_S: Final = 2.0
 #: An event alone that still fails in an unforeseen way is given up after this many tries.
 MAX_TRIES: Final = 3
-#: What failures are noted under.
+#: Failures are noted under this name.
 NAME: Final = "bus.relay"
 
 

@@ -264,7 +264,7 @@ class Database:
 
     def _undo(self, connection: Connection, error: BaseException) -> None:
         broken = isinstance(error, DBAPIError) and not isinstance(error, IntegrityError) and not _is_locked(error)
-        # What goes past SQLAlchemy fails as the driver says.
+        # Statements that go past SQLAlchemy raise the driver's errors.
         broken = broken or isinstance(error, sqlite3.OperationalError)
         try:
             if self.is_log:
@@ -314,7 +314,7 @@ class Database:
         elif size > CHECKPOINT_BYTES:
             self._fold("PASSIVE")
             self._fold("PASSIVE")
-            # What came meanwhile is little by now; with it folded the log begins anew instead of growing on.
+            # Little came meanwhile; with it folded the log begins anew instead of growing on.
             with self._turn:
                 self._fold("PASSIVE")
 

@@ -42,7 +42,7 @@ async def take(database: Database, *commands: Command) -> list[Outcome]:
 
 
 async def said(database: Database) -> list[tuple[str, bool]]:
-    """What each revision said, the oldest first, and whether it is a retraction."""
+    """The content of each revision, the oldest first, and whether it is a retraction."""
     found = await database.read(lambda connection: find_incident(connection, ID, None))
     assert found is not None
     return [(_read(one.report), one.retracted is not None) for one in reversed(found.revisions)]

@@ -1,4 +1,4 @@
-"""What a monitor sees of a failed attempt tells nothing of the names and addresses inside; an operator sees all."""
+"""A monitor who sees a failed attempt learns nothing of the names and addresses inside; an operator sees all."""
 
 from pathlib import Path
 from typing import get_args

@@ -1,4 +1,4 @@
-"""What the status says of subscriptions, mail and silences."""
+"""Subscriptions, mail and silences in the status."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a registry may hold, so that no judgement takes long: refused with the place and the limit."""
+"""Limits of a registry, so that no judgement takes long: refused with the place and the limit."""
 
 import math
 from typing import Any

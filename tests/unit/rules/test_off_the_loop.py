@@ -1,4 +1,4 @@
-"""What may take long is done in a thread, so that the event loop goes on answering."""
+"""Long work is done in a thread, so that the event loop goes on answering."""
 
 import threading
 from typing import Any

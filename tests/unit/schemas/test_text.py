@@ -1,4 +1,4 @@
-"""What of a text anybody sees: one notion for parties, areas, places and ids."""
+"""The visible part of a text: one notion for parties, areas, places and ids."""
 
 import unicodedata
 

@@ -1,4 +1,4 @@
-"""What a call costs: the peak of memory that Python allocated for it."""
+"""The cost of a call: the peak of memory that Python allocated for it."""
 
 import tracemalloc
 from collections.abc import Callable

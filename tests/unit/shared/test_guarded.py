@@ -1,4 +1,4 @@
-"""What a client may send, how slowly, and how slowly it may read. The test drives the clock."""
+"""Limits on what a client sends, how slowly it sends, and how slowly it reads. The test drives the clock."""
 
 import asyncio
 import json

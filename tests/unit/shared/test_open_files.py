@@ -37,7 +37,7 @@ def test_settings_change_the_limits_of_the_edge() -> None:
 
 
 def in_a_process(soft: int, hard: int) -> str:
-    """What a process says that starts with these limits."""
+    """The output of a process that starts with these limits."""
     code = "from services.shared.open_files import raise_open_files as r; import resource as o\n"
     code += "try: print(r(), o.getrlimit(o.RLIMIT_NOFILE)[0])\nexcept ValueError as error: print(error)"
     return subprocess.run(

@@ -154,7 +154,7 @@ def test_headers_are_read_or_refused(given_headers: list[tuple[bytes, bytes]]) -
 
 
 def body_readers() -> dict[str, tuple[Any, Callable[[bytes], object]]]:
-    """What each parser of a body expects, and how it is called."""
+    """The input that each parser of a body expects, and how it is called."""
     return {
         "report": (REPORT, lambda body: read_report(body, NOW, ZONE)),
         "key": ({"name": "a", "role": "partner", "expires_at": "2016-06-01T00:00:00Z"},
