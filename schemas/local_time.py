@@ -1,4 +1,4 @@
-"""What a written time means: local times of a zone, whole days, durations. Source: judgement.md 13, 15.
+"""Written times and their meaning: local times of a zone, whole days, durations. Source: judgement.md 13, 15.
 
 Zones are rules, not offsets. A bare date and ``24:00`` mean the first instant of that local day, even where midnight
 does not exist (Damascus, 25 March 2016); any other local time that does not exist, or exists twice, is refused.

@@ -1,4 +1,4 @@
-"""What one truce says of one incident: time and place, then the act, then the parties. Source: judgement.md,
+"""The finding of one truce on one incident: time and place, then the act, then the parties. Source: judgement.md,
 "Order of the checks".
 
 A check that fails outright decides. One that cannot be decided leaves a doubt, which counts only if no later check

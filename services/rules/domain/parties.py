@@ -1,4 +1,4 @@
-"""Who is who at a moment: names resolved, coalitions followed, duties and exclusions read. Source: judgement.md 1-8."""
+"""Parties at a moment: names resolved, coalitions followed, duties and exclusions read. Source: judgement.md 1-8."""
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence

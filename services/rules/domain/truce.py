@@ -1,4 +1,4 @@
-"""What the windows of a truce say of a place, moment by moment. Source: judgement.md 13 and "Time and place".
+"""The state of a place by the windows of a truce, moment by moment. Source: judgement.md 13 and "Time and place".
 
 A truce's accounts cut time into spells in which nothing changes. For one place each spell is covered or not, disputed
 or not; neighbouring covered spells alike in dispute are one stretch, so that abutting windows count as one.

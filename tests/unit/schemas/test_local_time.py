@@ -1,4 +1,4 @@
-"""What a written time means. Source: judgement.md 13, 15."""
+"""Written times and their meaning. Source: judgement.md 13, 15."""
 
 from datetime import date
 
