@@ -1,4 +1,6 @@
 # Everything a person does with this repository. `make help` lists it.
+# Python keeps what it compiled: the processes that tests start compile nothing twice.
+unexport PYTHONDONTWRITEBYTECODE
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -13,7 +15,12 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 RUNTIME := $(VENV)/.runtime-installed
 DEV := $(VENV)/.dev-installed
 PARTS := .parts/kafka/broker .parts/kafka/tools
+# As pip does: uv trusts the authorities of the system.
+export UV_SYSTEM_CERTS := 1
+LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate
 SECRETS := deploy/compose.env
+# More workers than the processors of a small machine starve the tests that run whole clusters. A file is run by one.
+SIDE_BY_SIDE := -n 2 --no-loadscope-reorder
 CHECKED := schemas services tests bench deploy
 
 .PHONY: help
@@ -34,8 +41,17 @@ demo: $(RUNTIME) ## Run everything in one process on the worked example, console
 	@$(BIN)/python -m services demo
 
 .PHONY: test
-test: check schemas-unchanged ## Run every check and every test
-	$(BIN)/pytest
+test: system-packages check schemas-unchanged ## Run every check and every test
+	$(BIN)/pytest --hypothesis-profile thorough $(SIDE_BY_SIDE)
+
+.PHONY: system-packages
+system-packages:
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get dpkg-query >/dev/null; then \
+		.ci/system-packages || echo "Some packages could not be installed; their tests are skipped." >&2; fi
+
+.PHONY: test-pythons
+test-pythons: $(DEV) ## Run the unit tests on the oldest Python supported, and on the one of the images
+	$(BIN)/python -m tests.parts.pythons
 
 .PHONY: check
 check: $(DEV) ## Run the checks that need no running part: format, lint, types, import contracts
@@ -69,12 +85,26 @@ verify: $(DEV) $(PARTS) ## Break every part in turn under load, account for ever
 .PHONY: up
 up: $(SECRETS) ## Run the services apart, on Kafka and PostgreSQL, behind http://127.0.0.1:8080/
 	@$(PYTHON) deploy/make_secrets.py deploy/secrets $(SECRETS)
-	$(COMPOSE) --env-file $(SECRETS) up --build --detach --wait
+	REVISION=$$(git rev-parse HEAD 2>/dev/null || true) $(COMPOSE) --env-file $(SECRETS) up --build --detach --wait
 	@echo "Up on http://127.0.0.1:8080/ - the operator key is in deploy/secrets/admin_key"
 
 .PHONY: down
 down: $(SECRETS) ## Stop them; their data stays
 	$(COMPOSE) --env-file $(SECRETS) down
+
+.PHONY: update
+update: $(DEV) ## Write the lock files anew, with the newest versions that pyproject.toml allows
+	$(LOCK) --upgrade --all-extras pyproject.toml -o requirements.lock
+	$(LOCK) --upgrade --group dev pyproject.toml -c requirements.lock -o requirements-dev.lock
+
+.PHONY: sbom
+sbom: $(DEV) ## Write the software bill of materials of what the lock installs (CycloneDX, dist/trucewatch.cdx.json)
+	@rm -rf dist/sbom && mkdir -p dist && $(BIN)/uv venv -q dist/sbom
+	@$(BIN)/uv pip install -q --python dist/sbom --require-hashes -r requirements.lock
+	@$(BIN)/uv pip install -q --python dist/sbom --no-deps .
+	@$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible -o dist/trucewatch.cdx.json dist/sbom
+	@rm -rf dist/sbom
+	@echo "dist/trucewatch.cdx.json"
 
 .PHONY: clean
 clean: ## Remove what was installed and fetched

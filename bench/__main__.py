@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from services.__main__ import tune
+from services.start import tune
 
 
 @dataclass(frozen=True)
@@ -157,6 +157,43 @@ def backtest(directory: Path) -> Iterator[Row]:
     yield Row(name, f"{held:.1f} ms", "50 ms", held / 50, 1, at_least=False)
 
 
+def importing(directory: Path) -> Iterator[Row]:
+    from bench import importing as bench
+
+    found = bench.measure(directory)
+    name = "import of 100,000 rows of ACLED's shape, judged and stored | decoding the same file"
+    ratio = found.imported / found.decoded
+    yield Row(name, f"{found.imported:,.0f}/s", f"{found.decoded:,.0f}/s", ratio, 0.1)
+    name = "memory of the import | 300 MB"
+    yield Row(name, f"{found.memory / 1e6:.0f} MB", "300 MB", found.memory / 300e6, 1, at_least=False)
+
+
+def links(_: Path) -> Iterator[Row]:
+    from bench import links as bench
+    from services.rules.linking.domain.score import STRONG
+
+    found = bench.measure()
+    for line in bench.tell(found):
+        print(line)
+    name = "events linked with a second report of them, at 0.8 and more | all that were retold (no target)"
+    share = found.recall[STRONG]
+    yield Row(name, f"{share * found.events:,.0f}", f"{found.events:,}", share, 0)
+
+
+def storage(directory: Path) -> Iterator[Row]:
+    from bench import storage as bench
+
+    example = bench.measure_sqlite(directory / "example", bench.worked_example())
+    sent = bench.generated(bench.GENERATED)
+    sqlite = bench.measure_sqlite(directory / "sqlite", sent)
+    postgres = bench.measure_postgres(directory / "postgres", sent)
+    for name, stored in (("SQLite, worked example", example), ("SQLite", sqlite), ("PostgreSQL", postgres)):
+        print("\n".join(bench.tell(name, stored)))
+    for name, stored in (("SQLite", sqlite), ("PostgreSQL", postgres)):
+        measure = f"bytes on disk for a report with one delivery, {name} | 5 kB"
+        yield Row(measure, f"{stored.kept:,.0f} B", "5,000 B", stored.kept / 5_000, 1, at_least=False)
+
+
 ROWS: dict[str, Callable[[Path], Iterator[Row]]] = {
     "intake": intake,
     "evaluation": evaluation,
@@ -168,6 +205,9 @@ ROWS: dict[str, Callable[[Path], Iterator[Row]]] = {
     "services": services,
     "distributed": distributed,
     "backtest": backtest,
+    "importing": importing,
+    "links": links,
+    "storage": storage,
 }
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from services.notify.sql.tables import alert_log
-from tests.unit.notify.desk import Desk, revised, running
+from tests.component.notify.running import RunningNotify, revised, running_notify
 from tests.unit.notify.samples import ALERT
 
 COUNT = 100_000
@@ -21,12 +21,12 @@ def measure(directory: Path) -> float:
 
 
 async def _measure(directory: Path) -> float:
-    async with running(directory) as desk:
-        made = (await desk.call("POST", "/v1/subscriptions", HOOK, key="tw_operator")).json()
-        await _fill(desk)
+    async with running_notify(directory) as notify:
+        made = (await notify.call("POST", "/v1/subscriptions", HOOK, key="tw_operator")).json()
+        await _fill(notify)
         worst = [0.0]
         other = asyncio.create_task(_beat(worst))
-        got = await desk.call("POST", f"/v1/subscriptions/{made['id']}/backtest", SPAN, key="tw_operator")
+        got = await notify.call("POST", f"/v1/subscriptions/{made['id']}/backtest", SPAN, key="tw_operator")
         other.cancel()
         if got.json()["count"] != COUNT:
             raise RuntimeError(got.text[:500])
@@ -42,9 +42,9 @@ async def _beat(worst: list[float]) -> None:
         before = now
 
 
-async def _fill(desk: Desk) -> None:
+async def _fill(notify: RunningNotify) -> None:
     """Alerts in the log, of one moment."""
-    now = desk.clock.now()
+    now = notify.clock.now()
     rows = []
     for number in range(1, COUNT + 1):
         alert = revised(ALERT, 1, id=f"alr_{number}", status="raised")
@@ -55,4 +55,4 @@ async def _fill(desk: Desk) -> None:
                 "event_id": f"{alert.id}-1", "recorded_at": now, "body": msgspec.json.encode(alert),
             }
         )  # fmt: skip
-    await desk.runtime.database.write(lambda connection: connection.execute(alert_log.insert(), rows))
+    await notify.runtime.database.write(lambda connection: connection.execute(alert_log.insert(), rows))

@@ -1,4 +1,4 @@
-"""What the two channels carry by themselves: signed webhooks at 50 connections, letters over ten.
+"""The capacity of the two channels by themselves: signed webhooks at 50 connections, letters over ten.
 
 Webhooks stand beside httpx as it comes and beside an aiohttp loop that signs nothing and records nothing; what the
 attempts cost when they are recorded too is :mod:`bench.recorded`'s. Mail stands beside one ``EmailMessage`` and one
@@ -22,13 +22,13 @@ import uvloop
 
 from bench import httpx_peer
 from schemas.instants import parse_instant
-from services.notify.domain.address import Policy
-from services.notify.domain.email import alert_letter, alert_mail_ids
-from services.notify.domain.message import alert_body
-from services.notify.domain.mime import Addressing, parse_sender
-from services.notify.smtp import Relay, SmtpSender
-from services.notify.webhook import WebhookSender
-from services.shared.clock import SystemClock
+from services.notify.channels.smtp import MailRelay, SmtpSender
+from services.notify.channels.webhook import WebhookSender
+from services.notify.kinds.alert import alert_body, alert_page
+from services.notify.render.mail import render
+from services.notify.render.mime import Addressing, alert_mail_ids, parse_sender
+from services.platform.clock import SystemClock
+from services.platform.outbound.address import Policy
 from tests.parts.process import Process, free_port, listening
 from tests.unit.notify.samples import ALERT
 
@@ -98,8 +98,8 @@ async def _webhooks(port: int) -> Rates:
 
 async def _mail(port: int) -> Rates:
     found = Rates([], {"a message object and a connection each": []})
-    async with SmtpSender(Relay("127.0.0.1", port, "none"), SENDER, connections=MAIL_CONNECTIONS) as sender:
-        letter = alert_letter(ALERT, status="raised", language="en", public_url=URL)
+    async with SmtpSender(MailRelay("127.0.0.1", port, "none"), SENDER, connections=MAIL_CONNECTIONS) as sender:
+        letter = render(alert_page(ALERT, status="raised", language="en", public_url=URL), "en")
 
         async def ours(number: int) -> None:
             to = f"desk{number}@example.org"

@@ -22,8 +22,8 @@ from bench.judging import make_incidents
 from bench.load import Plan, finish, percentile, start
 from schemas.envelope import Event
 from schemas.topics import ASSESSMENTS
-from services.shared.bus.kafka import KafkaBus
-from services.shared.bus.kafka_topics import PARTITIONS
+from services.platform.bus.kafka import KafkaBus
+from services.platform.bus.kafka_topics import PARTITIONS
 from tests.parts.cluster import Cluster, Kind
 from tests.parts.process import Process, free_port
 from tests.scenario import bearer
@@ -157,7 +157,7 @@ def _faststream(bootstrap: str) -> float:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "rate"
         command = [sys.executable, "-m", "bench.faststream_peer", bootstrap, str(PEER_COUNT), str(out)]
-        with Process("faststream", command, Path(folder) / "log", lambda: out.exists(), patience_s=120):
+        with Process("faststream", command, Path(folder) / "log", lambda: out.exists(), timeout_s=120):
             return float(out.read_text())
 
 
@@ -190,7 +190,7 @@ def _paced_embedded(directory: Path) -> tuple[float, float]:
 def _delays(target: Target, port: int) -> tuple[float, float]:
     bodies = [json.dumps(target.body(number)) for number in range(PACED)]
     plan = Plan(target.single, bodies, 16, RATE, target.headers, sink_port=port, expect=PACED)
-    result = finish(start(replace(plan, patience_s=60)))
+    result = finish(start(replace(plan, timeout_s=60)))
     delays = [b - a for a, b in zip(result.sent_at, result.arrived_at, strict=True) if b][int(RATE) :]
     if len(delays) + int(RATE) != PACED:
         raise RuntimeError(f"{len(delays)} of {PACED} arrived; answers {result.statuses}")

@@ -128,7 +128,7 @@ def alertmanager(directory: Path, sink_port: int) -> Iterator[Target]:
 def saturate(target: Target, sink_port: int, peer: bool) -> float:
     """Alerts a second that arrive when 64 connections post one after the other without pause."""
     plan = _plan(target, SATURATED, sink_port, peer)
-    result = complete(finish(start(replace(plan, connections=64, patience_s=120))), SATURATED)
+    result = complete(finish(start(replace(plan, connections=64, timeout_s=120))), SATURATED)
     return SATURATED / result.until_last_s
 
 

@@ -14,9 +14,17 @@ from shapely.prepared import prep
 from schemas.instants import DAY, HOUR, parse_instant, to_datetime
 from schemas.report import Location, Report, Source
 from schemas.vocabulary import ACT_GROUPS
-from services.rules.domain.evaluate import Case, Judge
-from services.rules.domain.index import Ground
-from services.rules.domain.model import Account, Area, Duty, Party, Registry, Truce, Window
+from services.rules.judging.evaluate import Case, Judge
+from services.rules.judging.index import AreaIndex
+from services.rules.judging.model import (
+    Account,
+    Area,
+    CompiledDuty,
+    CompiledParty,
+    CompiledRegistry,
+    CompiledTruce,
+    Window,
+)
 
 BATCH = 100
 START = parse_instant("2016-05-01T00:00:00Z")
@@ -26,7 +34,7 @@ START = parse_instant("2016-05-01T00:00:00Z")
 class World:
     """``truces`` truces, one area each, of 50 to 500 vertices; half a candidate box for a random point."""
 
-    registry: Registry
+    registry: CompiledRegistry
     side: float
 
 
@@ -41,15 +49,15 @@ def make_world(truces: int, chance: random.Random) -> World:
         areas[area.id] = area
         begin = START + chance.randrange(20) * DAY
         account = Account(f"n{number}", "issuer", area.id, begin, begin + 10 * DAY)
-        duty = Duty(None, None, ACT_GROUPS["all_weapons"])
-        made[f"t{number}"] = Truce(
+        duty = CompiledDuty(None, None, ACT_GROUPS["all_weapons"])
+        made[f"t{number}"] = CompiledTruce(
             f"t{number}", {"en": f"Truce {number}"}, "local", area.id, (duty,), (), (Window((account,)),)
         )
     parties = {
-        "army": Party("army", "state", {"en": "army"}),
-        "civilians": Party("civilians", "civilians", {"en": "c"}),
+        "army": CompiledParty("army", "state", {"en": "army"}),
+        "civilians": CompiledParty("civilians", "civilians", {"en": "c"}),
     }
-    return World(Registry(1, "UTC", parties, (), areas, {}, made), side)
+    return World(CompiledRegistry(1, "UTC", parties, (), areas, {}, made), side)
 
 
 def _blob(lon: float, lat: float, size: float, chance: random.Random) -> Polygon:
@@ -117,7 +125,7 @@ def measure(truces: int) -> Measured:
             [geometry for geometry in prepared if geometry.contains(point)]
         return len(some)
 
-    ground = Ground(world.registry.areas)
+    ground = AreaIndex(world.registry.areas)
     lons, lats = (np.array(axis) for axis in zip(*points, strict=True))
 
     def search() -> int:
@@ -136,7 +144,7 @@ def measure(truces: int) -> Measured:
     return Measured(truces, per_item(loop), per_item(search), per_item(assess))
 
 
-def _agree(ground: Ground, world: World, points: list[tuple[float, float]]) -> None:
+def _agree(ground: AreaIndex, world: World, points: list[tuple[float, float]]) -> None:
     """The fast search finds what the loop finds."""
     found, areas = ground.holding(np.array([p[0] for p in points]), np.array([p[1] for p in points]))
     fast = set(zip(found.tolist(), areas.tolist(), strict=True))

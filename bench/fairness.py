@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import statistics
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -15,34 +16,42 @@ import uvloop
 from bench.channels import NOW, SENDER, URL
 from bench.recorded import ME, queue_jobs
 from services.notify.bootstrap import CONNECTIONS
-from services.notify.courier import Courier, Parts
-from services.notify.dispatch import Dispatcher, Noted
-from services.notify.domain.address import Policy
-from services.notify.domain.attempt import Job
+from services.notify.channels.webhook import WebhookSender
 from services.notify.domain.signing import format_secret
 from services.notify.domain.subscription import Draft, Subscription, Webhook
-from services.notify.sql.alerts import SqlAlertLog
+from services.notify.kinds.catalogue import find_kind
+from services.notify.kinds.kind import Job
+from services.notify.sending.courier import Courier, Parts
+from services.notify.sending.dispatch import Dispatcher
+from services.notify.sending.recorder import AttemptResult
+from services.notify.sql.alert_log import SqlAlertLog
 from services.notify.sql.deliveries import SqlDeliveries
 from services.notify.use_cases.take_alerts import Logged
-from services.notify.webhook import WebhookSender
-from services.shared.clock import SystemClock
-from services.shared.config import embedded_url
-from services.shared.db.engine import Database
-from services.shared.db.tables import metadata
+from services.platform.clock import SystemClock
+from services.platform.db.engine import Database
+from services.platform.db.tables import metadata
+from services.platform.outbound.address import Policy
+from services.platform.settings.config import embedded_url
 from tests.unit.notify.samples import ALERT
 
 HANGING = 1_000
 #: Messages that wait for each of them.
 WAITING = 5
-PROMPT = 20
-ALERTS = 250
+#: Together 200 messages a second, a fifth of what the sender can do: near its limit, queues are measured, not fairness.
+PROMPT = 4
 EVERY_S = 0.02
+#: The first ones open the connections, beside hanging endpoints and without, and do not count.
+UNCOUNTED = 50
+ALERTS = 500
+ROUNDS = 5
 SETTLE_S = 3.0
 
 
 def measure() -> tuple[float, float]:
-    """The 99th percentile from an alert to its arrival, milliseconds: beside hanging endpoints, and without."""
-    clean, beside = uvloop.run(_p99(0)), uvloop.run(_p99(HANGING))
+    """The 99th percentile from an alert to its arrival, milliseconds: beside hanging endpoints, and without. Medians of
+    interleaved rounds: one slow write of the disk within a round makes its percentile."""
+    rounds = [(uvloop.run(_p99(HANGING)), uvloop.run(_p99(0))) for _ in range(ROUNDS)]
+    beside, clean = (statistics.median(found) for found in zip(*rounds, strict=True))
     return beside, clean
 
 
@@ -77,14 +86,14 @@ async def _p99(hanging: int) -> float:
         async with WebhookSender(policy, clock, concurrency=CONNECTIONS) as hooks:
             courier = Courier(Parts(hooks, None, SENDER, SqlAlertLog(database), clock, URL))
             queue = SqlDeliveries(database, ME)
-            dispatcher = Dispatcher(courier, queue, desks.get, clock, random.random, _settled)
+            dispatcher = Dispatcher(courier, queue, desks.get, clock, random.random, _observe)
             for n in range(WAITING if hanging else 0):
                 await _send(database, courier, dispatcher, f"h{n}", [d for d in desks if d.startswith("hang")])
             await asyncio.sleep(SETTLE_S if hanging else 0)
             sent = await _pace(database, courier, dispatcher, [d for d in desks if d.startswith("prompt")])
-            while len(sink.arrived) < len(sent):  # noqa: ASYNC110 - it is the arrivals that are measured
+            while not sent.keys() <= sink.arrived.keys():  # noqa: ASYNC110 - it is the arrivals that are measured
                 await asyncio.sleep(0.01)
-            await dispatcher.stop(grace_s=0)
+            await dispatcher.stop()
         await database.close()
     server.close()
     waits = sorted(sink.arrived[id] - at for id, at in sent.items())
@@ -92,13 +101,14 @@ async def _p99(hanging: int) -> float:
 
 
 async def _pace(database: Database, courier: Courier, dispatcher: Dispatcher, desks: Sequence[str]) -> dict[str, float]:
-    """An alert to each endpoint, again and again; when each message was handed to the sender."""
+    """An alert to each endpoint, again and again; when each message that counts was handed to the sender."""
     sent: dict[str, float] = {}
     begin = time.perf_counter()
-    for n in range(ALERTS):
+    for n in range(UNCOUNTED + ALERTS):
         await asyncio.sleep(max(0.0, begin + n * EVERY_S - time.perf_counter()))
         at = time.perf_counter()
-        sent |= dict.fromkeys(await _send(database, courier, dispatcher, f"p{n}", desks), at)
+        messages = await _send(database, courier, dispatcher, f"p{n}", desks)
+        sent |= dict.fromkeys(messages if n >= UNCOUNTED else (), at)
     return sent
 
 
@@ -106,13 +116,13 @@ async def _send(
     database: Database, courier: Courier, dispatcher: Dispatcher, alert: str, desks: Sequence[str]
 ) -> list[str]:
     courier.remember([Logged(1, msgspec.structs.replace(ALERT, id=alert), NOW)])
-    jobs = [Job(f"msg_{alert}_{desk}", desk, "alert", NOW, alert, 1) for desk in desks]
+    jobs = [Job(f"msg_{alert}_{desk}", desk, find_kind("alert"), NOW, alert, 1) for desk in desks]
     await queue_jobs(database, jobs)
     dispatcher.offer(jobs)
     return [job.id for job in jobs]
 
 
-async def _settled(_: Sequence[Noted]) -> None: ...
+async def _observe(_: Sequence[AttemptResult]) -> None: ...
 
 
 def _desks(owner: str, count: int, port: int) -> list[Subscription]:

@@ -73,7 +73,7 @@ def _subscribe(client: httpx.Client, port: int) -> None:
 
 
 def _every_one(plan: Plan) -> Plan:
-    plan.expect, plan.each, plan.patience_s = SUBSCRIBERS, True, 120
+    plan.expect, plan.each, plan.timeout_s = SUBSCRIBERS, True, 120
     return plan
 
 

@@ -1,4 +1,4 @@
-"""What no service in Python can be faster than here: a relay that forces each message to disk and passes it on.
+"""The floor that no service in Python can beat here: a relay that forces each message to disk and passes it on.
 
 It decodes, judges, signs and stores nothing: one write and one ``fdatasync`` a message, then one POST by the client
 that webhooks are built on. Where this misses a target beside Alertmanager, the target is the machine's to miss.

@@ -1,4 +1,4 @@
-"""What grows with the history and must not: memory after many reports, the time of a start on a full storage."""
+"""Costs that must not grow with the history: memory after many reports, the time of a start on a full storage."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""What the rules stage cannot be faster than, whatever log and database it has: judging alone.
+"""The ceiling of the rules stage, whatever log and database it has: judging alone.
 
 One process a core decodes, judges, words and encodes as the service does, with nothing read from anywhere, stored or
 sent; the broker and the database would want these cores as well. ``python -m bench.judging COUNT OUT``
@@ -18,12 +18,13 @@ from schemas.envelope import Event
 from schemas.events import IncidentReported
 from schemas.report import Report
 from schemas.topics import INCIDENTS
-from services.__main__ import tune
-from services.rules.domain.document import compile_document
-from services.rules.domain.evaluate import Judge
-from services.rules.domain.telling import Teller
-from services.rules.registry_wire import read_document
-from services.rules.use_cases import case_of, judge_next
+from services.rules.assessing.domain.alert_wording import AlertWording
+from services.rules.assessing.domain.keeping import ReportedCase, decide_batch
+from services.rules.assessing.judge_and_keep import case_of
+from services.rules.judging.evaluate import Judge
+from services.rules.registry.domain.document import compile_document
+from services.rules.registry.wire import read_document
+from services.start import tune
 from tests.parts.process import Process
 
 BATCH = 200
@@ -62,17 +63,17 @@ def make_incidents(count: int, name: str = "bench") -> Iterator[Event]:
 
 def _work(count: int) -> float:
     judge = Judge(compile_document(read_document(msgspec.json.encode(registry())), 1))
-    teller, events = Teller(judge), list(make_incidents(count))
+    wording, events = AlertWording(judge), list(make_incidents(count))
     best = float("inf")
     for _ in range(ROUNDS):
         begin = time.perf_counter()
         for first in range(0, count, BATCH):
             batch = events[first : first + BATCH]
             reported = [decode(event) for event in batch]
-            for event, fact, found in zip(
-                batch, reported, judge.assess([case_of(r) for r in reported], 0), strict=True
-            ):
-                judge_next(teller, None, found, fact.partner, event)
+            cases = [ReportedCase(case_of(r), r.partner, e.data) for r, e in zip(reported, batch, strict=True)]
+            assessments = judge.assess([one.case for one in cases], 0)
+            keys = judge.keys_of([one.case for one in cases])
+            decide_batch(cases, assessments, keys, {}, "report", wording.surroundings_of, judge.areas_of)
         best = min(best, time.perf_counter() - begin)
     return count / best
 

@@ -21,17 +21,17 @@ import uvloop
 
 @dataclass
 class Plan:
-    """What to send where. ``rate`` in requests per second; 0 means closed loop. ``bodies`` are sent in turn."""
+    """A load: what is sent where. ``rate`` in requests per second; 0 means closed loop. ``bodies`` are sent in turn."""
 
     url: str
     bodies: list[str]
     connections: int = 32
     rate: float = 0.0
     headers: dict[str, str] = field(default_factory=dict)
-    #: Listen on this port for what the requests cause, until ``expect`` messages came or ``patience_s`` passed.
+    #: Listen on this port for what the requests cause, until ``expect`` messages came or ``timeout_s`` passed.
     sink_port: int = 0
     expect: int = 0
-    patience_s: float = 60.0
+    timeout_s: float = 60.0
     #: Every message counts, not only the first of each number.
     each: bool = False
 
@@ -170,7 +170,7 @@ async def _go(plan: Plan) -> Result:
     result.seconds = time.perf_counter() - begin
     if plan.expect:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(complete.wait(), plan.patience_s)
+            await asyncio.wait_for(complete.wait(), plan.timeout_s)
         result.arrived = len(arrivals)
         result.until_last_s = (arrivals[-1] if arrivals else 0.0) - min(t for t in result.sent_at if t)
     for connection in connections:

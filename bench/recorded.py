@@ -16,21 +16,23 @@ import uvloop
 from sqlalchemy import text
 
 from bench.channels import CONNECTIONS, NOW, ROUNDS, SENDER, URL, sink
-from services.notify.courier import Courier, Parts
-from services.notify.dispatch import Dispatcher, Noted
-from services.notify.domain.address import Policy
-from services.notify.domain.attempt import Job
+from services.notify.channels.webhook import WebhookSender
 from services.notify.domain.identity import alert_message_id
 from services.notify.domain.signing import format_secret
 from services.notify.domain.subscription import Draft, Subscription, Webhook
-from services.notify.sql.alerts import SqlAlertLog
+from services.notify.kinds.catalogue import find_kind
+from services.notify.kinds.kind import Job
+from services.notify.sending.courier import Courier, Parts
+from services.notify.sending.dispatch import Dispatcher
+from services.notify.sending.recorder import AttemptResult
+from services.notify.sql.alert_log import SqlAlertLog
 from services.notify.sql.deliveries import SqlDeliveries, delivery_row, insert_rows
 from services.notify.use_cases.take_alerts import Logged
-from services.notify.webhook import WebhookSender
-from services.shared.clock import SystemClock
-from services.shared.config import embedded_url
-from services.shared.db.engine import Database
-from services.shared.db.tables import metadata
+from services.platform.clock import SystemClock
+from services.platform.db.engine import Database
+from services.platform.db.tables import metadata
+from services.platform.outbound.address import Policy
+from services.platform.settings.config import embedded_url
 from tests.unit.notify.samples import ALERT
 
 ALERTS = 200
@@ -53,7 +55,7 @@ async def _rounds(directory: Path, port: int) -> list[float]:
     async with WebhookSender(policy, clock, concurrency=CONNECTIONS) as hooks:
         courier = Courier(Parts(hooks, None, SENDER, SqlAlertLog(database), clock, URL))
         queue = SqlDeliveries(database, ME)
-        dispatcher = Dispatcher(courier, queue, desks.get, clock, random.random, _settled, places=CONNECTIONS)
+        dispatcher = Dispatcher(courier, queue, desks.get, clock, random.random, _observe, places=CONNECTIONS)
         found = [await _round(n, database, courier, dispatcher, desks) for n in range(ROUNDS)]
     await _check(database)
     await database.close()
@@ -68,7 +70,7 @@ async def _round(
     for first in range(0, ALERTS, AT_ONCE):
         some = alerts[first : first + AT_ONCE]
         courier.remember([Logged(first + n, alert, NOW) for n, alert in enumerate(some, 1)])
-        jobs = [Job(alert_message_id(id, a.id, 1), id, "alert", NOW, a.id, 1) for a in some for id in desks]
+        jobs = [Job(alert_message_id(id, a.id, 1), id, find_kind("alert"), NOW, a.id, 1) for a in some for id in desks]
         await queue_jobs(database, jobs)
         dispatcher.offer(jobs)
     await dispatcher.idle()
@@ -80,8 +82,8 @@ async def queue_jobs(database: Database, jobs: Sequence[Job]) -> None:
     await database.write(lambda c: insert_rows(c, rows), durable=False, rows=len(rows))
 
 
-async def _settled(_: Sequence[Noted]) -> None:
-    """What follows for an endpoint's state is not measured: nothing does."""
+async def _observe(_: Sequence[AttemptResult]) -> None:
+    """Endpoint states are left out of the measure: nothing follows for them."""
 
 
 async def _check(database: Database) -> None:

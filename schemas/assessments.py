@@ -1,9 +1,11 @@
 """Assessments and alerts as the world sees them. Source: the public contract, "Assessments" and "Alerts"."""
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
+from schemas.causes import Cause
+from schemas.decisions import RulesVerdict, StandingDecision
 from schemas.report import Casualties
 from schemas.vocabulary import Act, AlertStatus, Certainty, Outcome, ReasonCode, Severity
 
@@ -11,7 +13,7 @@ from schemas.vocabulary import Act, AlertStatus, Certainty, Outcome, ReasonCode,
 class Reason(msgspec.Struct, frozen=True):
     """One machine-readable reason: the code, the fact it rests on, and one sentence.
 
-    ``text`` is English in stored assessments; any other language is rendered from ``code`` and ``fact``.
+    ``text`` is rendered from ``code`` and ``fact`` when an assessment is read; stored, and on the log, it is empty.
     """
 
     code: ReasonCode
@@ -38,11 +40,15 @@ class ResolvedPlace(msgspec.Struct, frozen=True):
     area: str | None = None
 
 
-class Link(msgspec.Struct, frozen=True):
-    """Another report of what may be the same event (judgement.md 18); score in 0..1."""
+class Link(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Another report of what may be the same event (judgement.md 18); score in 0..1, three digits. ``state`` is there
+    where an operator confirmed the link; one that an operator cut is not listed. ``contested``: strong by
+    its score alone, while one source tells of both, or one quotes the other; an operator is asked."""
 
     incident_id: str
     score: float
+    state: Literal["confirmed"] | None = None
+    contested: bool = False
 
 
 class FoundWindow(msgspec.Struct, frozen=True, rename={"start": "from", "end": "to"}):
@@ -56,7 +62,7 @@ class FoundWindow(msgspec.Struct, frozen=True, rename={"start": "from", "end": "
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """What one truce says of one incident."""
+    """The finding of one truce on one incident."""
 
     truce: str
     outcome: Outcome
@@ -98,6 +104,12 @@ class Assessment(msgspec.Struct, frozen=True):
     casualties: Casualties
     source: SourceRef
     aggregate: bool = False
+    #: Why it was made.
+    cause: Cause = Cause()
+    #: The decisions of operators that it was made with.
+    decisions: tuple[StandingDecision, ...] = ()
+    #: The rules' own verdict where an operator decided another; else null.
+    rules: RulesVerdict | None = None
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -150,9 +162,11 @@ class Alert(msgspec.Struct, frozen=True):
     #: Areas that the place touches, for filters, groups and silences on an area.
     areas: tuple[str, ...] = ()
     links: AlertLinks | None = None
-    #: By language; where one is absent, the English ``headline`` and reason texts stand in.
+    #: By language; where one is absent, the English ``headline`` and reason texts are used.
     texts: dict[str, AlertTexts] = {}
     #: By language, then by id: display names of the parties, truces and areas that the alert mentions.
     names: dict[str, dict[str, str]] = {}
     #: IANA name of the registry's time zone, for times shown to people.
     timezone: str = "UTC"
+    #: Why this revision was decided: the cause of the assessment behind it.
+    cause: Cause = Cause()

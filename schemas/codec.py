@@ -48,7 +48,7 @@ def decode_kept(topic: Topic, data: bytes) -> Any:
 
 
 def decode_as(event: Event, form: type[T]) -> T:
-    """As much of the payload as ``form`` names; a field of ``msgspec.Raw`` is its JSON as it stands.
+    """As much of the payload as ``form`` names; a field of ``msgspec.Raw`` is its JSON unchanged.
 
     Raises UnreadableEventError.
     """

@@ -13,7 +13,8 @@ class Event(msgspec.Struct, frozen=True):
 
     ``id`` is unique within ``source`` and a function of what happened, so that a repetition is recognised;
     ``key`` decides the partition, hence the order; ``time`` is RFC 3339 UTC; ``data`` is JSON. ``reason`` is why a
-    consumer gave the event up, on ``.dead`` topics only.
+    consumer gave the event up, on ``.dead`` topics only. ``problem`` is the problem document (RFC 9457) of a record
+    of a partner's topic, on the ``.dead`` beside it only: it is never in the outbox.
     """
 
     topic: str
@@ -25,3 +26,4 @@ class Event(msgspec.Struct, frozen=True):
     data: bytes
     traceparent: str | None = None
     reason: str | None = None
+    problem: str | None = None

@@ -7,9 +7,12 @@ from typing import Any, Literal
 
 import msgspec
 
-from schemas.assessments import Alert, Assessment
+from schemas.assessments import Alert, Assessment, FoundWindow
+from schemas.causes import Actor as Actor
+from schemas.causes import Cause
+from schemas.registry import Action
 from schemas.report import Report
-from schemas.vocabulary import Role
+from schemas.vocabulary import Language, Role
 
 
 class IncidentReported(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -27,14 +30,16 @@ class IncidentReported(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class IncidentAssessed(msgspec.Struct, frozen=True):
-    """Rules judged a revision. ``sequence`` rises with each assessment of the same incident."""
+    """Rules judged a revision, for ``assessment.cause``. ``sequence`` rises with each assessment of the incident;
+    ``areas`` are those that the place touches."""
 
     sequence: int
     assessment: Assessment
+    areas: tuple[str, ...] = ()
 
 
 class AlertDecided(msgspec.Struct, frozen=True):
-    """An alert was raised, updated or cancelled: ``alert.status`` says which."""
+    """An alert was raised, updated or cancelled: ``alert.status`` says which, ``alert.cause`` why."""
 
     alert: Alert
 
@@ -42,7 +47,8 @@ class AlertDecided(msgspec.Struct, frozen=True):
 class RegistryChanged(msgspec.Struct, frozen=True):
     """One resource of the registry changed. ``body`` is its new form, null when it was deleted.
 
-    All changes of one request carry the same ``version``; ``last`` marks the last of them.
+    All changes of one request carry the same ``version``, and ``by`` and ``reason``, their author's (null in events
+    from before they were kept); ``last`` marks the last of them.
     """
 
     kind: Literal["settings", "parties", "presence", "areas", "places", "truces"]
@@ -51,6 +57,54 @@ class RegistryChanged(msgspec.Struct, frozen=True):
     recorded_at: str
     body: Any
     last: bool
+    by: Actor | None = None
+    reason: str | None = None
+
+
+class AnnouncementWords(msgspec.Struct, frozen=True):
+    """An announcement as it was made. ``issuer_names`` by language; ``announced_at`` as the registry has it."""
+
+    id: str
+    action: Action
+    issuer: str
+    issuer_names: dict[Language, str]
+    announced_at: str
+    text: str
+
+
+class TrucePeriod(msgspec.Struct, frozen=True):
+    """A stretch of time through which windows of a truce hold without a gap.
+
+    ``windows`` are the announcements that began these windows, by their start. ``begun_by`` and ``ended_by``: the
+    announcements whose accounts give its start and its end. ``disputed``: from the first to the last moment at which
+    accounts disagree, since the announcement ``disputed_by``; null where they agree.
+    """
+
+    window: FoundWindow
+    windows: tuple[str, ...]
+    begun_by: str
+    ended_by: str
+    disputed: FoundWindow | None = None
+    disputed_by: str | None = None
+
+
+class TruceScheduled(msgspec.Struct, frozen=True):
+    """The periods of a truce are others than before, or its names or words are. No periods: it has no window, or the
+    registry no longer has the truce.
+
+    ``version`` is that of the registry. ``areas`` are those of its windows; ``announcements`` have the words of those
+    that the periods rest on.
+    """
+
+    truce: str
+    version: int
+    recorded_at: str
+    names: dict[Language, str]
+    areas: tuple[str, ...]
+    timezone: str
+    periods: tuple[TrucePeriod, ...]
+    announcements: tuple[AnnouncementWords, ...]
+    cause: Cause = Cause("registry")
 
 
 class KeyChanged(msgspec.Struct, frozen=True):
@@ -65,13 +119,6 @@ class KeyChanged(msgspec.Struct, frozen=True):
     revoked_at: str | None = None
 
 
-class Actor(msgspec.Struct, frozen=True):
-    """The author of an act: id and name of the key. Null for the system itself, which is named by its part."""
-
-    key: str | None
-    name: str
-
-
 class OperatorActed(msgspec.Struct, frozen=True):
     """An operator changed something: one line of the audit."""
 
@@ -82,8 +129,16 @@ class OperatorActed(msgspec.Struct, frozen=True):
     detail: dict[str, Any] = {}
 
 
+class RecordReceived(msgspec.Struct, frozen=True):
+    """A record of an adapter's source that an operator has read again; ``record`` holds what the adapter's tables map,
+    and nothing personal."""
+
+    adapter: str
+    record: dict[str, Any]
+
+
 class ServiceReported(msgspec.Struct, frozen=True):
-    """One process of one service tells how it fares; stale after three periods."""
+    """The state of one process of one service; stale after three periods."""
 
     service: Literal["ingest", "rules", "notify"]
     instance: str

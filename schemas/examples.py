@@ -56,4 +56,5 @@ ASSESSMENT: Final[dict[str, Any]] = {
     "casualties": {"killed": 1, "injured": 0},
     "source": {"name": "State media", "grade": "C3"},
     "aggregate": False,
+    "cause": {"kind": "report", "by": None, "reason": None, "resources": [], "registry_version": 12},
 }

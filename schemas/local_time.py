@@ -53,7 +53,9 @@ def read_moment(text: str, zone: ZoneInfo) -> int:
     """The instant that a written time means. Raises ValueError, saying why, where it means none or two."""
     match = _WRITTEN.fullmatch(text)
     if match is None:
-        raise ValueError(f"{text!r} is no date and no time (YYYY-MM-DD, or YYYY-MM-DDTHH:MM with or without an offset)")
+        raise ValueError(
+            f"{text!r} is neither a date nor a time (YYYY-MM-DD, or YYYY-MM-DDTHH:MM with or without an offset)"
+        )
     year, month, day, hour, minute, second, fraction, offset = match.groups()
     try:
         written_day = date(int(year), int(month), int(day))
@@ -73,7 +75,7 @@ def read_duration(text: str) -> tuple[int, int]:
     """Local calendar days and exact hours of an ISO 8601 duration. Raises ValueError for any other, and for none."""
     match = _DURATION.fullmatch(text)
     if match is None or text.endswith(("P", "T")):
-        raise ValueError(f"{text!r} is no duration in days or hours (P1D, PT24H, P1DT12H)")
+        raise ValueError(f"{text!r} is not a duration in days or hours (P1D, PT24H, P1DT12H)")
     days, hours = (int(part or 0) for part in match.groups())
     if not days and not hours:
         raise ValueError("a duration must be longer than nothing")

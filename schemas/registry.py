@@ -1,7 +1,7 @@
 """The registry document as operators write it. Source: the public contract, "Registry (rules)".
 
 Times are text here: a local time of the registry's ``timezone`` (``2016-05-05T01:00``, a bare date, ``24:00``) or one
-with an offset; :mod:`schemas.local_time` gives them their meaning. References are ids; whoever compiles the document
+with an offset; :mod:`schemas.local_time` gives them their meaning. References are ids; the compiler of the document
 checks that they lead somewhere.
 """
 
@@ -34,7 +34,7 @@ Action = Literal["declare", "extend", "restate", "end", "withdraw"]
 
 
 class Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What every part of the document has in common: immutable, no unknown fields, defaults left out."""
+    """The base of every part of the document: immutable, no unknown fields, defaults left out."""
 
 
 class Alias(Struct, frozen=True, rename={"start": "from", "end": "to"}):
@@ -173,7 +173,7 @@ class Announcement(Struct, frozen=True):
 
 
 class Truce(Struct, frozen=True):
-    """Who must not do what to whom, where; its windows follow from its announcements."""
+    """The obligations of parties toward others, and where; its windows follow from its announcements."""
 
     id: Id
     name: Names
@@ -197,16 +197,16 @@ class Document(Struct, frozen=True):
     truces: Annotated[tuple[Truce, ...], Meta(max_length=MAX_RESOURCES)] = ()
 
 
-class Settings(Struct, frozen=True):
-    """What of the document belongs to no single resource."""
+class RegistrySettings(Struct, frozen=True):
+    """The part of the document that belongs to no single resource."""
 
     version: Literal[1]
     timezone: Name
 
 
-Resource = Settings | Party | Presence | Feature | Place | Truce
+Resource = RegistrySettings | Party | Presence | Feature | Place | Truce
 KINDS: Final[dict[Kind, Any]] = {
-    "settings": Settings,
+    "settings": RegistrySettings,
     "parties": Party,
     "presence": Presence,
     "areas": Feature,

@@ -62,7 +62,7 @@ def _implies(name: str, other: str) -> dict[str, Any]:
     return {"anyOf": [{"not": _given(name)}, _given(other)]}
 
 
-#: What the types alone do not say, for whoever validates before posting; the edge judges by code of its own.
+#: Rules that the types alone do not say, for clients that validate before posting; the edge has code of its own.
 _ONE_TIME: Final[dict[str, Any]] = {
     "allOf": [
         {
@@ -96,7 +96,7 @@ class Casualties(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
 
 
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Who says so, with the Admiralty grade (reliability A to F, credibility 1 to 6) and whom it quotes."""
+    """The source, with the Admiralty grade (reliability A to F, credibility 1 to 6) and whom it quotes."""
 
     name: Name
     grade: Annotated[str, msgspec.Meta(pattern=r"^[A-F][1-6]$", max_length=2)] | None = None

@@ -17,9 +17,9 @@ _IGNORABLE: Final = frozenset(
     )
     for code in range(first, last + 1)
 )  # fmt: skip
-#: An acute accent alone stands for an apostrophe; NFKC would part the word there.
+#: An acute accent alone is read as an apostrophe; NFKC would part the word there.
 _ACUTE: Final = {0xB4: "'"}
-#: Stands beside letters and says nothing by itself, though some of it counts as a letter.
+#: Used beside letters and means nothing by itself, though some of it counts as a letter.
 SILENT: Final = _APOSTROPHES | {_TATWEEL}
 
 #: Why a name is refused.

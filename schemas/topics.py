@@ -26,9 +26,12 @@ ASSESSMENTS: Final = Topic(
 REGISTRY: Final = Topic(
     "registry", events.RegistryChanged, "trucewatch.registry.changed", "kind/id", "rules", compacted=True
 )
+WINDOWS: Final = Topic("windows", events.TruceScheduled, "trucewatch.truce.scheduled", "truce", "rules", compacted=True)
 ALERTS: Final = Topic("alerts", events.AlertDecided, "trucewatch.alert.decided", "alert_id", "rules")
 KEYS: Final = Topic("keys", events.KeyChanged, "trucewatch.key.changed", "key id", "ingest", compacted=True)
 AUDIT: Final = Topic("audit", events.OperatorActed, "trucewatch.operator.acted", "resource", "every")
+#: Records that an operator retries; those that adapters could not read are on its ``.dead`` topic.
+INBOUND: Final = Topic("inbound", events.RecordReceived, "trucewatch.record.received", "adapter", "ingest")
 SERVICE_STATUS: Final = Topic(
     "service-status",
     events.ServiceReported,
@@ -39,6 +42,6 @@ SERVICE_STATUS: Final = Topic(
 )
 
 TOPICS: Final[dict[str, Topic]] = {
-    t.name: t for t in (INCIDENTS, ASSESSMENTS, REGISTRY, ALERTS, KEYS, AUDIT, SERVICE_STATUS)
+    t.name: t for t in (INCIDENTS, ASSESSMENTS, REGISTRY, WINDOWS, ALERTS, KEYS, AUDIT, INBOUND, SERVICE_STATUS)
 }
 DEAD_SUFFIX: Final = ".dead"

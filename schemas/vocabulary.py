@@ -35,7 +35,7 @@ ReasonCode = Literal[
     "excluded_perpetrator", "excluded_target", "contested_attribution", "no_duty_between_parties",
     "held_by_excluded_party", "excluded_group_present", "implausible_perpetrator",
     "self_defence_claimed", "aimed_at_excluded_claimed", "accident_claimed", "source_grade",
-    "corroborated", "retracted",
+    "corroborated", "retracted", "place_decided", "party_decided", "verdict_decided",
 ]  # fmt: skip
 
 ACTS: Final[tuple[Act, ...]] = get_args(Act)
@@ -43,14 +43,15 @@ REASON_CODES: Final[tuple[ReasonCode, ...]] = get_args(ReasonCode)
 LANGUAGES: Final[tuple[Language, ...]] = get_args(Language)
 #: Strongest first (judgement.md, "Verdicts").
 OUTCOMES: Final[tuple[Outcome, ...]] = get_args(Outcome)
-#: Highest first; ``Unknown`` stands below all.
+#: Highest first; ``Unknown`` is below all.
 CERTAINTIES: Final[tuple[Certainty, ...]] = get_args(Certainty)
 #: Gravest first.
 SEVERITIES: Final[tuple[Severity, ...]] = get_args(Severity)
-#: Reasons that belong to no truce and stand at the top of an assessment.
+#: Reasons that belong to no truce and are at the top of an assessment.
 TOP_REASONS: Final[frozenset[ReasonCode]] = frozenset(
     {"outside_every_area", "outside_every_window", "place_disagreement", "point_placeholder", "point_mirrored",
-     "unresolved_party", "name_qualified", "name_out_of_period", "source_grade", "corroborated", "retracted"}
+     "unresolved_party", "name_qualified", "name_out_of_period", "source_grade", "corroborated", "retracted",
+     "place_decided", "party_decided", "verdict_decided"}
 )  # fmt: skip
 
 _HEAVY: Final[frozenset[Act]] = frozenset(

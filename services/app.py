@@ -1,53 +1,64 @@
-"""The composition root: which parts a process is made of. Nobody else asks "Kafka or embedded?"."""
+"""The composition root: the services of a process, and the one choice between Kafka and the embedded log."""
 
 import asyncio
 import logging
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Final
 
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import FastAPI
 from starlette.types import ASGIApp
 
+import services.admin.bootstrap
 import services.ingest.bootstrap
 import services.notify.bootstrap
 import services.rules.bootstrap
-from services.board import HEARD, Board
+from schemas.instants import format_instant
 from services.console.api import status_router
-from services.overview import NAME as LOOK
-from services.overview import Overview
-from services.shared.bus.dead import Graveyard
-from services.shared.bus.embedded import EmbeddedBus, trim_for_ever
-from services.shared.bus.kafka import KafkaBus
-from services.shared.bus.port import Bus
-from services.shared.bus.relay import NAME as RELAY
-from services.shared.bus.relay import Relay
-from services.shared.clock import Clock, SystemClock, new_id
-from services.shared.config import Settings, base_url
-from services.shared.db.engine import Database
-from services.shared.db.migrate import upgrade
-from services.shared.db.outgoing import Outgoing
-from services.shared.etags import tag_documents
-from services.shared.failures import RetryLaterError
-from services.shared.faults import Faults
-from services.shared.http import answer_heads, answer_when_cut, install_problems, refuse_nul
-from services.shared.lifecycle import bind, run
-from services.shared.observability import Metrics, make_metrics, probes_router
-from services.shared.open_files import backlog, edge_limits, raise_open_files
-from services.shared.query import refuse_unknown_parameters
-from services.shared.runtime import Run, Runtime, Service, Task
-from services.shared.security import KeyRing
-from services.shared.throttle import Throttle
-from services.shared.tracing import OFF, Tracing
+from services.platform.backoff import Backoff
+from services.platform.bus.dead_letters import DeadLetters
+from services.platform.bus.embedded import KEPT, TRIM_S, EmbeddedBus
+from services.platform.bus.port import Bus, PartnerLog
+from services.platform.bus.relay import NAME as RELAY
+from services.platform.bus.relay import OutboxRelay
+from services.platform.clock import Clock, SystemClock, new_id
+from services.platform.db.engine import Database
+from services.platform.db.migrate import upgrade
+from services.platform.faults import Faults
+from services.platform.http.compression import compress_answers
+from services.platform.http.etags import tag_documents
+from services.platform.http.middleware import answer_heads, answer_when_cut, install_problems, refuse_nul
+from services.platform.http.routes import make_router, refuse_undeclared
+from services.platform.http.throttle import Throttle
+from services.platform.metrics import Metrics, make_metrics, probes_router
+from services.platform.process.lifecycle import bind, run
+from services.platform.process.local_time import follow_time_zone
+from services.platform.process.open_files import backlog, edge_limits, raise_open_files
+from services.platform.process.runtime import Run, Runtime, Service, Task
+from services.platform.security.keys import KeyRing
+from services.platform.settings.base_url import base_url
+from services.platform.settings.config import Settings
+from services.platform.timed import run_every
+from services.platform.tracing import OFF, Tracing
+from services.status.board import HEARD, StatusBoard
+from services.status.overview import NAME as LOOK
+from services.status.overview import PERIOD_S, Overview
 
 log = logging.getLogger(__name__)
+
+TRIMMING: Final = "bus.trim"
 
 BUILDERS: dict[str, Callable[[Runtime], Awaitable[Service]]] = {
     "ingest": services.ingest.bootstrap.build,
     "rules": services.rules.bootstrap.build,
     "notify": services.notify.bootstrap.build,
 }
+
+#: Runs in the process of another service.
+BESIDE: Final[Mapping[str, Callable[[Runtime], Awaitable[Service]]]] = {"ingest": services.admin.bootstrap.build}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,85 +100,113 @@ async def _assemble(
     tracing: Tracing,
 ) -> Assembly:
     await asyncio.to_thread(upgrade, database.engine)
-    graveyard = Graveyard(database, clock)
-    log = await open_log(settings, database, graveyard, clock, faults, tracing, whole=set(names) >= set(BUILDERS))
-    try:
-        runtime = Runtime(settings, clock, database, log.bus, KeyRing(clock), graveyard, metrics, faults, tracing)
-        built = [await BUILDERS[name](runtime) for name in names]
+    dead_letters = DeadLetters(database, clock)
+    log = await open_log(settings, database, dead_letters, clock, faults, tracing, whole=set(names) >= set(BUILDERS))
+    async with AsyncExitStack() as begun:
+        begun.push_async_callback(log.bus.close)
+        _undo(begun, log.stop)
+        runtime = Runtime(
+            settings, clock, database, log.bus, KeyRing(clock), dead_letters, metrics, faults, tracing,
+            partner_log=log.partner_log,
+        )  # fmt: skip
+        stop_zone = await follow_time_zone(runtime)
+        _undo(begun, [stop_zone])
+        builders = [parts[name] for name in names for parts in (BUILDERS, BESIDE) if name in parts]
+        built = []
+        for build in builders:
+            built.append(await build(runtime))
+            _undo(begun, built[-1].stop)
         # Last, since a key that is to be shown once must not be made by a start that fails.
-        first_key = await services.ingest.bootstrap.prepare_keys(runtime)
-    except BaseException:
-        await log.bus.close()
-        raise
+        first_key = await services.admin.bootstrap.prepare_keys(runtime)
+        begun.pop_all()
     overview = Overview(runtime, built, log.board)
-    front = Service(name="front", router=APIRouter(), tasks=[Task(LOOK, overview.run), *log.tasks], stop=log.stop)
+    look = runtime.every(PERIOD_S, LOOK, overview.look_and_publish)
+    front = Service(name="front", router=make_router(), tasks=[look, *log.tasks], stop=[stop_zone, *log.stop])
     return Assembly(runtime, [*built, front], build_asgi(runtime, built, overview), first_key)
 
 
+def _undo(begun: AsyncExitStack, stops: Iterable[Run]) -> None:
+    """What began ends if the rest of the start fails: it is tried again, and connections would stay open."""
+    for stop in stops:
+        begun.push_async_callback(stop)
+
+
 @dataclass(frozen=True, slots=True)
-class Log:
-    """The log that was chosen, what has to run beside it, and the board where processes tell each other how they
-    fare (embedded there is but one)."""
+class LogBackend:
+    """The log that was chosen, the tasks beside it, and the board of the other processes' status (None when
+    embedded, in one process)."""
 
     bus: Bus
-    board: Board | None
+    board: StatusBoard | None
     tasks: Sequence[Task]
     stop: Sequence[Run]
+    partner_log: PartnerLog | None = None
 
 
 async def open_log(
     settings: Settings,
     database: Database,
-    graveyard: Graveyard,
+    dead_letters: DeadLetters,
     clock: Clock,
     faults: Faults,
     tracing: Tracing = OFF,
     *,
     whole: bool = False,
-) -> Log:
+) -> LogBackend:
     """Embedded or Kafka: the one place that asks. Raises RetryLaterError when the broker is away.
 
     ``whole``: all services are in this process, so that a group which is not wired here is wired nowhere.
     """
     if settings.kafka is None:
         embedded = EmbeddedBus(database, faults)
-        trim = partial(trim_for_ever, embedded, clock, faults, strangers=not whole)
-        return Log(embedded, None, [Task("bus.trim", trim)], [])
+
+        async def trim() -> None:
+            await embedded.trim(format_instant(clock.now() - KEPT), strangers=not whole)
+
+        run = partial(run_every, TRIMMING, TRIM_S, trim, clock, faults, at_start=False)
+        return LogBackend(embedded, None, [Task(TRIMMING, run)], [])
+    # They need the extras "kafka" and "postgres".
+    from services.platform.bus.kafka import KafkaBus
+    from services.platform.db.postgres_outbox import PostgresOutbox
+
     kafka = KafkaBus(settings.kafka, settings.kafka_security, faults=faults)
     await kafka.start()
-    relay = Relay(
-        Outgoing(settings.database_url),
+    relay = OutboxRelay(
+        PostgresOutbox(settings.database_url),
         kafka,
-        partial(graveyard.bury, "relay"),
+        partial(dead_letters.add, "relay"),
         clock.sleep,
         tracing=tracing,
         faults=faults,
     )
-    board = Board(kafka, clock, f"{socket.gethostname()}-{new_id()}")
+    board = StatusBoard(kafka, clock, f"{socket.gethostname()}-{new_id()}")
     try:
-        stop_hearing = await kafka.tail(HEARD, board.hear)
+        stop_hearing = await kafka.tail(HEARD, board.receive)
     except BaseException:
         await kafka.close()
         raise
-    return Log(kafka, board, [Task(RELAY, relay.run)], [stop_hearing])
+    # Connections of their own: a partner's topic that cannot be written to must not disturb the services' events.
+    partners = KafkaBus(settings.kafka, settings.kafka_security, faults=faults)
+    return LogBackend(kafka, board, [Task(RELAY, relay.run)], [stop_hearing, partners.close], partners)
 
 
 def build_asgi(runtime: Runtime, built: Sequence[Service], overview: Overview) -> ASGIApp:
     """One app for all services of the process, hot paths in front."""
-    app = FastAPI(
-        title="Trucewatch", openapi_url=None, docs_url=None, redoc_url=None,
-        dependencies=[Depends(refuse_unknown_parameters)],
-    )  # fmt: skip
-    app.state.keys = runtime.keys
+    routers = [
+        probes_router(runtime.metrics, overview.unready, overview.look),
+        status_router(overview.status, runtime.clock),
+        *(service.router for service in built),
+    ]
+    hot = [route for service in built for route in service.hot]
+    refuse_undeclared(routers, hot)
+    app = FastAPI(title="Trucewatch", openapi_url=None, docs_url=None, redoc_url=None)
+    app.state.keys, app.state.local_time = runtime.keys, runtime.local_time
     install_problems(app)
-    app.include_router(probes_router(runtime.metrics, overview.unready, overview.look))
-    app.include_router(status_router(overview.status, runtime.clock))
-    for service in built:
-        app.include_router(service.router)
-    asgi: ASGIApp = answer_when_cut(answer_heads(tag_documents(refuse_nul(app))))
-    for service in built:
-        if service.wrap is not None:
-            asgi = service.wrap(asgi)
+    for router in routers:
+        app.include_router(router)
+    asgi: ASGIApp = answer_when_cut(answer_heads(compress_answers(tag_documents(refuse_nul(app)))))
+    for route in hot:
+        asgi = route.wrap(asgi)
     throttle = Throttle(
         runtime.keys, runtime.clock.now, runtime.metrics.auth_failures.inc, runtime.settings.trusted_proxies
     )
@@ -183,12 +222,12 @@ async def serve(
     listener: socket.socket | None = None,
     tracing: Tracing = OFF,
 ) -> None:
-    """Run the services until told to stop. Raises OSError when the port is taken, SettingsError for what cannot be."""
+    """Run the services until asked to stop. Raises OSError when the port is taken, or SettingsError."""
     open_files = raise_open_files()
     limits = edge_limits(settings, open_files)
     listener = listener or bind(settings.host, settings.port)
     settings = _reached_at(settings, listener.getsockname()[1])
-    assembly = await _assemble_patiently(settings, names, tracing)
+    assembly = await _assemble_when_reachable(settings, names, tracing)
     try:
         await run(
             assembly.asgi,
@@ -200,7 +239,7 @@ async def serve(
             backlog=backlog(open_files),
             on_end=lambda reason: assembly.runtime.metrics.connections_ended[reason].inc(),
             faults=assembly.runtime.faults,
-            sleep=assembly.runtime.clock.sleep,
+            clock=assembly.runtime.clock,
         )
     finally:
         await assembly.runtime.bus.close()
@@ -215,13 +254,7 @@ def _reached_at(settings: Settings, port: int) -> Settings:
     return replace(settings, port=port, public_url=base_url(settings.host, port))
 
 
-async def _assemble_patiently(settings: Settings, names: Sequence[str], tracing: Tracing) -> Assembly:
-    """Wait for a database or a broker that is not up yet; until then nothing listens, so nothing is ready."""
-    pause = 0.2
-    while True:
-        try:
-            return await assemble(settings, names, tracing=tracing)
-        except RetryLaterError as error:
-            log.warning("waiting: %s", error)
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, 5.0)
+async def _assemble_when_reachable(settings: Settings, names: Sequence[str], tracing: Tracing) -> Assembly:
+    """Retry until the database and the broker answer; until then nothing listens, so nothing is ready."""
+    attempt = partial(assemble, settings, names, tracing=tracing)
+    return await Backoff(0.2).retry(attempt, asyncio.sleep, lambda error: log.warning("waiting: %s", error))

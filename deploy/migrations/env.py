@@ -2,12 +2,15 @@
 
 from alembic import context
 
+import services.admin.sql
+import services.ingest.adapters.sql
 import services.ingest.sql
-import services.ingest.sql_keys
 import services.notify.sql.tables
-import services.rules.registry_sql
-import services.rules.sql
-from services.shared.db.tables import metadata
+import services.rules.assessing.sql
+import services.rules.linking.sql
+import services.rules.registry.schedules_sql
+import services.rules.registry.sql
+from services.platform.db.tables import metadata
 
 __all__ = ["services"]
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from alembic import command
 
-from services.shared.config import embedded_url
-from services.shared.db.engine import Database
-from services.shared.db.migrate import config
+from services.platform.db.engine import Database
+from services.platform.db.migrate import config
+from services.platform.settings.config import embedded_url
 
 
 def main(message: str) -> None:

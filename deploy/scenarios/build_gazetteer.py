@@ -21,8 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from services.rules.domain.geometry import EARTH_KM
-from services.rules.domain.names import normalise
+from services.rules.judging.geometry import EARTH_KM
+from services.rules.judging.names import normalise
 
 #: Widest first: the file, and what a unit of it is called.
 LEVELS: Final = (

@@ -1,4 +1,4 @@
-"""What the client commands share: where the server is, which key, and how a refusal is told.
+"""Shared by the client commands: where the server is, which key, and how a refusal is told.
 
 Exit codes: 0 all is done; 1 something in a file was refused; 2 the command line is wrong; 3 the server refused the
 request or did not answer.
@@ -16,9 +16,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from services.cli.client import Api, RefusedError, UnreachableError, open_api
-from services.shared.clock import SystemClock
-from services.shared.environment import Environment, SettingsError
-from services.shared.failures import RetryLaterError
+from services.platform.clock import SystemClock
+from services.platform.failures import RetryLaterError
+from services.platform.settings.environment import Environment, SettingsError
 
 T = TypeVar("T")
 
@@ -84,6 +84,8 @@ def ask(url: str, key: str | None, job: Callable[[Api], Coroutine[Any, Any, T]])
         complain(f"[red]refused:[/] {escape(str(error))}")
         for fault in error.faults:
             complain(f"  {escape(fault.pointer)}: {escape(fault.detail)}")
+        if key is None:
+            complain("  no key was sent: name one by --key or TRUCEWATCH_KEY")
     except UnreachableError as error:
         complain(f"[red]no answer:[/] {escape(str(error))}")
     sys.exit(SERVER_REFUSED)

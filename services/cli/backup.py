@@ -9,12 +9,12 @@ from typing import Final
 from sqlalchemy import update
 from sqlalchemy.exc import DBAPIError
 
-from services.notify.sql.storage import COPY, MARK_SUFFIX
+from services.notify.sql.generations import COPY, MARK_SUFFIX
 from services.notify.sql.tables import storage
-from services.shared.clock import SystemClock
-from services.shared.config import DATABASE_FILE, SettingsError
-from services.shared.db.engine import Database
-from services.shared.failures import RetryLaterError
+from services.platform.clock import SystemClock
+from services.platform.db.engine import Database
+from services.platform.failures import RetryLaterError
+from services.platform.settings.config import DATABASE_FILE, SettingsError
 
 #: Pages copied at a time: a running process writes in between.
 PAGES: Final = 4096

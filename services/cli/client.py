@@ -1,5 +1,7 @@
 """The public HTTP API as the commands use it: patient with a server that is busy, plain about one that refuses."""
 
+import os
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -7,7 +9,9 @@ from typing import Any, Final
 import httpx
 import msgspec
 
-from services.shared.clock import Clock
+from schemas.vocabulary import LANGUAGES, Language
+from services.platform.backoff import Backoff
+from services.platform.clock import Clock
 
 TIMEOUT_S: Final = 60.0
 #: How often a request is sent at most: to a server that has answered before, and to one that never has, whose address
@@ -15,8 +19,7 @@ TIMEOUT_S: Final = 60.0
 MAX_TRIES: Final = 8
 FIRST_TRIES: Final = 3
 #: The pauses between, where the server names none, seconds.
-FIRST_PAUSE_S: Final = 0.5
-LONGEST_PAUSE_S: Final = 30.0
+BACKOFF: Final = Backoff(0.5, 30.0)
 BUSY: Final = frozenset({429, 502, 503, 504})
 
 
@@ -25,6 +28,13 @@ class Fault(msgspec.Struct, frozen=True):
 
     pointer: str
     detail: str
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """A decoded body, and the ETag of what it holds."""
+
+    body: Any
+    etag: str
 
 
 class RefusedError(Exception):
@@ -49,14 +59,22 @@ class Api:
 
     async def get(self, path: str, **query: str | int) -> Any:
         """The decoded answer. Raises RefusedError, UnreachableError; so do the others."""
+        return (await self.get_tagged(path, **query)).body
+
+    async def get_tagged(self, path: str, **query: str | int) -> Answered:
         # httpx takes empty parameters for an order to drop those that the path brings.
         return await self._ask("GET", path, params={name: str(value) for name, value in query.items()} or None)
 
-    async def post(self, path: str, body: Any) -> Any:
-        return await self.send("POST", path, msgspec.json.encode(body), "application/json")
+    async def post(self, path: str, body: Any, if_match: str | None = None) -> Any:
+        return await self.send("POST", path, msgspec.json.encode(body), "application/json", if_match)
 
-    async def send(self, method: str, path: str, body: bytes, kind: str) -> Any:
-        return await self._ask(method, path, content=body, headers={"content-type": kind})
+    async def send(self, method: str, path: str, body: bytes, kind: str, if_match: str | None = None) -> Any:
+        """``if_match``: the ETag of what the request was made from; RefusedError 412 where that has changed."""
+        condition = {} if if_match is None else {"if-match": if_match}
+        return (await self._ask(method, path, content=body, headers={"content-type": kind, **condition})).body
+
+    async def delete(self, path: str) -> Any:
+        return (await self._ask("DELETE", path)).body
 
     async def pages(self, path: str, **query: str | int) -> AsyncIterator[list[Any]]:
         """The items of a list, page by page, up to its present end."""
@@ -68,10 +86,11 @@ class Api:
                 return
             query["after"] = page["next"]
 
-    async def _ask(self, method: str, path: str, **rest: Any) -> Any:
-        pause, tries = FIRST_PAUSE_S, 0
+    async def _ask(self, method: str, path: str, **rest: Any) -> Answered:
+        tries = 0
         while True:
-            tries, wait = tries + 1, pause
+            tries += 1
+            wait = BACKOFF.pause_s(tries)
             try:
                 answer = await self._http.request(method, path, **rest)
             except httpx.TransportError as error:
@@ -79,13 +98,12 @@ class Api:
             else:
                 self._has_answered = True
                 if answer.status_code not in BUSY:
-                    return _read(answer)
+                    return Answered(_read(answer), answer.headers.get("etag", ""))
                 trouble = f"{answer.status_code} {answer.reason_phrase}"
-                wait = _asked_to_wait(answer.headers) or pause
+                wait = _asked_to_wait(answer.headers) or wait
             if tries >= (MAX_TRIES if self._has_answered else FIRST_TRIES):
                 raise UnreachableError(f"{self._http.base_url}, asked {tries} times: {trouble}")
             await self._clock.sleep(wait)
-            pause = min(pause * 2, LONGEST_PAUSE_S)
 
 
 @asynccontextmanager
@@ -93,17 +111,25 @@ async def open_api(
     url: str, key: str | None, clock: Clock, transport: httpx.AsyncBaseTransport | None = None
 ) -> AsyncIterator[Api]:
     """An Api for as long as the context lasts."""
-    headers = {"authorization": f"Bearer {key}"} if key else {}
+    headers: dict[str, str] = {"accept-language": terminal_language(os.environ)}
+    if key:
+        headers["authorization"] = f"Bearer {key}"
     async with httpx.AsyncClient(
         base_url=url, headers=headers, timeout=TIMEOUT_S, trust_env=False, transport=transport
     ) as http:
         yield Api(http, clock)
 
 
+def terminal_language(environment: Mapping[str, str]) -> Language:
+    """The language of the terminal, as the locale says it (POSIX: LC_ALL, LC_MESSAGES, LANG)."""
+    named = next((environment[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if environment.get(name)), "")
+    return next((language for language in LANGUAGES if re.match(rf"{language}(?:[_.@]|$)", named)), "en")
+
+
 def _asked_to_wait(headers: Mapping[str, str]) -> float | None:
     """``Retry-After`` in seconds; None where it is absent or a date, which none of our servers sends."""
     text = headers.get("retry-after", "")
-    return min(float(text), LONGEST_PAUSE_S) if text.isascii() and text.isdigit() else None
+    return min(float(text), BACKOFF.longest_s) if text.isascii() and text.isdigit() else None
 
 
 def _read(answer: httpx.Response) -> Any:

@@ -12,7 +12,7 @@ from rich.markup import escape
 from services.cli.ask import ask, client_options, complain, say, setting
 from services.cli.client import Api
 from services.cli.receiver import Receiver
-from services.shared.clock import SystemClock
+from services.platform.clock import SystemClock
 
 DEFAULT_PORT: Final = 9099
 POLL_S: Final = 0.5

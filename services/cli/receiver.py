@@ -11,8 +11,8 @@ import msgspec
 from aiohttp import web
 
 from schemas.instants import SECOND
-from services.shared.clock import Clock
-from services.shared.config import base_url
+from services.platform.clock import Clock
+from services.platform.settings.base_url import base_url
 
 TOLERANCE_S: Final = 300
 #: The challenge may come before the answer that holds the secret.

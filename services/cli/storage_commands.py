@@ -12,10 +12,10 @@ import click
 
 from services.cli.ask import FILE_REFUSED, ask, client_options, say, told_in_one_sentence
 from services.cli.backup import back_up, put_back, tell_restored
-from services.shared.config import SettingsError, embedded_url
-from services.shared.data_directory import hold_data_directory
-from services.shared.environment import Environment
-from services.shared.setting_values import read_database_url
+from services.platform.process.data_directory import hold_data_directory
+from services.platform.settings.config import SettingsError, embedded_url
+from services.platform.settings.environment import Environment
+from services.platform.settings.values import read_database_url
 
 
 def _data_option(*, exists: bool, required: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -7,11 +7,16 @@ from typing import Final
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from services.console.page import Page, read_static
+import schemas
+from services.console.page import StatusPage, read_static
 from services.console.reference import reference_router
-from services.console.status import Status
-from services.shared.clock import Clock
-from services.shared.http import describe, reply
+from services.platform.clock import Clock
+from services.platform.http.accept import prefers
+from services.platform.http.describe import describe
+from services.platform.http.language import answer_in, language_of
+from services.platform.http.reply import reply
+from services.platform.http.routes import make_router
+from services.status.report import Status
 
 HTML: Final = "text/html"
 _FILES: Final = {"live.js": "text/javascript; charset=utf-8", "icon.svg": "image/svg+xml"}
@@ -19,34 +24,15 @@ _FILES: Final = {"live.js": "text/javascript; charset=utf-8", "icon.svg": "image
 Supply = Callable[[], Awaitable[Status]]
 
 
-def wants_page(accept: str) -> bool:
-    """Whether an Accept header prefers HTML to JSON. A browser names HTML; ``*/*`` alone means JSON."""
-    weights = dict(_weigh(part) for part in accept.split(",") if part.strip())
-    page = weights.get(HTML, 0.0)
-    return page > 0 and page >= weights.get("application/json", 0.0)
-
-
-def _weigh(part: str) -> tuple[str, float]:
-    kind, *parameters = (piece.strip() for piece in part.lower().split(";"))
-    for parameter in parameters:
-        name, _, value = parameter.partition("=")
-        if name.strip() == "q":
-            try:
-                return kind, float(value)
-            except ValueError:
-                return kind, 0.0
-    return kind, 1.0
-
-
 def status_router(supply: Supply, clock: Clock) -> APIRouter:
     """The routes of the console. ``supply`` composes the status at each request; none of them needs a key."""
-    router = APIRouter(tags=["operators"])
-    page = Page()
-    document = files("schemas").joinpath("generated", "openapi.json").read_bytes()
+    router = make_router("operators")
+    page = StatusPage()
+    document = files(schemas).joinpath("generated", "openapi.json").read_bytes()
     static = {name: read_static(name) for name in _FILES}
 
-    async def show() -> Response:
-        html = page.render(await supply(), clock.now())
+    async def show(request: Request) -> Response:
+        html = page.render(await supply(), clock.now(), language_of(request))
         headers = {
             "content-security-policy": page.policy,
             "cache-control": "no-store",
@@ -62,21 +48,26 @@ def status_router(supply: Supply, clock: Clock) -> APIRouter:
         answers={200: Status},
         example=EXAMPLE,
         roles=None,
+        worded=True,
     )
     async def status(request: Request) -> Response:
-        if wants_page(request.headers.get("accept", "")):
-            return await show()
+        if prefers(request.headers.get("accept", ""), HTML):
+            return await show(request)
+        answer_in(request, "en")
         return reply(await supply(), headers={"vary": "accept", "cache-control": "no-store"})
 
-    @router.get("/", include_in_schema=False)
-    async def home() -> Response:
-        return await show()
+    @router.get("/")
+    @describe("The console's first page", roles=None, published=False, worded=True)
+    async def home(request: Request) -> Response:
+        return await show(request)
 
-    @router.get("/openapi.json", include_in_schema=False)
+    @router.get("/openapi.json")
+    @describe("The OpenAPI document", roles=None, published=False)
     async def openapi() -> Response:
         return Response(document, headers={"cache-control": "no-cache"}, media_type="application/json")
 
-    @router.get("/console/{name}", include_in_schema=False)
+    @router.get("/console/{name}")
+    @describe("A file of the console", roles=None, published=False)
     async def file(name: str) -> Response:
         if name not in static:
             return Response(status_code=404)
@@ -104,6 +95,7 @@ EXAMPLE: Final = {
     "silences": {"active": 1},
     "review": {"open": 0},
     "reassessments": {"running": 0},
+    "adapters": {"active": 2, "failing": []},
     "dead_letters": 0,
     "truces": {
         "in_force": [

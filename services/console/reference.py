@@ -10,6 +10,8 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from services.console.page import read_static
+from services.platform.http.describe import describe
+from services.platform.http.routes import make_router
 
 #: By the last part of its path: the file's package, its place there and its type.
 FILES: Final = {
@@ -27,17 +29,19 @@ _HEADERS: Final = {"x-content-type-options": "nosniff", "referrer-policy": "no-r
 
 def reference_router() -> APIRouter:
     """The page, its script, and the two files of Swagger UI. None needs a key."""
-    router = APIRouter(tags=["operators"])
+    router = make_router("operators")
     page, start = read_static("reference.html"), read_static("reference.js")
     bundled = files("fastapi_offline").joinpath("static")
     static = {name: bundled.joinpath(name).read_bytes() for name in FILES}
 
-    @router.get("/docs", include_in_schema=False)
+    @router.get("/docs")
+    @describe("The reference of the API", roles=None, published=False)
     async def reference() -> Response:
         headers = {"content-security-policy": POLICY, "cache-control": "no-cache", **_HEADERS}
         return Response(page, headers=headers, media_type="text/html")
 
-    @router.get("/docs/{name}", include_in_schema=False)
+    @router.get("/docs/{name}")
+    @describe("A file of the reference", roles=None, published=False)
     async def file(name: str) -> Response:
         if name == "reference.js":
             return Response(start, headers=_HEADERS, media_type=FILES["swagger-ui-bundle.js"])

@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,13 +14,15 @@ import click
 import uvloop
 from rich.console import Console
 
+from schemas.wording.words import words
 from services.app import Assembly, serve
 from services.cli.ask import WrongSettingError
-from services.cli.client import RefusedError, UnreachableError, open_api
+from services.cli.client import RefusedError, UnreachableError, open_api, terminal_language
 from services.cli.receiver import Receiver
 from services.demo.mailbox import Mailbox
+from services.demo.output import DemoOutput
 from services.demo.play import (
-    Cast,
+    DemoClients,
     DemoFailedError,
     Inbox,
     count_verdicts,
@@ -29,13 +32,14 @@ from services.demo.play import (
     subscribe,
     wait_for_alerts,
 )
-from services.demo.tell import Tell
-from services.shared.clock import SystemClock
-from services.shared.config import Settings, SettingsError, base_url, embedded_url
-from services.shared.data_directory import hold_data_directory
-from services.shared.lifecycle import bind
-from services.shared.logs import configure_logs
-from services.shared.security import new_secret
+from services.platform.clock import SystemClock
+from services.platform.process.data_directory import hold_data_directory
+from services.platform.process.lifecycle import bind
+from services.platform.process.logs import configure_logs
+from services.platform.security.keys import new_secret
+from services.platform.settings.base_url import base_url
+from services.platform.settings.config import Settings, SettingsError, embedded_url
+from services.platform.settings.extras import require_extra
 
 SCENARIO: Final = Path(__file__).parents[2] / "deploy" / "scenarios" / "syria_2016"
 LOOPBACK: Final = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
@@ -54,6 +58,7 @@ def demo(leave: bool, pace: float | None, host: str, port: int, data: Path | Non
     configure_logs(sys.stderr, "WARNING")
     pace = pace if pace is not None else FAST_S if leave else PACE_S
     try:
+        require_extra("demo", "The demo")
         with (
             TemporaryDirectory(prefix="trucewatch-demo-") as scratch,
             hold_data_directory(data or Path(scratch)) as held,
@@ -67,9 +72,9 @@ def demo(leave: bool, pace: float | None, host: str, port: int, data: Path | Non
 
 
 async def run_demo(data: Path, host: str, port: int, pace_s: float, leave: bool) -> bool:
-    """Play, then stay until stopped unless ``leave``. Returns whether every alert due arrived, or it was stopped."""
-    clock, tell, admin = SystemClock(), Tell(Console()), new_secret()
-    inbox = Inbox(tell)
+    """Run the demo, then stay until stopped unless ``leave``. Returns whether it was stopped or every alert arrived."""
+    clock, output, admin = SystemClock(), DemoOutput(Console(), words(terminal_language(os.environ))), new_secret()
+    inbox = Inbox(output)
     try:
         listener = bind(host, port)
     except OSError as error:
@@ -92,8 +97,8 @@ async def run_demo(data: Path, host: str, port: int, pace_s: float, leave: bool)
 
         async def act() -> bool:
             await ready.wait()
-            async with _cast(url, admin, clock, tell) as (cast, link):
-                return await _perform(cast, inbox, receiver, pace_s, link)
+            async with _open_clients(url, admin, clock, output) as (clients, link):
+                return await _run_and_wait(clients, inbox, receiver, pace_s, link)
 
         serving = asyncio.ensure_future(serve(settings, on_ready=on_ready, stop=stop, listener=listener))
         acting = asyncio.ensure_future(act())
@@ -103,7 +108,7 @@ async def run_demo(data: Path, host: str, port: int, pace_s: float, leave: bool)
                 await serving
                 return True
             if not leave:
-                tell.step("Ctrl-C ends it")
+                output.step("Ctrl-C ends it")
                 await serving
             return acting.result()
         finally:
@@ -113,23 +118,25 @@ async def run_demo(data: Path, host: str, port: int, pace_s: float, leave: bool)
 
 
 @asynccontextmanager
-async def _cast(url: str, admin: str, clock: SystemClock, tell: Tell) -> AsyncIterator[tuple[Cast, str]]:
+async def _open_clients(
+    url: str, admin: str, clock: SystemClock, output: DemoOutput
+) -> AsyncIterator[tuple[DemoClients, str]]:
     """Everybody with a key of their own, and the link to the console with the monitor's key."""
     async with open_api(url, admin, clock) as operator:
         partner = (await operator.post("/v1/keys", {"name": "demo-partner", "role": "partner"}))["key"]
         monitor = (await operator.post("/v1/keys", {"name": "demo-monitor", "role": "monitor"}))["key"]
         async with open_api(url, partner, clock) as as_partner, open_api(url, monitor, clock) as as_monitor:
-            yield Cast(operator, as_partner, as_monitor, clock, tell), f"{url}/#key={monitor}"
+            yield DemoClients(operator, as_partner, as_monitor, clock, output), f"{url}/#key={monitor}"
 
 
-async def _perform(cast: Cast, inbox: Inbox, receiver: Receiver, pace_s: float, link: str) -> bool:
-    cast.tell.link(link)
-    await load_registry(cast, SCENARIO / "registry.yaml")
-    await subscribe(cast, inbox, receiver)
-    played = await play_reports(cast, read_reports(SCENARIO / "reports.jsonl"), pace_s)
-    missing = await wait_for_alerts(cast, played.fresh, inbox)
-    cast.tell.missing(missing)
+async def _run_and_wait(clients: DemoClients, inbox: Inbox, receiver: Receiver, pace_s: float, link: str) -> bool:
+    clients.output.link(link)
+    await load_registry(clients, SCENARIO / "registry.yaml")
+    await subscribe(clients, inbox, receiver)
+    played = await play_reports(clients, read_reports(SCENARIO / "reports.jsonl"), pace_s)
+    missing = await wait_for_alerts(clients, played.fresh, inbox)
+    clients.output.missing(missing)
     if not missing:
         arrived = sum(len(incidents) for incidents in inbox.arrived.values())
-        cast.tell.closing(count_verdicts(played.judged), arrived, link)
+        clients.output.closing(count_verdicts(played.judged), arrived, link)
     return not missing

@@ -14,7 +14,7 @@ class Desk:
     truces: tuple[str, ...] = ()
 
     def draft(self, channel: Mapping[str, str]) -> dict[str, Any]:
-        """What is posted to subscribe."""
+        """The body that is posted to subscribe."""
         wanted = {"verdicts": list(self.verdicts), "truces": list(self.truces)}
         return {"name": self.name, "channel": dict(channel), "filter": wanted}
 
@@ -41,8 +41,8 @@ def is_due(assessment: Mapping[str, Any], desk: Desk) -> bool:
 def find_missing(
     judged: Iterable[tuple[str, Mapping[str, Any]]], desks: Sequence[Desk], arrived: Mapping[str, set[str]]
 ) -> list[Missing]:
-    """What is due and has not arrived. ``judged``: reports by name with their assessments; ``arrived``: incidents by
-    desk."""
+    """The alerts that are due and have not arrived. ``judged``: reports by name with their assessments; ``arrived``:
+    incidents by desk."""
     return [
         Missing(desk.name, report, assessment["incident_id"])
         for report, assessment in judged

@@ -7,8 +7,6 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import Any, Final, Self
 
-from aiosmtpd.smtp import SMTP
-
 _CONFIRM: Final = re.compile(r"https?://[^\s\"<>]+/v1/confirm\?token=[\w~.-]+")
 _INCIDENT: Final = re.compile(r"/v1/incidents/([\w~.-]+)")
 
@@ -16,13 +14,16 @@ Letter = Callable[[EmailMessage], None]
 
 
 class Mailbox:
-    """Listens on a free port of loopback; every message is told to ``on_letter``."""
+    """Listens on a free port of loopback; every message is passed to ``on_letter``."""
 
     def __init__(self, on_letter: Letter) -> None:
         self._on_letter = on_letter
         self._server: asyncio.Server | None = None
 
     async def __aenter__(self) -> Self:
+        # Of the extra "demo".
+        from aiosmtpd.smtp import SMTP
+
         loop = asyncio.get_running_loop()
         # A hostname of its own: else it would be looked up, which blocks where there is no name server.
         self._server = await loop.create_server(lambda: SMTP(self, hostname="localhost"), "127.0.0.1", 0)

@@ -1,4 +1,4 @@
-"""The demo's course: load, subscribe, prove, play, and wait for what is due. Everything by the public HTTP API."""
+"""The steps of the demo: load, subscribe, prove, play, and wait for what is due. Everything by the public HTTP API."""
 
 import asyncio
 from collections import Counter
@@ -15,9 +15,9 @@ from services.cli.client import Api
 from services.cli.receiver import Receiver
 from services.demo.due import Desk, Missing, find_missing
 from services.demo.mailbox import find_confirmation, find_incident
-from services.demo.tell import Tell
-from services.rules.registry_file import load_registry_file
-from services.shared.clock import Clock
+from services.demo.output import DemoOutput
+from services.platform.clock import Clock
+from services.rules.registry.file import load_registry_file
 
 T = TypeVar("T")
 
@@ -46,17 +46,17 @@ class DemoFailedError(Exception):
 
 
 class Inbox:
-    """What arrived: told as it comes, kept as the incidents that each desk was told of."""
+    """The messages that arrived: told as they come, kept as the incidents that each desk was told of."""
 
-    def __init__(self, tell: Tell) -> None:
-        self._tell = tell
+    def __init__(self, output: DemoOutput) -> None:
+        self._output = output
         self.arrived: dict[str, set[str]] = {desk.name: set() for desk in DESKS}
         self.confirmation: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def take_message(self, message: Mapping[str, Any]) -> None:
         """A webhook whose signature was good."""
         if message["type"].startswith("alert."):
-            self._tell.webhook(message)
+            self._output.webhook(message)
             self.arrived[EVERYTHING.name].add(message["data"]["incident_id"])
 
     def take_letter(self, letter: EmailMessage) -> None:
@@ -66,19 +66,19 @@ class Inbox:
             self.confirmation.set_result(link)
         incident_id = find_incident(letter)
         if incident_id is not None:
-            self._tell.email(letter, incident_id)
+            self._output.email(letter, incident_id)
             self.arrived[ALEPPO.name].add(incident_id)
 
 
 @dataclass(frozen=True, slots=True)
-class Cast:
-    """Who takes part: an Api for each key, the clock, and who tells of it."""
+class DemoClients:
+    """The clients of the demo: an Api for each key, the clock, and what is printed."""
 
     operator: Api
     partner: Api
     monitor: Api
     clock: Clock
-    tell: Tell
+    output: DemoOutput
 
     async def until(self, what: str, ask: Callable[[], Awaitable[T]]) -> T:
         """The first true answer. Raises DemoFailedError when it takes too long."""
@@ -89,72 +89,72 @@ class Cast:
         raise DemoFailedError(f"{what}: not within {PATIENCE_S:.0f} s")
 
 
-async def load_registry(cast: Cast, file: Path) -> None:
+async def load_registry(clients: DemoClients, file: Path) -> None:
     """Replace the registry with the bundled one."""
     loaded = load_registry_file(file)
-    await cast.operator.send("PUT", "/v1/registry", loaded.data, "application/json")
+    await clients.operator.send("PUT", "/v1/registry", loaded.data, "application/json")
     document = loaded.document
-    cast.tell.step(
+    clients.output.step(
         f"the registry is loaded: {len(document.truces)} truces, {len(document.parties)} parties, "
         f"{len(document.areas.features)} areas, {len(document.places)} places"
     )
 
 
-async def subscribe(cast: Cast, inbox: Inbox, receiver: Receiver) -> None:
+async def subscribe(clients: DemoClients, inbox: Inbox, receiver: Receiver) -> None:
     """Subscribe both desks, and prove that both want it: by the echo of a challenge, by the link in an email."""
-    hook = await cast.monitor.post("/v1/subscriptions", EVERYTHING.draft({"type": "webhook", "url": receiver.url}))
+    hook = await clients.monitor.post("/v1/subscriptions", EVERYTHING.draft({"type": "webhook", "url": receiver.url}))
     receiver.trust(hook["secret"])
-    await _active(cast, hook["id"])
-    cast.tell.step(f"subscribed: {EVERYTHING.name}; the receiver at {receiver.url} echoed the signed challenge")
-    mail = await cast.monitor.post("/v1/subscriptions", ALEPPO.draft({"type": "email", "to": ADDRESS}))
+    await _active(clients, hook["id"])
+    clients.output.step(f"subscribed: {EVERYTHING.name}; the receiver at {receiver.url} echoed the signed challenge")
+    mail = await clients.monitor.post("/v1/subscriptions", ALEPPO.draft({"type": "email", "to": ADDRESS}))
     try:
         link = urlsplit(await asyncio.wait_for(asyncio.shield(inbox.confirmation), PATIENCE_S))
     except TimeoutError:
         raise DemoFailedError("no confirmation came by email") from None
     page = f"{link.path}?{link.query}"
-    await cast.monitor.get(page)
-    await cast.monitor.send("POST", page, b"", FORM)
-    await _active(cast, mail["id"])
-    cast.tell.step(f"subscribed: {ALEPPO.name}; {ADDRESS} followed the link and pressed the button")
+    await clients.monitor.get(page)
+    await clients.monitor.send("POST", page, b"", FORM)
+    await _active(clients, mail["id"])
+    clients.output.step(f"subscribed: {ALEPPO.name}; {ADDRESS} followed the link and pressed the button")
 
 
-async def _active(cast: Cast, subscription: str) -> None:
+async def _active(clients: DemoClients, subscription: str) -> None:
     async def ask() -> bool:
-        return bool((await cast.monitor.get(f"/v1/subscriptions/{subscription}"))["status"] == "active")
+        return bool((await clients.monitor.get(f"/v1/subscriptions/{subscription}"))["status"] == "active")
 
-    await cast.until(f"subscription {subscription} became active", ask)
+    await clients.until(f"subscription {subscription} became active", ask)
 
 
-async def play_reports(cast: Cast, reports: Sequence[Mapping[str, Any]], pace_s: float) -> Played:
-    """Post each report, wait for its assessment, tell of it. Alerts are due for those not known before."""
-    known = {item["incident_id"] async for items in cast.partner.pages("/v1/incidents") for item in items}
+async def play_reports(clients: DemoClients, reports: Sequence[Mapping[str, Any]], pace_s: float) -> Played:
+    """Post each report, wait for its assessment, print it. Alerts are due for those not known before."""
+    known = {item["incident_id"] async for items in clients.partner.pages("/v1/incidents") for item in items}
     played = Played([], [])
     for number, report in enumerate(reports, 1):
-        posted = await cast.partner.post("/v1/incidents", report)
-        assessment = await _assessed(cast, posted["incident_id"])
-        cast.tell.judged(number, len(reports), report, assessment)
+        posted = await clients.partner.post("/v1/incidents", report)
+        assessment = await _assessed(clients, posted["incident_id"])
+        clients.output.judged(number, len(reports), report, assessment)
         played.judged.append((str(report["external_id"]), assessment))
         if posted["incident_id"] not in known:
             played.fresh.append(played.judged[-1])
-        await cast.clock.sleep(pace_s)
+        await clients.clock.sleep(pace_s)
     return played
 
 
-async def _assessed(cast: Cast, incident_id: str) -> Mapping[str, Any]:
+async def _assessed(clients: DemoClients, incident_id: str) -> Mapping[str, Any]:
     async def ask() -> list[Any]:
-        return list((await cast.partner.get(f"/v1/incidents/{incident_id}/assessments", limit=1))["items"])
+        return list((await clients.partner.get(f"/v1/incidents/{incident_id}/assessments", limit=1))["items"])
 
-    found = await cast.until(f"{incident_id} was assessed", ask)
+    found = await clients.until(f"{incident_id} was assessed", ask)
     assessment: Mapping[str, Any] = found[0]
     return assessment
 
 
-async def wait_for_alerts(cast: Cast, judged: Judged, inbox: Inbox) -> list[Missing]:
-    """What is still missing when nothing is, or when patience ends."""
+async def wait_for_alerts(clients: DemoClients, judged: Judged, inbox: Inbox) -> list[Missing]:
+    """The alerts still missing: none, or those left when the time is up."""
     for _ in range(int(PATIENCE_S / POLL_S)):
         if not find_missing(judged, DESKS, inbox.arrived):
             return []
-        await cast.clock.sleep(POLL_S)
+        await clients.clock.sleep(POLL_S)
     return find_missing(judged, DESKS, inbox.arrived)
 
 

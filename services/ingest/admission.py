@@ -2,23 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from zoneinfo import ZoneInfo
 
 import msgspec
 
 from schemas.report import Report
 from services.ingest.domain import identify, name_incident
 from services.ingest.use_cases import Filing
-from services.shared.reports import read_located
+from services.platform.clock import LocalTime
+from services.platform.reports import read_located
 
 _decode = msgspec.json.Decoder(Report).decode
-
-
-@dataclass(slots=True)
-class LocalTime:
-    """The registry's time zone as ingest knows it; UTC until the registry has said."""
-
-    zone: ZoneInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +28,7 @@ class Admission:
         return Filing(name_incident(partner, report.external_id), partner, report, span, now, traceparent)
 
     def fingerprint(self, body: bytes, partner: str) -> bytes:
-        """What the bytes of one report mean, whether it is valid or not; of what is no report, the bytes."""
+        """The meaning of one report's bytes, valid or not; the bytes themselves where they are no report."""
         try:
             report = _decode(body)
             return name_incident(partner, report.external_id).encode() + identify(report)

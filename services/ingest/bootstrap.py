@@ -1,4 +1,4 @@
-"""Ingest, wired: which adapter stands behind each port, which loops run."""
+"""Ingest, wired: the adapter of each port, which loops run."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -6,28 +6,28 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import Connection
 
-from schemas import codec
 from schemas.envelope import Event
-from schemas.events import IncidentReported, KeyChanged, RegistryChanged
+from schemas.events import IncidentReported
 from schemas.instants import HOUR, format_instant
-from schemas.topics import ASSESSMENTS, AUDIT, DEAD_SUFFIX, INCIDENTS, KEYS, REGISTRY, Topic
-from schemas.zones import UTC, find_zone
-from services.ingest.admission import Admission, LocalTime
-from services.ingest.api import build_router
-from services.ingest.api_keys import build_operator_router
-from services.ingest.batch import Batches, Claim, Claimed, Settlement
-from services.ingest.intake import Intake
-from services.ingest.judged import read_judged
-from services.ingest.keys import ensure_first_key
+from schemas.topics import ASSESSMENTS, DEAD_SUFFIX, INBOUND, INCIDENTS, REGISTRY, Topic
+from services.ingest.adapters.bootstrap import build_adapters
+from services.ingest.adapters.refused import GROUP as INBOUND_GROUP
+from services.ingest.admission import Admission
+from services.ingest.http.batch import Batches, Claim, Claimed, Settlement
+from services.ingest.http.declared import POST_INCIDENT
+from services.ingest.http.incidents import build_router
+from services.ingest.http.intake import PATH, Intake
+from services.ingest.names import FOLLOWER as NAMES
+from services.ingest.names import KnownNames
+from services.ingest.projection import read_judged
 from services.ingest.sql import SqlAnswers, SqlIncidents
-from services.ingest.sql_keys import SqlKeys, keep_audit
-from services.ingest.use_cases import Command, Outcome, claim, follow_assessments, follow_deaths, take
-from services.ingest.waiting import NAME as WAITING
-from services.ingest.waiting import Waiting
-from services.shared.bus.consume import Loop
-from services.shared.db.group import GroupWriter
-from services.shared.runtime import Runtime, Service, Task
-from services.shared.security import new_secret
+from services.ingest.unassessed import NAME as WAITING
+from services.ingest.unassessed import PERIOD_S, UnassessedAge
+from services.ingest.use_cases import Command, IntakeOutcome, claim, follow_assessments, follow_deaths, take
+from services.platform.bus.consume import Loop
+from services.platform.db.group import GroupWriter
+from services.platform.http.routes import HotRoute, make_router
+from services.platform.process.runtime import Runtime, Service
 
 #: Idempotency-Keys are remembered for this long after their first use, and forgotten within the hour after it.
 REMEMBERED: Final = 48 * HOUR
@@ -35,78 +35,49 @@ SWEEP_S: Final = 3600.0
 FORGETTING: Final = "ingest.forget_idempotency_keys"
 #: Verdicts show in lists this much later, so that many are written at once.
 SHOWN_WITHIN_S: Final = 0.05
-#: Every process follows the keys; all bury under one name what none can read.
-KEYS_FOLLOWER: Final = "keys"
 DEAD_INCIDENTS: Final = Topic(
     INCIDENTS.name + DEAD_SUFFIX, IncidentReported, INCIDENTS.type, INCIDENTS.key, INCIDENTS.owner
 )
 
 
-async def prepare_keys(runtime: Runtime) -> str | None:
-    """See that there is an operator key, and have the ring follow the log from now on.
-
-    Returns the secret of a key that was made here, to be shown once.
-    """
-    await feed_keys(runtime)
-    first = await ensure_key(runtime)
-    for key in await runtime.database.read(lambda connection: SqlKeys(connection).all()):
-        # What was revoked is so whatever the log ends with: a relay that was stopped in mid-batch may repeat itself.
-        runtime.keys.apply(key)
-    return first
-
-
-async def ensure_key(runtime: Runtime) -> str | None:
-    """See that there is an operator key. Raises RetryLaterError."""
-    secret, now = new_secret(), runtime.clock.now()
-
-    def flush(connection: Connection, asked: Sequence[str | None]) -> list[str | None]:
-        return [ensure_first_key(SqlKeys(connection), admin_key, secret, now) for admin_key in asked]
-
-    (first,) = await GroupWriter(runtime.database, flush).write([runtime.settings.admin_key])
-    return first
-
-
-async def feed_keys(runtime: Runtime) -> None:
-    """Have the ring hold every key on the log, and follow it for as long as the process runs."""
-
-    async def apply(event: Event) -> None:
-        change: KeyChanged = codec.decode(event)
-        runtime.keys.apply(change)
-
-    await runtime.tail(KEYS, KEYS_FOLLOWER, apply)
-
-
 async def build(runtime: Runtime) -> Service:
     """Ingest over the parts of this process. The key ring is the caller's to feed."""
     database = runtime.database
-    local = LocalTime(UTC)
-    stop_following = await _follow_time_zone(runtime, local)
-    admission = Admission(runtime.clock.now, local)
-    writer = GroupWriter[Command, Outcome](database, _take)
+    admission = Admission(runtime.clock.now, runtime.local_time)
+    writer = GroupWriter[Command, IntakeOutcome](database, _take)
     intake = Intake(runtime.keys, admission, writer, runtime.metrics, runtime.tracing)
     batches = Batches(intake, admission, GroupWriter[Claim, Claimed](database, _claim))
-    router = build_router(intake, batches, database, runtime.clock, local)
-    router.include_router(build_operator_router(runtime))
-    waiting = Waiting(database, runtime.clock, runtime.faults)
+    names = KnownNames(runtime.local_time)
+    stop_following = await runtime.tail(REGISTRY, NAMES, names.follow)
+    adapters = await build_adapters(runtime, admission, writer, intake.count)
+    router = make_router()
+    router.include_router(build_router(intake, batches, database, runtime.clock, names))
+    router.include_router(adapters.router)
+    waiting = UnassessedAge(database, runtime.clock)
     loops = [
         await runtime.loop(ASSESSMENTS, "ingest.assessments", _Follower(runtime).assessments, linger_s=SHOWN_WITHIN_S),
         await runtime.loop(DEAD_INCIDENTS, "ingest.dead", _Follower(runtime).deaths),
-        await runtime.loop(AUDIT, "ingest.audit", _Follower(runtime).audit),
+        await runtime.loop(INBOUND, INBOUND_GROUP, adapters.handle),
     ]
     return Service(
         name="ingest",
         router=router,
         loops=loops,
-        tasks=[Task(FORGETTING, _Follower(runtime).sweep), Task(WAITING, waiting.follow)],
-        stop=[stop_following],
-        status=lambda: _status(loops, waiting),
-        wrap=intake.wrap,
-        state={"local_time": local},
+        stop=[*adapters.stop, stop_following],
+        tasks=[
+            runtime.every(SWEEP_S, FORGETTING, _Follower(runtime).forget),
+            runtime.every(PERIOD_S, WAITING, waiting.refresh),
+            *adapters.tasks,
+        ],
+        status=lambda: {**_status(loops, waiting), "adapters": adapters.status()},
+        hot=[HotRoute("POST", PATH, POST_INCIDENT, intake.wrap)],
+        state={"polls": adapters.polls, "board": adapters.board},
     )
 
 
-def _take(connection: Connection, commands: Sequence[Command]) -> list[Outcome]:
-    return take(SqlIncidents(connection), SqlAnswers(connection), commands)
+def _take(connection: Connection, commands: Sequence[Command]) -> list[IntakeOutcome]:
+    incidents = SqlIncidents(connection)
+    return take(incidents, SqlAnswers(connection), commands, incidents)
 
 
 def _claim(connection: Connection, claims: Sequence[Claim]) -> list[Claimed]:
@@ -120,28 +91,12 @@ def _claim_one(answers: SqlAnswers, one: Claim) -> Claimed:
     return claim(answers, *one)
 
 
-async def _follow_time_zone(runtime: Runtime, local: LocalTime) -> Any:
-    newest = 0
-
-    async def on_event(event: Event) -> None:
-        nonlocal newest
-        if not event.key.startswith("settings/"):
-            return
-        change: RegistryChanged = codec.decode(event)
-        # The log may repeat itself: what an older version said is not said again.
-        if change.body is not None and change.version >= newest:
-            local.zone, newest = find_zone(change.body["timezone"]), change.version
-
-    return await runtime.tail(REGISTRY, "ingest.registry", on_event)
-
-
 class _Follower:
-    """What ingest does with the events of others; each handler is one unit of work, harmless to repetition."""
+    """Handles the events of other services; each handler is one unit of work, harmless to repetition."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._database = runtime.database
         self._clock = runtime.clock
-        self._faults = runtime.faults
 
     async def assessments(self, events: Sequence[Event]) -> None:
         judged = [read_judged(event) for event in events]
@@ -153,16 +108,9 @@ class _Follower:
         dead = [(event.key, number) for event in events if (number := _revision_of(event)) is not None]
         await self._database.write(lambda c: follow_deaths(SqlIncidents(c), dead), durable=False)
 
-    async def audit(self, events: Sequence[Event]) -> None:
-        await self._database.write(lambda c: keep_audit(c, events), durable=False)
-
-    async def sweep(self) -> None:
-        """Forget old Idempotency-Keys, for ever."""
-        while True:
-            await self._faults.guard(FORGETTING, lambda: self._forget(self._clock.now() - REMEMBERED))
-            await self._clock.sleep(SWEEP_S)
-
-    async def _forget(self, before: int) -> None:
+    async def forget(self) -> None:
+        """Forget old Idempotency-Keys."""
+        before = self._clock.now() - REMEMBERED
         await self._database.write(lambda c: SqlAnswers(c).forget(before), durable=False)
 
 
@@ -178,7 +126,7 @@ def _revision_of(event: Event) -> int | None:
         return None
 
 
-def _status(loops: Sequence[Loop], waiting: Waiting) -> Mapping[str, Any]:
+def _status(loops: Sequence[Loop], waiting: UnassessedAge) -> Mapping[str, Any]:
     failing = next((loop.failing for loop in loops if loop.failing is not None), None)
     state = {"state": "ok"} if failing is None else {"state": "degraded", "detail": failing}
     last = None if waiting.last is None else format_instant(waiting.last)

@@ -1,10 +1,11 @@
-"""What ingest decides: an incident's name, what two reports have in common, which revision comes next, its state.
+"""The decisions of ingest: an incident's name, what two reports have in common, which revision comes next, its state.
 
 Values in, values out. Source: the contract, "Incident reports"; judgement.md 12 and 19.
 """
 
 import hashlib
 from datetime import UTC, datetime
+from typing import Final
 
 import msgspec
 
@@ -13,6 +14,7 @@ from schemas.vocabulary import IncidentState
 
 _encode = msgspec.json.Encoder().encode
 _replace = msgspec.structs.replace
+_NONE_STATED: Final = next(f.default for f in msgspec.structs.fields(Report) if f.name == "casualties")
 
 
 def name_incident(partner: str, external_id: str) -> str:
@@ -38,7 +40,9 @@ def _canonical(report: Report) -> Report:
         occurred = Occurrence(occurred, occurred)
     if occurred.start is not None and occurred.end is not None:
         occurred = Occurrence(occurred.start.astimezone(UTC), occurred.end.astimezone(UTC))
-    return _replace(report, location=location, occurred=occurred)
+    # Only the default itself is left out when it is written, no equal of it.
+    casualties = _NONE_STATED if report.casualties == _NONE_STATED else report.casualties
+    return _replace(report, location=location, occurred=occurred, casualties=casualties)
 
 
 def _unsigned(degrees: float | None) -> float | None:
@@ -46,7 +50,7 @@ def _unsigned(degrees: float | None) -> float | None:
 
 
 def next_revision(latest: int, before: Report, after: Report) -> int | None:
-    """The revision that a report becomes whose incident stands at ``latest`` with the content ``before``, retracted or
+    """The revision that a report becomes whose incident is at ``latest`` with the content ``before``, retracted or
     not; None where its content is the same."""
     return None if identify(before) == identify(after) else latest + 1
 
@@ -66,3 +70,23 @@ def state_of(revision: int, *, retracted: bool, assessed: int, dead: int) -> Inc
     if assessed >= revision:
         return "assessed"
     return "dead_lettered" if dead >= revision else "accepted"
+
+
+def is_outdated(mark: str, read_at: int | None, known: str, noted_at: int, *, current: bool) -> bool:
+    """Whether the state of a submission that a source tells is older than what is ``known`` since ``noted_at``.
+
+    Marks are the source's, digits or text that sorts; an empty one says nothing. A list that was asked for before the
+    known state came (``read_at``, microseconds) must have a newer mark; a ``current`` list asked for later is right
+    whatever its mark, where a source's marks can fall.
+    """
+    if read_at is not None and read_at < noted_at:
+        return not _is_older(known, mark)
+    return not current and _is_older(mark, known)
+
+
+def _is_older(mark: str, than: str) -> bool:
+    if not mark or not than:
+        return False
+    if mark.isdecimal() and than.isdecimal():
+        return int(mark) < int(than)
+    return mark < than

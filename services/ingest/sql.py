@@ -1,23 +1,28 @@
 """The tables of incidents, and the ports over one connection. The SQL is the same on SQLite and PostgreSQL."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Connection,
+    Double,
     Index,
     Integer,
     LargeBinary,
+    SmallInteger,
     Table,
     Text,
+    and_,
     bindparam,
     delete,
     func,
     insert,
+    literal_column,
     select,
     tuple_,
     update,
@@ -25,15 +30,18 @@ from sqlalchemy import (
 
 from schemas import codec
 from schemas.events import IncidentReported, OperatorActed
-from schemas.instants import format_instant
+from schemas.instants import HOUR, format_instant
 from schemas.report import Report
+from schemas.time_span import TimeSpan
 from schemas.topics import INCIDENTS
-from services.ingest.use_cases import Answer, Judged, Once, Revision
-from services.shared import audit
-from services.shared.db import outbox
-from services.shared.db.bulk import insert_rows, select_by_key, upsert_rows
-from services.shared.db.tables import metadata
-from services.shared.reports import Span
+from services.ingest.facets import INDEXED
+from services.ingest.use_cases import IdempotencyKey, KeyAnswer, ProjectedAssessment, Revision, SourceItem
+from services.platform import audit
+from services.platform.db import outbox
+from services.platform.db.bulk import insert_new_rows, insert_rows, select_by_key, upsert_rows
+from services.platform.db.packing import pack, unpack
+from services.platform.db.tables import metadata
+from services.platform.db.upsert import upsert
 
 #: Every revision; the newest of each incident is the one that nothing superseded. ``body`` is the fact as published.
 revisions = Table(
@@ -51,8 +59,18 @@ revisions = Table(
     Column("body", LargeBinary, nullable=False),
     #: Of what was reported (:func:`services.ingest.domain.identify`); null for a retraction.
     Column("identity", LargeBinary),
+    #: Whether it lasts longer than LONG.
+    Column("is_long", SmallInteger, nullable=False, server_default="0"),
 )
 newest = revisions.c.superseded_at.is_(None)
+#: Only aggregates last longer (judgement.md 12): these few have an index of their own, and nothing else can have a
+#: moment in a list's times that began so much earlier.
+LONG: Final = 72 * HOUR
+is_long = revisions.c.is_long == literal_column("1")
+Index(
+    "ix_incident_revisions_long", revisions.c.occurred_start, revisions.c.received_at,
+    sqlite_where=and_(newest, is_long), postgresql_where=and_(newest, is_long),
+)  # fmt: skip
 for _name, _columns in (
     # Both run on by the time of arrival, not by the id: neighbours in time stay neighbours on the page.
     ("time", (revisions.c.occurred_start, revisions.c.received_at)),
@@ -62,7 +80,7 @@ for _name, _columns in (
 ):
     Index(f"ix_incident_revisions_{_name}", *_columns, sqlite_where=newest, postgresql_where=newest)
 
-#: What rules made of each incident: a projection of the ``assessments`` topic.
+#: The judgement of each incident: a projection of the ``assessments`` topic.
 projections = Table(
     "incident_projections",
     metadata,
@@ -71,8 +89,26 @@ projections = Table(
     Column("revision", Integer, nullable=False),
     Column("verdict", Text, nullable=False),
     Column("occurred_start", BigInteger, nullable=False),
+    #: Around the place, in degrees; null for a place without coordinates.
+    Column("west", Double),
+    Column("south", Double),
+    Column("east", Double),
+    Column("north", Double),
+    #: Each on a line of its own, with one before the first.
+    Column("facets", Text, nullable=False, server_default=""),
     Column("body", LargeBinary, nullable=False),
-    Index("ix_incident_projections_verdict", "verdict", "occurred_start", "incident_id"),
+    Index("ix_incident_projections_time", "occurred_start", "incident_id"),
+)
+
+#: The incidents of each facet by their start. The projection itself has the last word: a process that was slow to
+#: notice that it lost a partition may leave facets of an assessment that another one has replaced.
+facets = Table(
+    "incident_facets",
+    metadata,
+    Column("facet", Text, primary_key=True),
+    Column("occurred_start", BigInteger, primary_key=True),
+    Column("incident_id", Text, primary_key=True),
+    sqlite_with_rowid=False,
 )
 
 #: The newest revision of each incident that rules gave up on.
@@ -83,7 +119,7 @@ deaths = Table(
     Column("revision", Integer, nullable=False),
 )
 
-#: What Idempotency-Keys were sent with, and their answers.
+#: Idempotency-Keys with the content that they were sent with, and their answers.
 answers = Table(
     "idempotency_keys",
     metadata,
@@ -94,6 +130,20 @@ answers = Table(
     Column("received_at", BigInteger, nullable=False),
     Index("ix_idempotency_keys_received_at", "received_at"),
 )
+
+#: The submissions that adapters have read, a row each.
+source_items = Table(
+    "source_items",
+    metadata,
+    Column("incident_id", Text, primary_key=True),
+    Column("adapter", Text, nullable=False),
+    Column("external_id", Text, nullable=False),
+    Column("mark", Text, nullable=False),
+    Column("gone", Boolean, nullable=False),
+    Column("noted_at", BigInteger, nullable=False),
+    Index("ix_source_items_adapter", "adapter"),
+)
+_ITEM: Final = "SELECT incident_id, adapter, external_id, mark, gone, noted_at FROM source_items WHERE incident_id"
 
 #: In words of both databases, since it runs for every report.
 _LATEST: Final = (
@@ -113,7 +163,14 @@ class _Reported(msgspec.Struct):
 _read_report = msgspec.json.Decoder(_Reported).decode
 _COLUMNS: Final = tuple(revisions.c.keys())
 #: The fields of Judged in their order.
-_PROJECTED: Final = ("incident_id", "sequence", "revision", "verdict", "occurred_start", "body")
+_PROJECTED: Final = tuple(projections.c.keys())
+_FACETS: Final = tuple(facets.c.keys())
+_KNOWN: Final = "SELECT incident_id, sequence, occurred_start, facets FROM incident_projections WHERE incident_id"
+_DELETE_FACET = delete(facets).where(
+    facets.c.facet == bindparam("of"),
+    facets.c.occurred_start == bindparam("at"),
+    facets.c.incident_id == bindparam("id"),
+)
 _SUPERSEDE = (
     update(revisions)
     .where(revisions.c.incident_id == bindparam("of"), revisions.c.revision == bindparam("number"))
@@ -123,7 +180,7 @@ _SUPERSEDE = (
 
 @dataclass(frozen=True, slots=True)
 class SqlIncidents:
-    """The ports Incidents and Projection over a connection."""
+    """The ports Incidents, Projection and SourceItems over a connection."""
 
     connection: Connection
 
@@ -164,13 +221,47 @@ class SqlIncidents:
         if stale:
             self.connection.execute(_SUPERSEDE, stale)
 
-    def keep_newest(self, judged: Sequence[Judged]) -> None:
-        rows = [msgspec.structs.astuple(one) for one in sorted(judged, key=lambda one: one.incident_id)]
-        upsert_rows(self.connection, projections, _PROJECTED, rows, rising="sequence")
+    def keep_newest(self, judged: Sequence[ProjectedAssessment]) -> None:
+        known = {row[0]: row[1:] for row in select_by_key(self.connection, _KNOWN, [one.incident_id for one in judged])}
+        newer = [one for one in judged if one.sequence > known.get(one.incident_id, (0,))[0]]
+        newer.sort(key=lambda one: one.incident_id)
+        upsert_rows(self.connection, projections, _PROJECTED, [_projected(one) for one in newer], rising="sequence")
+        before = {row for id, (_, start, text) in known.items() for row in _facet_rows(id, start, text.splitlines())}
+        after = {row for one in newer for row in _facet_rows(one.incident_id, one.start, one.facets)}
+        replaced = {one.incident_id for one in newer}
+        self._delete_facets([row for row in sorted(before - after) if row[2] in replaced])
+        insert_new_rows(self.connection, facets, _FACETS, sorted(after - before))
+
+    def _delete_facets(self, rows: Sequence[tuple[str, int, str]]) -> None:
+        if rows:
+            values = [dict(zip(("of", "at", "id"), row, strict=True)) for row in rows]
+            self.connection.execute(_DELETE_FACET, values)
+
+    def recall_items(self, ids: Iterable[str]) -> dict[str, SourceItem]:
+        wanted = list(ids)
+        rows = select_by_key(self.connection, _ITEM, wanted) if wanted else ()
+        return {row[0]: SourceItem(row[0], row[1], row[2], row[3], bool(row[4]), row[5]) for row in rows}
+
+    def keep_items(self, items: Sequence[SourceItem]) -> None:
+        rows = [msgspec.structs.asdict(item) for item in sorted(items, key=lambda item: item.incident_id)]
+        for row in rows:
+            self.connection.execute(upsert(self.connection, source_items).values(row))
 
     def mark_dead(self, dead: Mapping[str, int]) -> None:
         rows = [(incident_id, dead[incident_id]) for incident_id in sorted(dead)]
         upsert_rows(self.connection, deaths, ("incident_id", "revision"), rows, rising="revision")
+
+
+def _projected(one: ProjectedAssessment) -> tuple[Any, ...]:
+    """In the order of the table's columns."""
+    box = (None,) * 4 if one.box is None else one.box
+    told = "".join(f"\n{facet}" for facet in one.facets) + "\n"
+    return one.incident_id, one.sequence, one.revision, one.verdict, one.start, *box, told, pack(one.body)
+
+
+def _facet_rows(incident_id: str, start: int, named: Iterable[str]) -> Iterator[tuple[str, int, str]]:
+    """The rows of those facets that lists begin with."""
+    return ((facet, start, incident_id) for facet in named if facet.partition("/")[0] in INDEXED)
 
 
 def find_oldest_unassessed(connection: Connection, since: int) -> int | None:
@@ -195,7 +286,7 @@ def find_oldest_unassessed(connection: Connection, since: int) -> int | None:
 
 
 def find_last_received(connection: Connection) -> int | None:
-    """When the last report came in, of those that stand."""
+    """When the last report came in, of the newest revisions."""
     return connection.execute(select(func.max(revisions.c.received_at)).where(newest)).scalar()
 
 
@@ -210,7 +301,9 @@ def _revision(
     body: bytes,
 ) -> Revision:
     """In the order of ``_LATEST``."""
-    return Revision(incident_id, number, partner, _read_report(body).report, Span(start, end), received_at, retracted)
+    return Revision(
+        incident_id, number, partner, _read_report(unpack(body)).report, TimeSpan(start, end), received_at, retracted
+    )
 
 
 def _event(revision: Revision) -> Any:
@@ -232,9 +325,10 @@ def _superseded(one: Revision, following: Revision | None) -> int | None:
 
 def _row(one: Revision, superseded_at: int | None, body: bytes) -> tuple[Any, ...]:
     """In the order of the table's columns."""
+    lasts_long = int(one.span.end - one.span.start > LONG)
     return (
         one.incident_id, one.revision, one.partner, one.report.external_id, one.retracted,
-        one.received_at, one.span.start, one.span.end, superseded_at, body, one.identity,
+        one.received_at, one.span.start, one.span.end, superseded_at, pack(body), one.identity, lasts_long,
     )  # fmt: skip
 
 
@@ -244,14 +338,14 @@ class SqlAnswers:
 
     connection: Connection
 
-    def recall(self, asked: Iterable[Once]) -> dict[tuple[str, str], Answer]:
+    def recall(self, asked: Iterable[IdempotencyKey]) -> dict[tuple[str, str], KeyAnswer]:
         pairs = {(once.partner, once.key) for once in asked}
         if not pairs:
             return {}
         rows = self.connection.execute(select(answers).where(tuple_(answers.c.partner, answers.c.key).in_(pairs)))
-        return {(row.partner, row.key): Answer(row.fingerprint, row.answer) for row in rows}
+        return {(row.partner, row.key): KeyAnswer(row.fingerprint, row.answer) for row in rows}
 
-    def remember(self, given: Sequence[tuple[Once, bytes | None, int]]) -> None:
+    def remember(self, given: Sequence[tuple[IdempotencyKey, bytes | None, int]]) -> None:
         rows = [
             {"partner": once.partner, "key": once.key, "fingerprint": once.fingerprint, "answer": body,
              "received_at": received_at}
@@ -260,7 +354,7 @@ class SqlAnswers:
         if rows:
             self.connection.execute(insert(answers), rows)
 
-    def settle(self, once: Once, body: bytes) -> None:
+    def settle(self, once: IdempotencyKey, body: bytes) -> None:
         of_key = (answers.c.partner == once.partner) & (answers.c.key == once.key)
         self.connection.execute(update(answers).where(of_key, answers.c.answer.is_(None)).values(answer=body))
 

@@ -6,13 +6,13 @@ import msgspec
 
 from schemas.assessments import Assessment, Interval
 from schemas.report import MAX_TEXT, Report
-from schemas.vocabulary import IncidentState, Outcome
+from schemas.vocabulary import Certainty, IncidentState, Outcome, Severity
 
 MAX_BATCH: Final = 10_000
 MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
 
 
-class Accepted(msgspec.Struct, frozen=True):
+class AcceptedReport(msgspec.Struct, frozen=True):
     """The content is durable, as this revision of this incident."""
 
     incident_id: str
@@ -21,7 +21,7 @@ class Accepted(msgspec.Struct, frozen=True):
 
 
 class BatchItem(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The answer to one report of a batch: ``problem`` where it was refused, else where it stands."""
+    """The answer to one report of a batch: ``problem`` where it was refused, else its revision."""
 
     index: int
     status: Literal[200, 202, 409, 422]
@@ -52,7 +52,8 @@ class RevisionView(msgspec.Struct, frozen=True):
 
 
 class IncidentSummary(msgspec.Struct, frozen=True):
-    """An incident in a list. ``occurred`` is what the report's times mean, in UTC; ``verdict`` null: not judged."""
+    """An incident in a list. ``occurred`` is what the report's times mean, in UTC; ``verdict`` null: not judged.
+    ``truces`` are those whose finding carries the verdict."""
 
     incident_id: str
     external_id: str
@@ -61,21 +62,15 @@ class IncidentSummary(msgspec.Struct, frozen=True):
     received_at: str
     state: IncidentState
     verdict: Outcome | None
+    certainty: Certainty | None
+    severity: Severity | None
+    truces: list[str]
     occurred: Interval
     report: Report
 
 
-class IncidentView(msgspec.Struct, frozen=True):
+class IncidentView(IncidentSummary, frozen=True):
     """An incident with its revisions, newest first, and its current assessment (null: not judged yet)."""
 
-    incident_id: str
-    external_id: str
-    partner: str
-    revision: int
-    received_at: str
-    state: IncidentState
-    verdict: Outcome | None
-    occurred: Interval
-    report: Report
     revisions: list[RevisionView]
     assessment: Assessment | None

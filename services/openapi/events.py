@@ -13,7 +13,7 @@ from schemas.topics import DEAD_SUFFIX, TOPICS, Topic
 from services.openapi.document import plain
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
-#: What is published beside the events themselves.
+#: Documents published beside the events themselves.
 DOCUMENTS: Final[tuple[type[msgspec.Struct], ...]] = (Report, Assessment, Alert, Document)
 SERVICES: Final = ("ingest", "rules", "notify")
 #: Readers of a topic, or of the ``.dead`` one beside it: services by the topic's name.

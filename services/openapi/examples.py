@@ -95,6 +95,25 @@ _WINDOW: Final = {
 }
 _TRUCE_NOW: Final = {**_TRUCE, "in_force": True, "windows": [_WINDOW]}
 _RESOURCES: Final = {"parties": _PARTY, "presence": _PRESENCE, "areas": _AREA, "places": _PLACE, "truces": _TRUCE}
+_CHANGED: Final = {"registry_version": 12, "reassessment": "registry-12"}
+_REASSESSMENT: Final = {
+    "id": "registry-12",
+    "registry_version": 12,
+    "cause": {
+        "kind": "registry",
+        "by": {"key": "key_5f1d0c6b", "name": "night desk"},
+        "reason": "Prolonged by 72 hours, announced late.",
+        "resources": ["truces/aleppo-calm"],
+        "registry_version": 12,
+    },
+    "state": "done",
+    "candidates": 214,
+    "done": 214,
+    "changed": 31,
+    "flips": 12,
+    "started_at": "2016-05-06T23:10:00Z",
+    "ended_at": "2016-05-06T23:10:02Z",
+}
 _DOCUMENT: Final = {
     "version": 1,
     "timezone": "Asia/Damascus",
@@ -119,6 +138,9 @@ _SUMMARY: Final = {
     "received_at": "2016-05-08T09:29:59Z",
     "state": "assessed",
     "verdict": "violation",
+    "certainty": "Possible",
+    "severity": "Severe",
+    "truces": ["aleppo-calm"],
     "occurred": {"from": "2016-05-07T21:00:00Z", "to": "2016-05-08T21:00:00Z"},
     "report": REPORT,
 }
@@ -169,6 +191,7 @@ ALERT: Final = {
     "truces": ["aleppo-calm", "cessation-of-hostilities"],
     "reasons": ASSESSMENT["findings"][0]["reasons"],
     "source": {"name": "State media", "grade": "C3"},
+    "cause": ASSESSMENT["cause"],
     "links": {
         "self": "http://127.0.0.1:8000/v1/alerts/alr_0d4b1c9e7f3a",
         "incident": "http://127.0.0.1:8000/v1/incidents/inc_5f1d0c6b8a7e49d2b3c4",
@@ -211,6 +234,27 @@ _DELIVERY: Final = {
         }
     ],
 }
+_ADAPTER: Final[dict[str, Any]] = {
+    "id": "field-desk", "kind": "kobo", "partner": "Field desk",
+    "fields": {"occurred": "incident/when", "act": "what", "location": "incident/gps"},
+    "choices": {"act": {"shell": "shelling"}}, "names": {"syrian_government": "syria"}, "form": "Truce form",
+    "terms": None, "grade": "B3", "topic": None, "has_secret": True,
+    "poll": {"url": "https://kf.example.org/api/v2/assets/aTruceForm1/data/", "every": "PT15M", "full_every": "P1D",
+             "has_token": True},
+    "version": 1, "created_at": "2016-05-08T12:00:00Z", "updated_at": "2016-05-08T12:00:00Z",
+    "last_delivery_at": "2016-05-08T12:10:00Z", "last_poll_at": "2016-05-08T12:15:00Z",
+    "last_full_at": "2016-05-08T12:00:00Z", "next_poll_at": "2016-05-08T12:30:00Z", "read": 41, "refused": 1,
+    "withdrawn": 2, "found_again": 3, "failing": None,
+}  # fmt: skip
+_UNKNOWN_VALUE: Final = {"field": "act", "value": "shell", "count": 1}
+_REFUSED_RECORD: Final[dict[str, Any]] = {
+    "status": 422, "external_id": "kobo-aTruceForm1-990001",
+    "problem": {
+        "type": "about:blank", "title": "Not valid", "status": 422, "detail": "kobo-aTruceForm1-990001 is refused.",
+        "errors": [{"pointer": "/what", "detail": "column what, “shell”: No table knows this value; add it to "
+                    "choices.act of the map. The nearest allowed value is shelling."}],
+    },
+}  # fmt: skip
 _SILENCE: Final = {
     "id": "sil_4e07408562bed1a2",
     "state": "active",
@@ -278,25 +322,96 @@ BODIES: Final[dict[tuple[str, str], Any]] = {
     **{("put", f"/v1/{kind}/{{id}}"): resource for kind, resource in _RESOURCES.items()},
 }
 
+_FINDING: Final = ASSESSMENT["findings"][0]
+_EXPLANATION: Final = {
+    **{
+        field: ASSESSMENT[field]
+        for field in (
+            "incident_id", "revision", "registry_version", "verdict", "certainty", "severity", "occurred", "place",
+            "reasons",
+        )
+    },
+    "truces": [
+        {
+            "truce": "aleppo-calm",
+            "name": "Aleppo regime of calm",
+            **{field: _FINDING[field] for field in ("outcome", "certainty", "window")},
+            "decided_by": "duties",
+            "checks": [
+                {
+                    "check": "act",
+                    "title": "Does a duty of the truce forbid the act?",
+                    "result": "passed",
+                    "reasons": [],
+                }
+            ],
+            "windows": [_WINDOW],
+            "announcements": [
+                {
+                    "id": "russia-20160506",
+                    "action": "extend",
+                    "issuer": "russia",
+                    "issuer_name": "Russian forces",
+                    "announced_at": "2016-05-06T20:00:00Z",
+                    "text": "Prolonged in the city by 72 hours from 00:01 on 7 May.",
+                }
+            ],
+            "areas": [{"area": "aleppo-city", "name": "Aleppo city", "share": 1.0}],
+            "perpetrators": [],
+            "targets": [],
+            "duties": [
+                {
+                    "bound": None,
+                    "toward": None,
+                    "acts": ["shelling"],
+                    "forbids": True,
+                    "binds": ["opposition fighters"],
+                    "protects": ["civilians"],
+                }
+            ],
+        }
+    ],
+}  # fmt: skip
+
 #: The first answer of an operation, by method and path.
 ANSWERS: Final[dict[tuple[str, str], Any]] = {
     ("get", "/v1/registry"): _DOCUMENT,
-    ("put", "/v1/registry"): {"registry_version": 12, "changes": [{"resource": "truces/aleppo-calm", "op": "replace"}]},
+    ("put", "/v1/registry"): {
+        **_CHANGED,
+        "resource": None,
+        "changes": [{"resource": "truces/aleppo-calm", "op": "replace"}],
+    },
+    ("get", "/v1/registry/history"): page(
+        {
+            "registry_version": 13,
+            "recorded_at": "2016-05-06T23:10:00Z",
+            "by": {"key": "9f86d081884c7d65", "name": "duty officer"},
+            "action": "truce.announced",
+            "reason": "The Russian ministry announced the extension.",
+            "changes": [{"resource": "truces/aleppo-calm", "op": "replace"}],
+            "change_count": 1,
+        }
+    ),
     **{("get", f"/v1/{kind}/{{id}}"): resource for kind, resource in _RESOURCES.items()},
-    **{("put", f"/v1/{kind}/{{id}}"): resource for kind, resource in _RESOURCES.items()},
+    **{("put", f"/v1/{kind}/{{id}}"): {**_CHANGED, "resource": resource} for kind, resource in _RESOURCES.items()},
+    **{("delete", f"/v1/{kind}/{{id}}"): {**_CHANGED, "resource": None} for kind in _RESOURCES},
+    ("get", "/v1/reassessments"): page(_REASSESSMENT),
+    ("get", "/v1/reassessments/{id}"): _REASSESSMENT,
+    ("post", "/v1/reassessments/{id}/stop"): {**_REASSESSMENT, "state": "stopped"},
+    ("post", "/v1/reassessments/{id}/resume"): {**_REASSESSMENT, "state": "running", "ended_at": None},
     **{("get", f"/v1/{kind}"): page(resource) for kind, resource in _RESOURCES.items()},
     ("get", "/v1/truces/{id}"): _TRUCE_NOW,
     ("get", "/v1/truces"): page(_TRUCE_NOW),
     ("get", "/v1/truces/{id}/windows"): [_WINDOW],
     ("post", "/v1/truces/{id}/announcements"): {
-        "registry_version": 13,
-        "truce": "aleppo-calm",
-        "announcement": "russia-20160510",
+        **_CHANGED,
+        "resource": _TRUCE,
         "windows": [_WINDOW],
     },
     ("post", "/v1/evaluate"): ASSESSMENT,
     ("get", "/v1/assessments"): page(ASSESSMENT),
     ("get", "/v1/incidents/{incident_id}/assessments"): page(ASSESSMENT),
+    ("get", "/v1/incidents/{incident_id}/explain"): _EXPLANATION,
     ("get", "/v1/incidents"): page(_SUMMARY),
     ("get", "/v1/incidents/{incident_id}"): {**_SUMMARY, "revisions": [_REVISION], "assessment": ASSESSMENT},
     ("post", "/v1/incidents"): {"incident_id": "inc_5f1d0c6b8a7e49d2b3c4", "revision": 1, "status": "accepted"},
@@ -319,6 +434,20 @@ ANSWERS: Final[dict[tuple[str, str], Any]] = {
     ("get", "/v1/audit"): page(_ACT),
     ("get", "/v1/dead-letters"): page(_DEAD),
     ("post", "/v1/dead-letters/{letter_id}/retry"): {"id": "6b86b273ff34fce19d6b804e", "status": "retried"},
+    **{(method, "/v1/adapters/{id}"): _ADAPTER for method in ("get", "put")},
+    ("get", "/v1/adapters"): page(_ADAPTER),
+    ("post", "/v1/adapters/{id}/preview"): {"results": [_REFUSED_RECORD], "unknown": [_UNKNOWN_VALUE]},
+    ("post", "/v1/inbound/{id}"): {
+        "status": 200,
+        "results": [
+            {
+                "status": 202,
+                "external_id": "kobo-aTruceForm1-990001",
+                "incident_id": "inc_5f1d0c6b8a7e49d2b3c4",
+                "revision": 1,
+            },
+        ],
+    },
     ("get", "/v1/alerts"): {"items": [ALERT], "next": "WzQyXQ", "has_more": False},
     ("get", "/v1/alerts/{id}"): ALERT,
     ("get", "/v1/subscriptions"): page(_SUBSCRIPTION),

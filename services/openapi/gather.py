@@ -1,4 +1,4 @@
-"""Every router and every reader of the system, wired over an empty storage that nobody will ask: the documents describe
+"""Every router and every reader of the system, wired over an empty storage, so that the documents describe
 what runs."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -10,12 +10,12 @@ from typing import Final
 from fastapi import APIRouter
 
 from services.app import BUILDERS, Assembly, assemble
-from services.board import HEARD
 from services.console.api import status_router
-from services.console.status import Status
-from services.openapi.document import Operation, find_operations
-from services.shared.config import Settings, embedded_url
-from services.shared.observability import probes_router
+from services.openapi.operations import Operation, find_operations
+from services.platform.metrics import probes_router
+from services.platform.settings.config import Settings, embedded_url
+from services.status.board import HEARD
+from services.status.report import Status
 
 URL: Final = "http://127.0.0.1:8000"
 
@@ -34,8 +34,10 @@ async def gather_readers() -> Mapping[str, Sequence[str]]:
     every = tuple(BUILDERS)
     async with _assembled() as assembly:
         readers: dict[str, set[str]] = {HEARD.name: set(every)}
+        homes = {service.name: service.component or service.name for service in assembly.services}
         for name, topic in assembly.runtime.readers:
-            service = name.partition(".")[0]
+            part = name.partition(".")[0]
+            service = homes.get(part, part)
             readers.setdefault(topic, set()).update([service] if service in BUILDERS else every)
     return {topic: [one for one in every if one in found] for topic, found in sorted(readers.items())}
 

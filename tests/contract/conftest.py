@@ -5,9 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from services.shared.config import embedded_url, normal_url
-from services.shared.db.engine import Database
-from services.shared.db.tables import metadata
+from services.platform.bus import kafka
+from services.platform.db.engine import Database
+from services.platform.settings.config import embedded_url, normal_url
+from tests.tables import create_tables
+
+
+@pytest.fixture(autouse=True)
+def _patient_publishing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine a broker that is well may take longer than the services wait."""
+    monkeypatch.setattr(kafka, "PUBLISH_S", 60.0)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -24,6 +31,6 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 async def database(database_url: str) -> AsyncIterator[Database]:
     """A database of each kind with all tables."""
     opened = Database(database_url)
-    metadata.create_all(opened.engine)
+    create_tables(opened.engine)
     yield opened
     await opened.close()

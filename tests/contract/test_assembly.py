@@ -1,13 +1,17 @@
 """Putting a process together while the world is not ready: a start that fails leaves nothing behind."""
 
 import asyncio
+import gc
+from pathlib import Path
 
+import aiohttp
 import pytest
 
-from services.app import BUILDERS, Assembly, assemble
-from services.shared.config import Settings, normal_url
-from services.shared.failures import RetryLaterError
-from services.shared.runtime import Runtime, Service
+from services.app import BUILDERS, assemble
+from services.platform.failures import RetryLaterError
+from services.platform.process.runtime import Runtime, Service
+from services.platform.settings.config import Settings, embedded_url, normal_url
+from tests.component.assembled import end
 from tests.parts.kafka import Kafka
 from tests.parts.postgres import Postgres
 
@@ -32,9 +36,15 @@ async def test_a_start_that_fails_leaves_no_reader_behind_and_keeps_the_first_ke
         await end(assembly)
 
 
-async def end(assembly: Assembly) -> None:
-    for service in assembly.services:
-        for ending in service.stop:
-            await ending()
-    await assembly.runtime.bus.close()
-    await assembly.runtime.database.close()
+def sessions() -> set[aiohttp.ClientSession]:
+    """All that are open in this process."""
+    return {one for one in gc.get_objects() if isinstance(one, aiohttp.ClientSession) and not one.closed}
+
+
+async def test_a_start_that_fails_leaves_no_session_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings(embedded_url(tmp_path), "http://trucewatch.test", secret_keys=(b"k" * 32,))
+    monkeypatch.setitem(BUILDERS, "notify", not_yet)
+    before = sessions()
+    with pytest.raises(RetryLaterError):
+        await assemble(settings, list(BUILDERS))
+    assert sessions() - before == set()

@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import BigInteger, Column, Connection, Integer, LargeBinary, MetaData, Table, Text, select, text
 from sqlalchemy.exc import DataError, IntegrityError
 
-from services.shared.config import normal_url
-from services.shared.db.bulk import insert_new_rows, insert_rows, scalar, select_by_key, update_rows, upsert_rows
-from services.shared.db.engine import Database
-from services.shared.failures import RetryLaterError
+from services.platform.db.bulk import insert_new_rows, insert_rows, scalar, select_by_key, update_rows, upsert_rows
+from services.platform.db.engine import Database
+from services.platform.failures import RetryLaterError
+from services.platform.settings.config import normal_url
 from tests.parts.postgres import Postgres
 
 things = Table(

@@ -11,14 +11,14 @@ import pytest
 from schemas.envelope import Event
 from schemas.events import IncidentReported
 from schemas.topics import Topic
-from services.shared.bus.embedded import EmbeddedBus
-from services.shared.bus.kafka import KafkaBus
-from services.shared.bus.kafka_topics import create_topics, new_topic
-from services.shared.bus.port import Bus, Consumer, Received
-from services.shared.db.engine import Database
-from services.shared.db.tables import metadata
-from services.shared.failures import RetryLaterError
+from services.platform.bus.embedded import EmbeddedBus
+from services.platform.bus.kafka import KafkaBus
+from services.platform.bus.kafka_topics import create_topics, new_topic
+from services.platform.bus.port import Bus, Consumer, Received
+from services.platform.db.engine import Database
+from services.platform.failures import RetryLaterError
 from tests.parts.kafka import Kafka
+from tests.tables import create_tables
 
 _numbers = itertools.count()
 
@@ -61,7 +61,7 @@ def ids(batch: list[Received]) -> list[str]:
 
 async def _embedded(directory: Path) -> AsyncIterator[Bus]:
     database = Database(f"sqlite:///{directory / 'bus.db'}")
-    metadata.create_all(database.engine)
+    create_tables(database.engine)
     yield EmbeddedBus(database)
     await database.close()
 
@@ -161,7 +161,7 @@ async def test_a_waiting_fetch_returns_as_soon_as_something_comes(log: Log, join
     await member.fetch(10, 0)
     waiting = asyncio.create_task(member.fetch(10, 60))
     await log.put(1)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         assert ids(list(await waiting)) == ["e1"]
 
 
@@ -197,7 +197,7 @@ async def test_a_tail_has_caught_up_when_it_returns_and_follows_from_there(log: 
     stop = await log.bus.tail(log.topic, on_event)
     assert seen == [f"e{n}" for n in range(30)]
     await log.put(30, 31)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await more.wait()
     await stop()
     await log.put(32)
@@ -215,7 +215,7 @@ async def test_what_a_tail_cannot_take_yet_is_offered_again_and_nothing_overtake
 
     stop = await log.bus.tail(log.topic, on_event)
     await log.put(1, 2)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while len(seen) < 2:  # noqa: ASYNC110 - a log offers no event to wait for
             await asyncio.sleep(0.01)
     await stop()
@@ -226,7 +226,7 @@ async def test_a_tail_of_an_empty_topic_returns(log: Log) -> None:
     async def on_event(event: Event) -> None:
         raise AssertionError(event)
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         stop = await log.bus.tail(log.topic, on_event)
     await stop()
 

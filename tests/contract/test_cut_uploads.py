@@ -7,13 +7,12 @@ from pathlib import Path
 import pytest
 
 from services.app import BUILDERS, assemble
-from services.shared.config import embedded_url, read_settings
-from services.shared.connections import EdgeLimits
-from services.shared.lifecycle import bind, run
+from services.platform.http.connections import EdgeLimits
+from services.platform.process.lifecycle import bind, run
+from services.platform.settings.config import embedded_url, read_settings
 from tests.scenario import OPERATOR_KEY
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("path", ["/v1/incidents", "/v1/evaluate", "/v1/registry", "/v1/subscriptions"])
 async def test_a_body_that_is_cut_or_too_slow_is_not_logged_as_an_error(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, path: str

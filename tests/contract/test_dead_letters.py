@@ -1,18 +1,21 @@
-"""Dead letters on both databases: buried once, whoever buries; listed until they are retried."""
+"""Dead letters on both databases: added once, however many processes add it; listed until they are retried."""
 
 import asyncio
 
 from sqlalchemy import select
 
 from schemas.envelope import Event
+from schemas.events import Actor, OperatorActed
 from schemas.topics import INCIDENTS
-from services.shared.bus.dead import Graveyard
-from services.shared.config import normal_url
-from services.shared.db.engine import Database
-from services.shared.db.tables import metadata, outbox
+from services.platform.bus.dead_letters import DeadLetters
+from services.platform.db.engine import Database
+from services.platform.db.tables import metadata, outbox
+from services.platform.paging import PageQuery
+from services.platform.settings.config import normal_url
 from tests.fakes import DrivenClock
 from tests.parts.postgres import Postgres
 
+RETRIED = OperatorActed("2016-05-08T00:00:00Z", Actor("o1", "duty"), "dead_letter.retried", "dead-letters/1", {})
 POISON = Event(INCIDENTS.name, "k", "e1", INCIDENTS.type, "/tests", "2016-05-08T00:00:00Z", b"{")
 
 
@@ -21,45 +24,45 @@ async def topics(database: Database) -> list[str]:
     return await database.read(lambda connection: list(connection.execute(statement).scalars()))
 
 
-async def test_two_processes_that_bury_the_same_at_once_bury_it_once(postgres: Postgres) -> None:
+async def test_two_processes_that_give_up_the_same_at_once_add_it_once(postgres: Postgres) -> None:
     """On PostgreSQL alone: the embedded form has one process."""
     with postgres.database() as uri:
         pair = [Database(normal_url(uri)) for _ in range(2)]
         metadata.create_all(pair[0].engine)
-        await bury_at_once(pair)
+        await add_at_once(pair)
         for database in pair:
             await database.close()
 
 
-async def bury_at_once(databases: list[Database]) -> None:
-    yards = [Graveyard(one, DrivenClock()) for one in databases]
+async def add_at_once(databases: list[Database]) -> None:
+    several = [DeadLetters(one, DrivenClock()) for one in databases]
     for number in range(20):
         event = Event(INCIDENTS.name, "k", f"e{number}", INCIDENTS.type, "/tests", "2016-05-08T00:00:00Z", b"{")
-        await asyncio.gather(*(yard.bury("rules", event, "no JSON") for yard in yards))
-    assert await yards[0].count() == 20
+        await asyncio.gather(*(dead_letters.add("rules", event, "no JSON") for dead_letters in several))
+    assert await several[0].count() == 20
     assert await topics(databases[0]) == ["incidents.dead"] * 20
 
 
 async def test_what_dies_again_after_a_retry_is_listed_again(database: Database) -> None:
     clock = DrivenClock()
-    yard = Graveyard(database, clock)
-    await yard.bury("rules", POISON, "no JSON")
-    (letter,) = await yard.list(None, 10)
-    assert await yard.retry(letter.id, lambda _: None)
-    assert await yard.list(None, 10) == []
+    dead_letters = DeadLetters(database, clock)
+    await dead_letters.add("rules", POISON, "no JSON")
+    (letter,) = await dead_letters.list(PageQuery())
+    assert await dead_letters.retry(letter.id, RETRIED)
+    assert await dead_letters.list(PageQuery()) == []
     await clock.advance(5)
-    await yard.bury("rules", POISON, "still no JSON")
-    (again,) = await yard.list(None, 10)
+    await dead_letters.add("rules", POISON, "still no JSON")
+    (again,) = await dead_letters.list(PageQuery())
     assert (again.id, again.reason) == (letter.id, "still no JSON")
     assert again.died_at > letter.died_at
-    assert await topics(database) == ["incidents.dead", "incidents"]
+    assert await topics(database) == ["incidents.dead", "incidents", "audit"]
 
 
-async def test_what_is_buried_again_without_a_retry_stays_as_it_was(database: Database) -> None:
+async def test_what_is_given_up_again_without_a_retry_stays_as_it_was(database: Database) -> None:
     clock = DrivenClock()
-    yard = Graveyard(database, clock)
-    await yard.bury("rules", POISON, "no JSON")
-    before = await yard.list(None, 10)
+    dead_letters = DeadLetters(database, clock)
+    await dead_letters.add("rules", POISON, "no JSON")
+    before = await dead_letters.list(PageQuery())
     await clock.advance(5)
-    await yard.bury("rules", POISON, "no JSON")
-    assert await yard.list(None, 10) == before
+    await dead_letters.add("rules", POISON, "no JSON")
+    assert await dead_letters.list(PageQuery()) == before

@@ -19,16 +19,20 @@ import pytest
 
 from schemas.instants import parse_instant
 from services.app import BUILDERS, Assembly, assemble
-from services.shared.bus.consume import Loop
-from services.shared.config import Settings, embedded_url
-from services.shared.faults import supervise
-from services.shared.runtime import Task
+from services.platform.bus.consume import Loop
+from services.platform.faults import supervise
+from services.platform.process.runtime import Task
+from services.platform.settings.config import Settings, embedded_url
+from tests.component.assembled import end
 from tests.fakes import DrivenClock, Injector
 from tests.parts.receiver import Receiver
 from tests.unit.rules.registry_samples import announcement, document, truce
 
 ADMIN: Final = "an-operator-key-of-the-tests"
-EVERY_FEW_SECONDS: Final = ("status.look", "ingest.waiting", "rules.truces_in_force")
+EVERY_FEW_SECONDS: Final = (
+    "status.look", "ingest.waiting",
+    "rules.truces_in_force", "rules.review", "rules.reassessments", "rules.reassessing",
+)  # fmt: skip
 NOON: Final = parse_instant("2016-05-08T12:00:00Z")
 #: Calls that are raised at: with TRUCEWATCH_TEST_ALL, each; else so many of them, spread out.
 SHORT: Final = 5
@@ -55,7 +59,7 @@ class System:
         await self.clock.advance(seconds)
         await self.state("keep_alive")(self.clock.now())
         await self.state("sweeper").sweep(self.clock.now())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await self.state("dispatcher").idle()
 
     async def rest(self) -> None:
@@ -93,11 +97,7 @@ async def running(folder: Path) -> AsyncIterator[System]:
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
-            for service in assembly.services:
-                for ending in service.stop:
-                    await ending()
-            await assembly.runtime.bus.close()
-            await assembly.runtime.database.close()
+            await end(assembly)
 
 
 @pytest.fixture(scope="module")
@@ -180,3 +180,17 @@ async def test_a_fault_of_a_loop_is_counted_and_named_by_the_status(prepared: Pa
         assert 'trucewatch_loop_failures_total{loop="notify.read_subscriptions"} 1.0' in metrics
         await system.clock.advance(301)
         assert (await system.api.get("/status")).json()["components"]["notify"]["state"] == "ok"
+
+
+async def test_a_fault_of_the_administration_is_named_by_ingest_in_whose_process_it_runs(
+    prepared: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(prepared, tmp_path / "a")
+    async with running(tmp_path / "a") as system:
+        (loop,) = [loop for one in system.assembly.services for loop in one.loops if loop.name == "admin.audit"]
+        system.assembly.runtime.faults.note(loop.name, ValueError("no"))
+        loop.failing = "database: away"
+        components = (await system.api.get("/status")).json()["components"]
+        detail = "admin.audit: database: away; admin.audit failed lately (ValueError)"
+        assert components["ingest"] == {"state": "degraded", "detail": detail}
+        assert components["rules"]["state"] == components["notify"]["state"] == "ok"

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from services.shared.db.engine import Database
-from services.shared.db.lease import drop_lease, holder_of, take_lease
+from services.platform.db.engine import Database
+from services.platform.db.lease import drop_lease, holder_of, take_lease
 
 
 async def test_of_two_that_ask_one_is_told_yes(database: Database) -> None:

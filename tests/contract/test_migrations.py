@@ -5,14 +5,9 @@ import asyncio
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-import services.ingest.sql
-import services.ingest.sql_keys
-import services.notify.sql.tables
-import services.rules.registry_sql
-import services.rules.sql  # noqa: F401 - the tables that hang on the metadata
-from services.shared.db.engine import Database
-from services.shared.db.migrate import upgrade
-from services.shared.db.tables import metadata
+from services.platform.db.engine import Database
+from services.platform.db.migrate import upgrade
+from services.platform.db.tables import metadata
 
 
 async def test_the_history_leads_to_the_tables_that_the_code_expects(database_url: str) -> None:

@@ -8,10 +8,17 @@ import pytest
 
 from schemas.examples import REPORT
 from services.app import BUILDERS, Assembly, assemble
-from services.openapi.document import Operation, find_operations
-from services.shared.config import embedded_url, read_settings
-from services.shared.query import parameters_of
+from services.openapi.operations import Operation, find_operations
+from services.platform.http.query import parameters_of
+from services.platform.settings.config import embedded_url, read_settings
+from tests.component.assembled import end
 from tests.scenario import OPERATOR_KEY, bearer
+
+#: The query parameters of the list of incidents.
+INCIDENT_QUERY = (
+    "from, to, verdict, truce, area, party, act, min_severity, min_certainty, bbox, state, external_id, "
+    "order, limit, after"
+)
 
 
 @pytest.fixture
@@ -21,11 +28,7 @@ async def assembly(tmp_path: Path) -> AsyncIterator[Assembly]:
         read_settings(environ, database_url=embedded_url(tmp_path), host="127.0.0.1", port=0), tuple(BUILDERS)
     )
     yield made
-    for service in made.services:
-        for ending in service.stop:
-            await ending()
-    await made.runtime.bus.close()
-    await made.runtime.database.close()
+    await end(made)
 
 
 @pytest.fixture
@@ -65,8 +68,8 @@ async def test_every_parameter_that_is_described_is_taken(assembly: Assembly, cl
     [
         ("limti=5", "/limti", "not a parameter of this request; did you mean limit?"),
         ("externalid=x", "/externalid", "not a parameter of this request; did you mean external_id?"),
-        ("zzz", "/zzz", "not a parameter of this request, which has from, to, verdict, external_id, limit, after"),
-        ("a%2Fb=1", "/a~1b", "not a parameter of this request, which has from, to, verdict, external_id, limit, after"),
+        ("zzz", "/zzz", f"not a parameter of this request, which has {INCIDENT_QUERY}"),
+        ("a%2Fb=1", "/a~1b", f"not a parameter of this request, which has {INCIDENT_QUERY}"),
         ("limit=1&limit=2", "/limit", "sent twice"),
     ],
 )

@@ -1,20 +1,24 @@
 """Kafka by SASL and TLS, PostgreSQL by TLS with a client certificate: set up by settings, on the real servers."""
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
 import pytest
+from aiokafka import AIOKafkaProducer
 
 from schemas.envelope import Event
 from schemas.topics import AUDIT
 from services.app import assemble
-from services.shared.bus.kafka import KafkaBus
-from services.shared.config import Settings, SettingsError, read_settings
-from services.shared.db.outgoing import Outgoing
-from services.shared.failures import RetryLaterError
-from tests.contract.test_assembly import end
+from services.platform.bus.kafka import KafkaBus
+from services.platform.bus.kafka_topics import create_topics, new_topic
+from services.platform.db.postgres_outbox import PostgresOutbox
+from services.platform.failures import RetryLaterError
+from services.platform.settings.config import Settings, SettingsError, read_settings
+from tests.component.assembled import end
 from tests.parts.certificates import Authority, Files
 from tests.parts.kafka import Kafka, Secured
 from tests.parts.postgres import Postgres, Tls
@@ -82,7 +86,6 @@ async def again(ask: Callable[[], Awaitable[T]]) -> T:
             continue
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("mechanism", ["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"])
 async def test_every_client_of_kafka_gets_in_by_sasl_and_tls(environ: dict[str, str], mechanism: str) -> None:
     bus = bus_of({**environ, "TRUCEWATCH_KAFKA_SASL": mechanism})
@@ -107,7 +110,6 @@ async def test_every_client_of_kafka_gets_in_by_sasl_and_tls(environ: dict[str, 
         await bus.close()
 
 
-@pytest.mark.timeout(120)
 async def test_kafka_lets_nobody_in_with_a_wrong_password_or_without_a_certificate(environ: dict[str, str]) -> None:
     without = {n: v for n, v in environ.items() if n not in ("TRUCEWATCH_KAFKA_CERT_FILE", "TRUCEWATCH_KAFKA_KEY_FILE")}
     wrong_password = environ | {"TRUCEWATCH_KAFKA_PASSWORD_FILE": "", "TRUCEWATCH_KAFKA_PASSWORD": "wrong"}
@@ -118,7 +120,6 @@ async def test_kafka_lets_nobody_in_with_a_wrong_password_or_without_a_certifica
         await bus.close()
 
 
-@pytest.mark.timeout(120)
 async def test_a_broker_that_another_authority_vouches_for_is_not_told_the_password(
     environ: dict[str, str], tmp_path: Path
 ) -> None:
@@ -129,7 +130,30 @@ async def test_a_broker_that_another_authority_vouches_for_is_not_told_the_passw
     await bus.close()
 
 
-@pytest.mark.timeout(180)
+async def test_a_partners_topic_is_read_by_sasl_and_tls(environ: dict[str, str], client: Files) -> None:
+    """A plain producer with credentials of the broker's, and what an adapter reads with ours."""
+    tls = ssl.create_default_context(cafile=str(client.ca))
+    tls.load_cert_chain(client.cert, client.key)
+    settings = read(environ)
+    assert settings.kafka is not None
+    await again(lambda: create_topics(settings.kafka or "", [new_topic("theirs", 1, {})], settings.kafka_security))
+    async with AIOKafkaProducer(
+        bootstrap_servers=settings.kafka, security_protocol="SASL_SSL", sasl_mechanism="SCRAM-SHA-512",
+        sasl_plain_username=USER, sasl_plain_password=PASSWORD, ssl_context=tls,
+    ) as partner:  # fmt: skip
+        await partner.send_and_wait("theirs", b'{"external_id": "1"}', b"their key")
+    log = bus_of(environ)
+    try:
+        reader = await again(lambda: log.partner_consumer("theirs", "ingest.adapters.theirs"))
+        [received] = await again(lambda: reader.fetch(10, 15))
+        assert (received.event.id, received.event.data) == ("theirs/0/0", b'{"external_id": "1"}')
+        dead = msgspec.structs.replace(received.event, topic="theirs.dead", problem='{"status": 422}')
+        await again(lambda: log.publish([dead]))
+        await reader.close()
+    finally:
+        await log.close()
+
+
 async def test_all_services_run_on_both_over_tls(
     environ: dict[str, str], server: Postgres, client: Files, authority: Authority, tmp_path: Path
 ) -> None:
@@ -146,7 +170,7 @@ async def test_all_services_run_on_both_over_tls(
             "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE client_addr IS NOT NULL"
         )
         assert await assembly.runtime.database.read(lambda c: c.exec_driver_sql(encrypted).scalar()) is True
-        relayed = Outgoing(assembly.runtime.settings.database_url)
+        relayed = PostgresOutbox(assembly.runtime.settings.database_url)
         assert await asyncio.to_thread(relayed.lead)
         relayed.close()
         await end(assembly)

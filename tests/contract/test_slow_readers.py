@@ -13,10 +13,10 @@ import uvicorn
 import uvloop
 from starlette.types import Receive, Scope, Send
 
-from services.shared.connections import ConnectionTable, EdgeLimits, Reason
-from services.shared.guarded import GuardedProtocol, in_kernel
-from services.shared.lifecycle import bind, run
-from services.shared.one_write import Gathering
+from services.platform.http.coalescing import CoalescingTransport
+from services.platform.http.connections import ConnectionTable, EdgeLimits, Reason
+from services.platform.http.guarded import GuardedProtocol, in_kernel
+from services.platform.process.lifecycle import bind, run
 
 SIZE = 32 * 1024 * 1024
 PART = 64 * 1024
@@ -65,7 +65,6 @@ loops = pytest.mark.parametrize("runner", [uvloop.run, asyncio.run])
 
 
 @loops
-@pytest.mark.timeout(60)
 def test_a_reader_that_takes_nothing_is_dropped_and_its_place_freed(runner: Runner) -> None:
     async def ask() -> None:
         seen, stop, ready = Seen(), asyncio.Event(), asyncio.Event()
@@ -102,7 +101,6 @@ async def served(table: ConnectionTable) -> AsyncIterator[int]:
 
 
 @loops
-@pytest.mark.timeout(60)
 def test_what_a_reader_takes_out_of_the_kernel_counts_as_read(runner: Runner) -> None:
     """Else a steady reader would look stalled until the kernel had room for more."""
     runner(_read_steadily())
@@ -132,7 +130,7 @@ async def _read_steadily() -> None:
         assert reasons == ["reader_slow"]
 
 
-def _left(transport: Gathering) -> int:
+def _left(transport: CoalescingTransport) -> int:
     """Bytes that the client has not taken."""
     waiting: int = transport.get_write_buffer_size()
     return waiting + in_kernel(transport) - transport.written

@@ -1,13 +1,11 @@
-"""Both forms, judging by the worked example: one process, and two of each service."""
+"""One process that judges by the worked example."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
-import pytest
 
-from tests.parts.cluster import KINDS, Cluster
 from tests.parts.service import Service
 from tests.scenario import OPERATOR_KEY, bearer, registry_document
 
@@ -20,18 +18,3 @@ def worked_example(directory: Path, **env: str) -> Iterator[Service]:
         with httpx.Client(base_url=running.url, headers=bearer(), timeout=120) as client:
             client.put("/v1/registry", json=registry_document()).raise_for_status()
         yield running
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with Cluster(tmp_path_factory.mktemp("cluster"), dict.fromkeys(KINDS, 2)) as running:
-        with running.client() as client:
-            client.put("/v1/registry", json=registry_document()).raise_for_status()
-        yield running
-
-
-@pytest.fixture
-def client(cluster: Cluster) -> Iterator[httpx.Client]:
-    """All services behind one origin."""
-    with cluster.client() as opened:
-        yield opened

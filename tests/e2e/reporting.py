@@ -1,4 +1,4 @@
-"""What the tests of the distributed form all do: post reports, and wait until they are judged."""
+"""Shared by the tests of the distributed form: post reports, and wait until they are judged."""
 
 from collections.abc import Collection
 from typing import Any

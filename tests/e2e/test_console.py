@@ -13,9 +13,9 @@ from playwright.async_api import Page, expect
 from starlette.responses import JSONResponse
 
 from services.console.api import status_router
-from services.console.status import Status
 from services.openapi.examples import ALERT
-from services.shared.lifecycle import bind
+from services.platform.process.lifecycle import bind
+from services.status.report import Status
 from tests.fakes import DrivenClock
 from tests.parts.chromium import DESKTOP, Chromium
 from tests.unit.console.test_status import compose
@@ -26,7 +26,7 @@ TELEPHONE: Any = {"width": 390, "height": 800}
 
 @dataclass
 class Server:
-    """What the browser sees; a test changes it as it goes."""
+    """The status that the browser sees; a test changes it as it goes."""
 
     url: str = ""
     status: Status = field(default_factory=compose)
@@ -150,3 +150,19 @@ async def test_the_reference_shows_every_operation_and_asks_nobody_else(chromium
         await expect(post.get_by_text("Idempotency-Key").first).to_be_visible()
     assert complaints == []
     assert [url for url in asked if not url.startswith((server.url, "data:"))] == []
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, TELEPHONE])
+async def test_arabic_reads_from_right_to_left(chromium: Chromium, viewport: Any) -> None:
+    async with opened(chromium, f"?language=ar#key={KEY}", viewport) as (server, page):
+        await expect(page.get_by_role("heading", level=1)).to_have_text("كل شيء على ما يرام")
+        await expect(page.locator(".alert .meta")).to_contain_text("تنبيه جديد")
+        assert await page.evaluate("getComputedStyle(document.body).direction") == "rtl"
+        first, last = page.locator(".card").first, page.locator(".card").last
+        left, right = await last.bounding_box(), await first.bounding_box()
+        assert left is not None
+        assert right is not None
+        assert left["x"] < right["x"] or viewport is TELEPHONE
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        server.status = compose(bus=False)
+        await expect(page.get_by_role("heading", level=1)).to_have_text("التنبيهات متعطلة", timeout=10_000)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from services.shared.lifecycle import bind
+from services.platform.process.lifecycle import bind
 
 ROOT = Path(__file__).parents[2]
 

@@ -10,11 +10,12 @@ import httpx
 import pytest
 
 from services.app import serve
-from services.shared.config import Settings, embedded_url
-from services.shared.http import MAX_BODY
-from services.shared.lifecycle import bind
+from services.platform.http.bodies import MAX_BODY
+from services.platform.process.lifecycle import bind
+from services.platform.settings.config import Settings, embedded_url
+from tests.component.ingest.running import report
 from tests.scenario import OPERATOR_KEY, bearer
-from tests.unit.ingest.desk import REPORT, report
+from tests.unit.ingest.samples import REPORT
 
 CONNECTIONS = 32
 

@@ -7,7 +7,6 @@ from collections import defaultdict
 from pathlib import Path
 
 import httpx
-import pytest
 
 from schemas.examples import REPORT
 from tests.parts.receiver import Receiver
@@ -46,7 +45,6 @@ class Partner(threading.Thread):
         return False
 
 
-@pytest.mark.timeout(300)
 def test_twenty_kills_lose_nothing_and_repeat_nothing(tmp_path: Path, receiver: Receiver) -> None:
     chance = random.Random(20160508)
     env = {"TRUCEWATCH_ADMIN_KEY": OPERATOR_KEY, "TRUCEWATCH_WEBHOOK_ALLOW": "127.0.0.0/8"}

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from tests.parts.service import ROOT, Service
 from tests.scenario import OPERATOR_KEY, SCENARIO, bearer
@@ -41,7 +40,6 @@ def only_excluded(side: list[dict[str, Any]]) -> bool:
     return bool(side) and all(({p["party"], *p["coalitions"]} & EXCLUDED) for p in side)
 
 
-@pytest.mark.timeout(180)
 def test_the_ucdp_file_replays_without_error_and_no_excluded_group_alerts(tmp_path: Path) -> None:
     env = {"TRUCEWATCH_ADMIN_KEY": OPERATOR_KEY}
     with Service("serve", ["serve", "--data", str(tmp_path / "data")], tmp_path, env) as service:

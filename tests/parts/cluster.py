@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, Self
 import httpx
 
 from tests.parts.kafka import Kafka
+from tests.parts.machine import exceeds
 from tests.parts.postgres import Postgres
 from tests.parts.service import ROOT, Service
 from tests.scenario import OPERATOR_KEY, SECRET_KEY, bearer
@@ -70,7 +71,7 @@ class Cluster:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What every service is set up by."""
+        """The settings of every service."""
         return {
             "TRUCEWATCH_KAFKA": self.kafka.bootstrap,
             "TRUCEWATCH_DATABASE_URL": self.database_uri,
@@ -157,7 +158,7 @@ def every(client: httpx.Client, path: str, **query: Any) -> list[dict[str, Any]]
 
 def eventually(question: Callable[[], Any], within_s: float, said: Callable[[], object] = lambda: "") -> Any:
     """The first true answer. Raises TimeoutError; an HTTP error counts as no."""
-    deadline = time.monotonic() + within_s
+    began = time.monotonic()
     while True:
         try:
             found = question()
@@ -167,7 +168,7 @@ def eventually(question: Callable[[], Any], within_s: float, said: Callable[[], 
             last = ""
         if found:
             return found
-        if time.monotonic() > deadline:
+        if exceeds(time.monotonic() - began, within_s):
             raise TimeoutError(f"not within {within_s} s: {last or said()}")
         time.sleep(0.05)
 

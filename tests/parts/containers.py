@@ -20,7 +20,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 BASE: Final = "docker.io/library/debian:trixie-slim"
 SUITE: Final = "trixie"
 MIRROR: Final = "http://deb.debian.org/debian"
-#: What this machine trusts beyond Debian's own list, such as a proxy's certificate; an image made here trusts it too.
+#: Certificates that this machine trusts beyond Debian's own list, such as a proxy's; so does an image made here.
 LOCAL_TRUST: Final = Path("/usr/local/share/ca-certificates")
 
 NEEDED: Final = {
@@ -67,7 +67,7 @@ class Podman:
         self.env = {**os.environ, **ours}
 
     def run(self, *arguments: str, timeout_s: float = 120) -> str:
-        """What ``podman …`` prints. Raises PartFailedError with what it complained of."""
+        """The output of ``podman …``. Raises PartFailedError with its complaint."""
         return said(["podman", *arguments], self.env, timeout_s=timeout_s)
 
     def base_image(self) -> None:
@@ -95,7 +95,7 @@ class Composition:
     names: Sequence[str] = ("kafka", "postgres", "ingest", "rules", "notify", "mail", "gateway")
 
     def compose(self, *arguments: str, timeout_s: float = 900) -> str:
-        """What ``podman-compose …`` prints. Raises PartFailedError."""
+        """The output of ``podman-compose …``. Raises PartFailedError."""
         env_file = self.podman.directory / "compose.env"
         env_file.write_text("".join(f"{name}={value}\n" for name, value in self.settings.items()))
         tool = [str(Path(sys.executable).parent / "podman-compose"), "--in-pod", "false", "--env-file", str(env_file)]
@@ -156,7 +156,7 @@ class Composition:
 
 
 def said(command: Sequence[str], env: Mapping[str, str], *, timeout_s: float) -> str:
-    """What a command prints. Raises PartFailedError when it fails or takes too long."""
+    """The output of a command. Raises PartFailedError when it fails or takes too long."""
     try:
         done = subprocess.run(
             list(command),

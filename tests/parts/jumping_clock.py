@@ -9,7 +9,7 @@ from pathlib import Path
 
 from schemas.instants import SECOND
 from services.__main__ import main
-from services.shared.clock import SystemClock
+from services.platform.clock import SystemClock
 
 
 def install(file: Path) -> None:

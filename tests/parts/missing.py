@@ -4,7 +4,7 @@ A pytest plugin; ``tests/conftest.py`` names it.
 """
 
 import os
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Generator
 from typing import Final
 
@@ -13,11 +13,7 @@ import pytest
 from tests.parts.process import MissingPartError
 
 APT: Final = "apt-get install "
-_COUNTS: Final = pytest.StashKey[dict[tuple[str, str], int]]()
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_COUNTS] = defaultdict(int)
+_MISSING: Final = "missing part"
 
 
 @pytest.hookimpl(wrapper=True)
@@ -28,15 +24,17 @@ def pytest_runtest_makereport(
     report = yield
     error = None if call.excinfo is None else call.excinfo.value
     if isinstance(error, MissingPartError) and not os.environ.get("CI"):
-        item.config.stash[_COUNTS][error.part, error.install] += 1
+        # Part of the report, which comes from the worker where tests run side by side.
+        report.user_properties.append((_MISSING, (error.part, error.install)))
         path, line, _ = item.location
         report.outcome, report.longrepr = "skipped", (path, line or 0, str(error))
     return report
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """The parts that were missing, how many tests each would have let run, and the one command that brings them."""
-    counts = config.stash[_COUNTS]
+    reports = terminalreporter.stats.get("skipped", ())
+    counts = Counter(tuple(part) for report in reports for name, part in report.user_properties if name == _MISSING)
     if not counts:
         return
     terminalreporter.section("not tried on this machine")

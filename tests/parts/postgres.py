@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 import psycopg
 
 from tests.parts.certificates import Files
-from tests.parts.process import MissingPartError, PartFailedError, Process, free_port
+from tests.parts.process import MissingPartError, PartFailedError, Process, alone, free_port
 
 with warnings.catch_warnings():
     # The wheel warns, when imported, about a directory for sockets that we do not use.
@@ -32,7 +32,7 @@ with warnings.catch_warnings():
 
 #: PostgreSQL refuses to run as root: the wheel's helper makes this account when it has to.
 ACCOUNT: Final = "pgserver"
-#: What a test may lose: a power cut of the machine is not among the faults that we inject.
+#: Durability that tests do without: a power cut of the machine is not among the faults that we inject.
 TEST_SETTINGS: Final = ("shared_buffers=64MB", "max_connections=100", "synchronous_commit=on", "fsync=off")
 
 
@@ -99,9 +99,10 @@ class Postgres:
     def _account(self) -> str | None:
         if os.geteuid() != 0:
             return None
-        wheel.ensure_user_exists(ACCOUNT)
-        for path in (self.home, self._binaries):
-            wheel.ensure_prefix_permissions(path)
+        with alone("account"):
+            wheel.ensure_user_exists(ACCOUNT)
+            for path in (self.home, self._binaries):
+                wheel.ensure_prefix_permissions(path)
         shutil.chown(self.home, ACCOUNT)
         return ACCOUNT
 
@@ -152,7 +153,7 @@ class Postgres:
 
     @contextmanager
     def database(self, prefix: str = "t") -> Iterator[str]:
-        """A new empty database that is dropped afterwards, whoever is still connected."""
+        """A new empty database that is dropped afterwards, even while clients are connected."""
         uri = self.create(prefix)
         try:
             yield uri

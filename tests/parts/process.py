@@ -1,19 +1,24 @@
 """One child process of ours: started, watched until it is ready, stopped, killed, paused, started again."""
 
+import fcntl
 import os
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import Final, Self
+from typing import IO, Final, Protocol, Self
 
 import psutil
 
 POLL_S: Final = 0.02
+PORTS: Final = (20_000, 32_000)
+_given_ports: Final[set[int]] = set()
 
 
 class MissingPartError(RuntimeError):
@@ -28,12 +33,48 @@ class PartFailedError(RuntimeError):
     """A part did not come up, or died; the message ends with the tail of its log."""
 
 
+@contextmanager
+def alone(what: str) -> Iterator[None]:
+    """Of all processes of this account, one at a time does this."""
+    with Path(tempfile.gettempdir(), f"trucewatch-{what}-{os.geteuid()}").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def free_port() -> int:
-    """A TCP port on loopback that nobody listens on now."""
+    """A TCP port that is free, and that no other call returns while this process runs, in any process of the tests.
+
+    Below the ports that systems give to outgoing connections, so that none takes it while a part is restarted.
+    """
+    for port in range(*PORTS):
+        if port not in _given_ports and _locked(port) and _bindable(port):
+            _given_ports.add(port)
+            return port
+    raise PartFailedError(f"no port from {PORTS[0]} to {PORTS[1]} is free")
+
+
+def _locked(port: int) -> bool:
+    """Whether this process has the lock of a port now; it ends with the process, and no child inherits it."""
+    try:
+        fcntl.lockf(_port_locks(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+    except OSError:
+        return False
+    return True
+
+
+@cache
+def _port_locks() -> IO[bytes]:
+    """One file for all processes of this account: its byte number n is the lock of port n."""
+    return Path(tempfile.gettempdir(), f"trucewatch-ports-{os.geteuid()}").open("ab")
+
+
+def _bindable(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+        try:
+            probe.bind(("", port))
+        except OSError:
+            return False
+    return True
 
 
 def listening(port: int) -> bool:
@@ -45,11 +86,24 @@ def listening(port: int) -> bool:
         return False
 
 
+class Child(Protocol):
+    """A process that was started, as ``subprocess.Popen`` shows it."""
+
+    @property
+    def pid(self) -> int: ...
+
+    def poll(self) -> int | None: ...
+
+    def wait(self, timeout: float | None = None) -> int: ...
+
+    def send_signal(self, sig: int) -> None: ...
+
+
 @dataclass(slots=True)
 class Process:
     """A command and, while it runs, its process. The same command, port and directories serve every restart.
 
-    ``ready`` is asked until it says yes, for ``patience_s`` seconds. ``stop_signal`` asks politely; who does not listen
+    ``ready`` is asked until it says yes, for ``timeout_s`` seconds. ``stop_signal`` asks politely; who does not listen
     within ``grace_s`` is killed with all its children.
     """
 
@@ -60,10 +114,10 @@ class Process:
     env: Mapping[str, str] = field(default_factory=dict)
     cwd: Path | None = None
     user: str | int | None = None
-    patience_s: float = 60.0
+    timeout_s: float = 180.0
     grace_s: float = 10.0
     stop_signal: signal.Signals = signal.SIGTERM
-    child: subprocess.Popen[bytes] | None = None
+    child: Child | None = None
     standing_still: bool = False
 
     def start(self, *, wait: bool = True) -> Self:
@@ -71,8 +125,16 @@ class Process:
         if self.running:
             raise RuntimeError(f"{self.name} is already running")
         self.log.parent.mkdir(parents=True, exist_ok=True)
+        self.log.touch()
+        self.child = self._launch()
+        if wait:
+            self.wait_ready()
+        return self
+
+    def _launch(self) -> Child:
+        """Run the command in a session of its own, its output added to the log."""
         with self.log.open("ab") as log:
-            self.child = subprocess.Popen(
+            return subprocess.Popen(
                 list(self.command),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -82,19 +144,16 @@ class Process:
                 user=self.user,
                 start_new_session=True,
             )
-        if wait:
-            self.wait_ready()
-        return self
 
     def wait_ready(self) -> None:
         """Return once ``ready`` says yes. Raises PartFailedError when it died or the patience is over."""
-        deadline = time.monotonic() + self.patience_s
+        deadline = time.monotonic() + self.timeout_s
         while not self.ready():
             if not self.running:
                 raise PartFailedError(f"{self.name} died while starting\n{self.tail()}")
             if time.monotonic() > deadline:
                 self.kill()
-                raise PartFailedError(f"{self.name} was not ready within {self.patience_s} s\n{self.tail()}")
+                raise PartFailedError(f"{self.name} was not ready within {self.timeout_s} s\n{self.tail()}")
             time.sleep(POLL_S)
 
     @property
@@ -130,7 +189,7 @@ class Process:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """SIGSTOP, and SIGCONT in the end: alive, holding its connections, answering nobody."""
+        """SIGSTOP, and SIGCONT in the end: alive, connections open, no answers."""
         family, self.standing_still = self._family(), True
         for member in family:
             member.suspend()

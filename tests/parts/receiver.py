@@ -16,9 +16,10 @@ import msgspec
 from aiohttp import web
 from standardwebhooks import Webhook
 
+from tests.parts.machine import exceeds
 from tests.parts.process import free_port
 
-#: Nobody waits longer than this for an answer that never comes.
+#: Longest time that an answer which never comes is waited for.
 FOREVER_S: Final = 3600.0
 
 
@@ -112,11 +113,12 @@ class Receiver:
     def wait_for(
         self, enough: Callable[[Sequence[Delivery]], bool], within_s: float, path: str | None = None
     ) -> list[Delivery]:
-        """What came, as soon as it is ``enough``. Raises TimeoutError saying what had come by then."""
-        deadline = time.monotonic() + within_s
+        """The requests received, as soon as they are ``enough``. Raises TimeoutError with those received by then."""
+        began = time.monotonic()
         with self._changed:
             while not enough(found := self._matching(path)):
-                if not self._changed.wait(deadline - time.monotonic()):
+                self._changed.wait(1)
+                if exceeds(time.monotonic() - began, within_s):
                     raise TimeoutError(f"within {within_s} s came only {[(d.path, d.status) for d in found]}")
             return found
 

@@ -20,17 +20,18 @@ def test_other(): ...
 """
 
 
-def run(pytester: pytest.Pytester) -> pytest.RunResult:
+def run(pytester: pytest.Pytester, *options: str) -> pytest.RunResult:
     pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
     pytester.makepyfile(TESTS)
-    return pytester.runpytest_inprocess("-p", "tests.parts.missing", "-p", "no:cacheprovider")
+    return pytester.runpytest_inprocess("-p", "tests.parts.missing", "-p", "no:cacheprovider", *options)
 
 
+@pytest.mark.parametrize("options", [[], ["-n", "2"]])
 def test_what_is_missing_is_skipped_and_told_with_the_one_command(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, options: list[str]
 ) -> None:
     monkeypatch.delenv("CI", raising=False)
-    done = run(pytester)
+    done = run(pytester, *options)
     done.assert_outcomes(passed=1, skipped=4)
     assert done.ret == 0
     done.stdout.fnmatch_lines(

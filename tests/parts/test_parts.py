@@ -1,10 +1,13 @@
 """Each part starts, does its one thing, and comes back after kill -9."""
 
 import asyncio
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import aiosmtplib
 import httpx
@@ -20,8 +23,9 @@ from tests.parts.chromium import Chromium
 from tests.parts.kafka import Kafka
 from tests.parts.mail import Mailbox
 from tests.parts.postgres import Postgres
-from tests.parts.process import MissingPartError, PartFailedError, Process
+from tests.parts.process import MissingPartError, PartFailedError, Process, free_port
 from tests.parts.receiver import Answer, Receiver
+from tests.parts.service import ROOT
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
@@ -138,3 +142,15 @@ def test_alertmanager_answers(tmp_path: Path) -> None:
         assert urllib.request.urlopen(f"{peer.url}/-/ready", timeout=5).status == 200
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(f"{peer.url}/-/ready", timeout=1)
+
+
+def test_no_port_is_given_twice_to_processes_that_run_at_once() -> None:
+    asking = "from tests.parts.process import free_port; print(*[free_port() for _ in range(200)]); input()"
+    command = [sys.executable, "-c", asking]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": ROOT}
+    others = [subprocess.Popen(command, **pipes) for _ in range(3)]
+    own = [free_port() for _ in range(200)]
+    given = own + [int(port) for other in others if other.stdout for port in other.stdout.readline().split()]
+    for other in others:
+        other.communicate("\n", timeout=10)
+    assert len(set(given)) == len(given) == 800

@@ -23,7 +23,7 @@ DEFAULT_OUT: Final = Path(".parts") / "verify.json"
 
 
 class Result(msgspec.Struct, frozen=True):
-    """What is kept of a run."""
+    """The record of a run."""
 
     rate: float
     seconds: float

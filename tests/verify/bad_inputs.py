@@ -39,7 +39,7 @@ NUMBERS: Final = (0, -1, 2**63, 10**400, 0.5, 1e308, 181)
 LEFT_OUT: Final = frozenset({"/v1/alerts/stream"})
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class BadInputsResult(msgspec.Struct, frozen=True):
     """The result. ``errors`` are server errors: the request and the answer."""
 
     sent: int
@@ -142,7 +142,7 @@ def _quoted(text: str) -> str:
     return quote(text.encode("utf-8", "surrogatepass"), safe="")
 
 
-class Sender:
+class RequestSender:
     """Several connections; each takes the next request where there is one left."""
 
     def __init__(self, port: int) -> None:
@@ -203,12 +203,12 @@ def make_keys(client: httpx.Client) -> list[str]:
     return [OPERATOR_KEY, *(answer.raise_for_status().json()["key"] for answer in made)]
 
 
-def run(directory: Path, count: int, seed: int, *, heavy: bool) -> Outcome:
+def run(directory: Path, count: int, seed: int, *, heavy: bool) -> BadInputsResult:
     env = {"TRUCEWATCH_ADMIN_KEY": OPERATOR_KEY}
     with Service("serve", ["serve", "--data", str(directory / "data")], directory, env) as service:  # noqa: SIM117
         with httpx.Client(base_url=service.url, headers=bearer(), timeout=120) as client:
             client.put("/v1/registry", json=registry_document()).raise_for_status()
-            sender = Sender(service.port)
+            sender = RequestSender(service.port)
             requests = Maker(seed, make_keys(client)).requests(count)
             memory = []
             with probing(service.url) as waited:
@@ -216,7 +216,7 @@ def run(directory: Path, count: int, seed: int, *, heavy: bool) -> Outcome:
                     asyncio.run(sender.send(islice(requests, share)))
                     memory.append(service.memory())
             costs = [measure(client, service.pid, one) for one in HEAVY] if heavy else []
-    return Outcome(
+    return BadInputsResult(
         sent=sum(sender.statuses.values()),
         statuses=dict(sorted(sender.statuses.items())),
         errors=sender.errors[:20],

@@ -8,20 +8,21 @@ from typing import Final
 import psutil
 import psycopg
 
-from services.shared.db.outgoing import LOCK
-from services.shared.open_files import raise_open_files
+from services.platform.db.postgres_outbox import LOCK
+from services.platform.process.open_files import raise_open_files
 from tests.parts.cluster import KINDS, Cluster, Kind
 from tests.parts.receiver import Answer, Receiver
 from tests.parts.service import Service
 from tests.verify.crowd import crowd
 from tests.verify.load import Partner
+from tests.verify.rejudged import STEP_S, while_judging
 from tests.verify.revoked import revoke_a_key
 
 #: Between breaking and mending; long enough for load to meet the fault.
 GAP_S: Final = 2.0
 #: A member that has not been heard of for this long has left its group (aiokafka's session timeout, and a bit).
 SESSION_S: Final = 15.0
-#: What notify had claimed is anybody's once its lease of 30 s has ended.
+#: Messages that notify had claimed are anybody's once its lease of 30 s has ended.
 LEASE_S: Final = 45.0
 #: A session of the relay that is silent for 30 s is ended by the database.
 RELAY_S: Final = 40.0
@@ -38,7 +39,7 @@ WELL: Final = Answer(delay_s=0.2)
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What a fault may touch. ``path`` is the receiver's endpoint of this round."""
+    """The things that a fault may touch. ``path`` is the receiver's endpoint of this round."""
 
     cluster: Cluster
     receiver: Receiver
@@ -133,7 +134,7 @@ def _receiver(*, status: int, retry_after: int | None = None, hang: bool = False
     headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
 
     def inject(stage: Stage) -> None:
-        # What hangs is noted down under a status that says that it was not taken.
+        # Hanging requests are noted down under a status that says that it was not taken.
         stage.receiver.answer(stage.path, Answer(status=status, headers=headers, hang=hang))
         time.sleep(OUTAGE_S)
         stage.receiver.answer(stage.path, WELL)
@@ -179,6 +180,31 @@ _RELAY: Final = (
 )
 
 
+def _kill_rules(cluster: Cluster) -> None:
+    """Each in turn, so that the one that judges again is among them."""
+    for service in cluster.of("rules"):
+        time.sleep(STEP_S)
+        service.kill()
+        time.sleep(STEP_S)
+        service.start()
+
+
+def _move_rules(cluster: Cluster) -> None:
+    """One more process comes, and goes again."""
+    one_more = cluster.add("rules")
+    time.sleep(STEP_S)
+    one_more.stop()
+    cluster.services.remove(one_more)
+
+
+def _rejudging(breaking: Callable[[Cluster], None], changes: int = 1) -> Callable[[Stage], None]:
+    def inject(stage: Stage) -> None:
+        for found in while_judging(stage.cluster, breaking, changes):
+            stage.note(found)
+
+    return inject
+
+
 FAULTS: Final = (
     Fault("nothing", "no fault: the measure of the others", _nothing),
     Fault("kill-ingest", "kill -9 of each ingest in turn", _kill("ingest")),
@@ -195,6 +221,9 @@ FAULTS: Final = (
     Fault("receiver-429", "the receiver answers 429 with Retry-After", _receiver(status=429, retry_after=7)),
     Fault("receiver-hangs", "the receiver does not answer", _receiver(status=504, hang=True)),
     Fault("key-revoked", "a monitor's key is revoked, and its subscription given to another", revoke_a_key, short=True),
+    Fault("rejudging-killed", "kill -9 of each rules while a change judges again", _rejudging(_kill_rules)),
+    Fault("rejudging-twice", "two changes at once by two operators", _rejudging(lambda _: None, changes=2)),
+    Fault("rejudging-moved", "a rebalance while two changes judge again", _rejudging(_move_rules, changes=2)),
     Fault("slow-loris", "600 silent, dripping and unreading clients at every process", _slow_crowd),
     Fault("rules-frozen", "SIGSTOP of a rules process beyond its session", _freeze("rules", SESSION_S)),
     Fault("relay-frozen", "SIGSTOP of the process that relays, beyond its session", _freeze_relay),

@@ -12,7 +12,7 @@ import httpx
 from tests.parts.cluster import Cluster, eventually
 from tests.parts.receiver import Receiver
 from tests.scenario import registry_document
-from tests.verify.account import Account, draw_up, wait_settled
+from tests.verify.account import Account, ask_status, draw_up, wait_settled
 from tests.verify.faults import WELL, Fault, Stage
 from tests.verify.load import Partner
 
@@ -50,6 +50,7 @@ def run_round(cluster: Cluster, receiver: Receiver, plan: Plan, fault: Fault) ->
     name = f"{fault.name}-{time.monotonic_ns() // 1_000_000}"
     path = f"/{name}"
     subscription = subscribe(cluster, receiver, path)
+    _, dead_before = ask_status(cluster)
     partner = Partner(cluster, name, plan.rate)
     partner.start()
     time.sleep(plan.seconds / 4)
@@ -59,7 +60,9 @@ def run_round(cluster: Cluster, receiver: Receiver, plan: Plan, fault: Fault) ->
     time.sleep(max(plan.seconds / 4, plan.seconds * 3 / 4 - took))
     partner.finish(PATIENCE_S)
     settled = wait_settled(receiver, path, set(partner.answers.accepted.values()), PATIENCE_S)
-    account = draw_up(fault.name, cluster, receiver, path, partner.answers, partner.posted, (took, settled))
+    account = draw_up(
+        fault.name, cluster, receiver, path, partner.answers, partner.posted, dead_before, (took, settled)
+    )
     with cluster.client() as client:
         eventually(lambda: client.delete(f"/v1/subscriptions/{subscription}").status_code in (204, 404), 30)
     return account

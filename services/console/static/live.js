@@ -1,10 +1,17 @@
-// Keeps the page fresh: the status for everyone, the alerts for whoever has a key. Plain fetch, no build.
+// Keeps the page fresh: the status for everyone, the alerts with a key. Plain fetch, no build.
 "use strict";
 
 const STATUS_EVERY_MS = 5000;
 const ALERTS_EVERY_MS = 2000;
 const SHOWN = 100;
 const PAGES_A_TURN = 20;
+// Arabic months as in the Levant, digits as in the rest of the page.
+const LOCALES = { en: "en-GB", ar: "ar-SY-u-nu-latn", ru: "ru" };
+
+// The page brings the words of its language.
+const language = document.documentElement.lang;
+const words = JSON.parse(document.body.dataset.words);
+const term = (kind, value) => (value ? words[`${kind}.${value}`] || value : value);
 
 const element = (id) => document.getElementById(id);
 
@@ -18,7 +25,7 @@ function make(tag, className, text) {
 // The status: fetch the page again and put its status part in the place of ours, where it differs.
 async function refreshStatus() {
   try {
-    const answer = await fetch("/status", { headers: { Accept: "text/html" } });
+    const answer = await fetch(`/status?language=${language}`, { headers: { Accept: "text/html" } });
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     for (const id of ["status", "stamp"]) {
       const [old, now] = [element(id), fresh.getElementById(id)];
@@ -33,7 +40,7 @@ async function refreshStatus() {
     stamp.classList.add("lost");
     if (!stamp.dataset.lost) {
       stamp.dataset.lost = "yes";
-      stamp.prepend("no answer; ");
+      stamp.prepend(words["console.lost"]);
     }
   }
 }
@@ -55,7 +62,7 @@ async function follow(mine) {
     try {
       await fetchAlerts(mine);
     } catch {
-      if (key === mine) note("No answer; trying again.");
+      if (key === mine) note(words["console.no_answer"]);
     }
     await new Promise((done) => setTimeout(done, ALERTS_EVERY_MS));
   }
@@ -63,7 +70,7 @@ async function follow(mine) {
 
 async function fetchAlerts(mine) {
   for (let page = 0; page < PAGES_A_TURN; page += 1) {
-    const query = new URLSearchParams({ limit: "1000" });
+    const query = new URLSearchParams({ limit: "1000", language });
     if (cursor) query.set("after", cursor);
     const answer = await fetch(`/v1/alerts?${query}`, { headers: { Authorization: `Bearer ${mine}` } });
     if (key !== mine) return;
@@ -81,7 +88,7 @@ async function fetchAlerts(mine) {
     cursor = list.next || cursor;
     if (!list.has_more) break;
   }
-  note(alerts.size ? "Newest first; each line is the latest word on its alert." : "No alert so far.");
+  note(alerts.size ? words["console.newest_first"] : words["console.no_alert"]);
 }
 
 function take(items) {
@@ -99,7 +106,7 @@ function note(text) {
 
 function refuseKey(status) {
   forgetKey();
-  note(status === 401 ? "This key is not valid, or no longer." : "This key may not read alerts.");
+  note(status === 401 ? words["console.bad_key"] : words["console.weak_key"]);
 }
 
 function forgetKey() {
@@ -118,7 +125,7 @@ function useKey(given) {
   key = given;
   element("key-form").hidden = true;
   element("forget").hidden = false;
-  note("Looking for alerts …");
+  note(words["console.looking"]);
   follow(given);
 }
 
@@ -131,18 +138,24 @@ function showAlerts() {
 function alertLine(alert, open) {
   const line = make("li", `alert ${alert.severity} ${alert.status}`);
   line.append(make("p", "headline", alert.headline));
-  const facts = [alert.status, alert.severity, alert.verdict === "violation" ? alert.certainty : alert.verdict, when(alert), alert.truces.join(", ")];
+  const sure = alert.verdict === "violation" ? term("certainty", alert.certainty) : term("verdict", alert.verdict);
+  const facts = [term("status", alert.status), term("severity", alert.severity), sure, when(alert), alert.truces.join(", ")];
   line.append(make("p", "meta", facts.filter(Boolean).join(" · ")));
   const details = make("details");
   details.dataset.alert = alert.id;
   details.open = open;
-  details.append(make("summary", "", "why"));
+  details.append(make("summary", "", words["console.why"]));
   const list = make("ul");
   for (const reason of alert.reasons) list.append(make("li", "", reason.text || reason.code));
-  for (const change of alert.changes) list.append(make("li", "", `${change.field} was ${asText(change.before)}, is ${asText(change.after)}`));
+  for (const change of alert.changes) list.append(make("li", "", asChange(change)));
   details.append(list);
   line.append(details);
   return line;
+}
+
+function asChange(change) {
+  const blanks = { field: change.field, before: asText(change.before), after: asText(change.after) };
+  return words["console.change"].replace(/{(\w+)}/g, (_, name) => blanks[name]);
 }
 
 function asText(value) {
@@ -150,7 +163,7 @@ function asText(value) {
 }
 
 function when(alert) {
-  const shown = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short", timeZone: "UTC" });
+  const shown = new Intl.DateTimeFormat(LOCALES[language], { dateStyle: "medium", timeStyle: "short", timeZone: "UTC" });
   return `${shown.format(new Date(alert.occurred.from))} UTC`;
 }
 
@@ -162,7 +175,7 @@ element("key-form").addEventListener("submit", (event) => {
 });
 element("forget").addEventListener("click", () => {
   forgetKey();
-  note("The key is forgotten.");
+  note(words["console.forgotten"]);
 });
 addEventListener("hashchange", () => {
   const given = takeKey();

@@ -1,4 +1,4 @@
-"""Nobody is mailed who did not ask: what may be sent to which address. Source: the contract, "Nobody is mailed"."""
+"""Mail is sent only to addresses whose readers agreed. Source: the contract, "Nobody is mailed"."""
 
 from dataclasses import replace
 from typing import Final, Literal
@@ -7,18 +7,18 @@ from schemas.instants import DAY
 from services.notify.domain.lifecycle import NotPossibleError
 from services.notify.domain.subscription import ContactState, Email, Subscription
 
-#: Why a subscription by mail is pending although nobody was asked yet.
+#: The reason of a pending mail subscription whose confirmation was not sent yet.
 NO_RELAY: Final = "no mail relay is set up (TRUCEWATCH_SMTP_URL); the confirmation is sent once there is one"
-#: Confirmations within a day: to one address, whoever asks for them, and for one owner, to whatever addresses.
+#: Maximum confirmations a day: to one address, for all owners together; for one owner, to all addresses together.
 MOST_TO_ADDRESS: Final = 3
 MOST_FOR_OWNER: Final = 60
 COUNTED_OVER: Final = DAY
-#: Why a subscription is gone.
+#: The reason of a subscription that is gone.
 BLOCKED: Final = "the reader of the address blocked it"
 
 
 class NotWantedError(NotPossibleError):
-    """The reader of an address blocked it. ``pointer`` says which field has the address."""
+    """The reader of an address blocked it. ``pointer``: to the field with the address."""
 
     def __init__(self, pointer: str) -> None:
         super().__init__("the reader of this address blocked it; nothing is sent there unless an operator lifts that")
@@ -26,7 +26,7 @@ class NotWantedError(NotPossibleError):
 
 
 class AskedTooOftenError(Exception):
-    """No more confirmations now: ``again_at`` is the instant from which one may be sent."""
+    """Too many confirmations were sent. ``again_at``: the instant from which the next may be."""
 
     def __init__(self, text: str, again_at: int) -> None:
         super().__init__(text)
@@ -34,7 +34,7 @@ class AskedTooOftenError(Exception):
 
 
 #: ``set``: another contact address. ``stalled``: no mail relay, or its owner has no valid key. ``asked``: the
-#: confirmation is on its way. ``blocked``: the reader wants no mail from here.
+#: confirmation was sent. ``blocked``: the reader blocked the address.
 ContactEvent = Literal["set", "unset", "stalled", "asked", "confirmed", "blocked"]
 
 CONTACT: Final[dict[tuple[ContactState, ContactEvent], ContactState]] = {
@@ -59,12 +59,12 @@ CONTACT: Final[dict[tuple[ContactState, ContactEvent], ContactState]] = {
 
 
 def fold_address(address: str) -> str:
-    """The form by which addresses are counted and blocked: mail systems do not tell the case of letters apart."""
+    """The form in which addresses are counted and blocked: mail systems ignore case."""
     return address.lower()
 
 
 def has_own_contact(subscription: Subscription) -> bool:
-    """Whether the contact is an address of its own, which the confirmation of the channel does not cover."""
+    """Whether the contact address differs from the channel's, so needs a confirmation of its own."""
     contact = subscription.draft.contact
     if not contact:
         return False
@@ -83,27 +83,27 @@ def may_mail(subscription: Subscription, address: str) -> bool:
 
 
 def address_of(subscription: Subscription) -> str | None:
-    """Where its owner reads mail, if we know and its reader has agreed."""
+    """The address for mail to the owner: contact or channel, if its reader agreed."""
     channel = subscription.draft.channel
     known = (subscription.draft.contact, channel.to if isinstance(channel, Email) else None)
     return next((address for address in known if address and may_mail(subscription, address)), None)
 
 
 def follow_contact(subscription: Subscription, event: ContactEvent) -> Subscription:
-    """The subscription after an event of its contact address, with no confirmation under way. Raises KeyError where
-    the table has no such move."""
+    """The subscription after an event of its contact address; a pending confirmation is void. Raises KeyError for a
+    transition that is not in the table."""
     state = CONTACT[subscription.contact_state, event]
     return replace(subscription, contact_state=state, contact_nonce=None, contact_until=None)
 
 
 def waits_to_ask(subscription: Subscription) -> bool:
-    """Whether an address is to be asked for its consent that could not be asked yet."""
+    """Whether a confirmation is still to be sent."""
     if subscription.state in ("held", "ended"):
         return False
     return waits_for_channel(subscription) or subscription.contact_state == "waiting"
 
 
 def waits_for_channel(subscription: Subscription) -> bool:
-    """Whether it is a subscription by mail that waits for a relay."""
+    """Whether it is a mail subscription that waits for a mail relay."""
     is_mail = isinstance(subscription.draft.channel, Email)
     return is_mail and subscription.state == "pending" and subscription.nonce is None

@@ -1,4 +1,4 @@
-"""What an answer means: delivered, try again, slow down, gone, or never. Pure; the sending is elsewhere.
+"""The meaning of an answer: delivered, try again, slow down, gone, or never. Pure; the sending is elsewhere.
 
 Source: the contract ("Webhooks follow Standard Webhooks", "Attempts"), Standard Webhooks 1.0.0, RFC 5321 for
 mail.
@@ -16,7 +16,7 @@ Channel = Literal["webhook", "email"]
 #: Why no answer came. ``refused``: the guard forbade the target. ``internal``: an error of ours: nothing was sent, or
 #: its answer was not understood.
 Failure = Literal["refused", "unresolved", "connect", "tls", "timeout", "disconnected", "protocol", "internal"]
-#: What to do next. ``rejected``: this message will never be taken, another one may be.
+#: The next step. ``rejected``: this message will never be taken, another one may be.
 Meaning = Literal["delivered", "retry", "slow_down", "gone", "rejected"]
 
 #: How much of an answer is kept for the log of attempts.
@@ -33,8 +33,8 @@ _OVERLOADED: Final = frozenset({429, 502, 503, 504})
 _MAILBOX_GONE: Final = frozenset({550, 551, 553})
 
 
-class Answer(Struct, frozen=True):
-    """What one attempt brought. Either ``status`` (HTTP status, SMTP reply code) or ``failure`` is set.
+class AttemptAnswer(Struct, frozen=True):
+    """The result of one attempt. Either ``status`` (HTTP status, SMTP reply code) or ``failure`` is set.
 
     ``latency`` in microseconds, from the moment the attempt had its connection slot. ``excerpt`` is the first
     kilobyte of the body or the reply text. ``retry_after`` in seconds, as asked for by the other side,
@@ -51,7 +51,7 @@ class Answer(Struct, frozen=True):
 
 
 class Judgement(Struct, frozen=True):
-    """What an answer means and why, in words. ``wait_s`` is the pause that the other side asked for, at
+    """The meaning of an answer and why, in words. ``wait_s`` is the pause that the other side asked for, at
     least.
     """
 
@@ -85,8 +85,8 @@ def general_reason(status: int | None, failure: Failure | None, reason: str) -> 
     return reason if status is not None or failure is None else _IN_GENERAL[failure]
 
 
-def judge_answer(answer: Answer) -> Judgement:
-    """What to do after this answer. The same answer always means the same."""
+def judge_answer(answer: AttemptAnswer) -> Judgement:
+    """The next step after this answer. The same answer always means the same."""
     if answer.status is None:
         return Judgement("retry", f"no answer: {answer.failure}: {answer.detail}".rstrip(": "))
     if answer.channel == "email":
@@ -107,7 +107,7 @@ def _judge_status(status: int, asked: int) -> Judgement:
     return Judgement("retry", f"answered {status}")
 
 
-def _judge_reply(code: int, answer: Answer) -> Judgement:
+def _judge_reply(code: int, answer: AttemptAnswer) -> Judgement:
     text = answer.detail or answer.excerpt[:200].decode("utf-8", "replace")
     if 200 <= code < 300:
         return Judgement("delivered", f"accepted: {code}")

@@ -9,7 +9,7 @@ from schemas.instants import to_datetime
 from schemas.zones import find_zone
 from services.notify.domain.durations import parse_duration
 from services.notify.domain.quiet import local_instant
-from services.notify.domain.subscription import Draft, Gathered, GroupBy
+from services.notify.domain.subscription import DigestMode, Draft, GroupBy
 
 NONE: Final = "-"
 
@@ -46,7 +46,7 @@ def due_at(draft: Draft, now: int, last_sent: int | None) -> int:
     return now + wait if last_sent is None else max(now + wait, last_sent + interval)
 
 
-def next_boundary(mode: Gathered, now: int) -> int:
+def next_boundary(mode: DigestMode, now: int) -> int:
     """The first end of a period after ``now``."""
     if mode.digest is not None:
         period = parse_duration(mode.digest)
@@ -54,7 +54,7 @@ def next_boundary(mode: Gathered, now: int) -> int:
     return next(instant for instant in _ends(mode, now, range(3)) if instant > now)
 
 
-def last_boundary(mode: Gathered, now: int) -> int:
+def last_boundary(mode: DigestMode, now: int) -> int:
     """The last end of a period that is not after ``now``."""
     if mode.digest is not None:
         period = parse_duration(mode.digest)
@@ -62,7 +62,7 @@ def last_boundary(mode: Gathered, now: int) -> int:
     return next(instant for instant in _ends(mode, now, range(0, -3, -1)) if instant <= now)
 
 
-def _ends(mode: Gathered, now: int, days: Iterable[int]) -> Iterator[int]:
+def _ends(mode: DigestMode, now: int, days: Iterable[int]) -> Iterator[int]:
     """When the daily message is due on each of these days, counted from the one of ``now``."""
     assert mode.daily is not None
     zone = mode.timezone or "UTC"

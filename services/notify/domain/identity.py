@@ -9,7 +9,7 @@ def _digest(*parts: str | int) -> str:
 
 def alert_message_id(subscription: str, alert: str, revision: int) -> str:
     """The delivery, hence the webhook-id, of one revision of an alert for one subscription."""
-    # What goes out together lies together in the tables, which a message to thousands of subscribers shows.
+    # Messages that go out together lie together in the tables, which one to thousands of subscribers shows.
     return f"msg_{_digest(alert, revision)[:12]}{_digest(subscription, 'alert', alert, revision)[:20]}"
 
 
@@ -19,5 +19,5 @@ def message_id(subscription: str, kind: str, *parts: str | int) -> str:
 
 
 def hash_token(token: str) -> str:
-    """What is kept of a token that is shown once. Tokens carry 192 bits of chance, so a plain hash is enough."""
+    """The hash kept of a token that is shown once. Tokens carry 192 bits of chance, so a plain hash is enough."""
     return hashlib.sha256(token.encode()).hexdigest()

@@ -20,7 +20,7 @@ _COMPARED: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class NamedId:
     """An id that a document names, and where: a JSON pointer."""
 
     pointer: str
@@ -28,19 +28,28 @@ class Named:
     id: str
 
 
-def named_in_filter(wanted: Filter) -> Iterator[Named]:
+@dataclass(frozen=True, slots=True)
+class RemovedId:
+    """An id that the registry had, and the instant at which a change took it away."""
+
+    named: NamedId
+    version: int
+    at: int
+
+
+def named_in_filter(wanted: Filter) -> Iterator[NamedId]:
     for kind in _KINDS:
         values: tuple[str, ...] = getattr(wanted, kind)
         for position, id in enumerate(values):
-            yield Named(f"/filter/{kind}/{position}", kind, id)
+            yield NamedId(f"/filter/{kind}/{position}", kind, id)
 
 
-def named_in_matchers(matchers: Iterable[Matcher]) -> Iterator[Named]:
+def named_in_matchers(matchers: Iterable[Matcher]) -> Iterator[NamedId]:
     """Expressions name no id."""
     for position, matcher in enumerate(matchers):
         kind = _KIND_OF.get(matcher.name)
         if kind is not None and not matcher.is_regex:
-            yield Named(f"/matchers/{position}/value", kind, matcher.value)
+            yield NamedId(f"/matchers/{position}/value", kind, matcher.value)
 
 
 @dataclass(slots=True)
@@ -49,23 +58,36 @@ class KnownIds:
 
     _versions: dict[tuple[str, str], int] = field(default_factory=dict)
     _ids: dict[str, dict[str, frozenset[str]]] = field(default_factory=lambda: {kind: {} for kind in _KINDS})
+    _removed_at: dict[tuple[str, str], int] = field(default_factory=dict)
 
-    def apply(self, kind: str, id: str, version: int, *, there: bool) -> None:
-        """The resource is there, or was deleted, from this version of the registry on."""
+    def apply(self, kind: str, id: str, version: int, *, there: bool, at: int = 0) -> None:
+        """The resource is there, or was deleted, from this version of the registry on, recorded ``at`` an instant."""
         if kind not in self._ids or version < self._versions.get((kind, id), 0):
             return
         self._versions[kind, id] = version
         if there:
             self._ids[kind][id] = _pairs(id)
+            self._removed_at.pop((kind, id), None)
         else:
             self._ids[kind].pop(id, None)
+            self._removed_at[kind, id] = at
+
+    def find_removed(self, named: Iterable[NamedId], since: int) -> list[RemovedId]:
+        """Those that a change after ``since`` took away. An id that never was there is none of them."""
+        if not self._removed_at:
+            return []
+        return [
+            RemovedId(one, self._versions[one.kind, one.id], at)
+            for one in named
+            if (at := self._removed_at.get((one.kind, one.id))) is not None and at > since
+        ]
 
     @property
     def is_empty(self) -> bool:
         """Nothing of the registry was read yet, or there is none."""
         return not any(self._ids.values())
 
-    def find_unknown(self, named: Iterable[Named]) -> list[Named]:
+    def find_unknown(self, named: Iterable[NamedId]) -> list[NamedId]:
         return [one for one in named if one.id not in self._ids[one.kind]]
 
     def nearest(self, kind: Kind, id: str) -> str | None:
@@ -77,7 +99,7 @@ class KnownIds:
             close, key=lambda other: difflib.SequenceMatcher(None, folded, other.casefold()).ratio(), default=None
         )
 
-    def describe(self, unknown: Iterable[Named]) -> list[tuple[str, str]]:
+    def describe(self, unknown: Iterable[NamedId]) -> list[tuple[str, str]]:
         """(JSON pointer, detail) of each."""
         found = []
         for number, one in enumerate(unknown):

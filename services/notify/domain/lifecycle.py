@@ -117,6 +117,11 @@ def next_endpoint(state: EndpointState, event: EndpointEvent) -> EndpointState:
         raise NotPossibleError(f"a subscription that is {state} cannot be {event}") from None
 
 
+def states_before(event: DeliveryEvent) -> frozenset[DeliveryState]:
+    """The states in which a delivery may have this event."""
+    return frozenset(state for state, possible in DELIVERY if possible == event)
+
+
 def next_delivery(state: DeliveryState, event: DeliveryEvent) -> DeliveryState:
     """Raises NotPossibleError for a pair that is not in the table."""
     try:

@@ -11,16 +11,16 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from schemas.assessments import Alert, ResolvedPlace
+from schemas.boxes import KM_PER_DEGREE
 from schemas.vocabulary import CERTAINTIES, SEVERITIES, expand_acts
 from services.notify.domain.subscription import Filter
 
-KM_PER_DEGREE: Final = 111.195
 ANY: Final = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """What of an alert filters look at. Each set holds every value that a filter may name to get it."""
+    """The part of an alert that filters look at. Each set holds every value that a filter may name to get it."""
 
     truces: frozenset[str]
     areas: frozenset[str]

@@ -1,8 +1,8 @@
-"""What becomes of one alert for one subscription: match → silence → quiet hours → group → dedup → send → record.
+"""The way of one alert for one subscription: match → silence → quiet hours → group → dedup → send → record.
 
-Each stage is a function of a :class:`Case` that says whether the alert goes on, and why. :func:`decide` runs them in
-order and stops at the first that holds it back; what :mod:`services.notify.dispatch` then sends is recorded attempt by
-attempt. The whole pipeline can be read here, and ``trace`` shows it to whoever asks.
+Each stage is a function of an :class:`AlertCase` that says whether the alert goes on, and why. :func:`decide` runs them
+in order and stops at the first that holds it back; what :mod:`services.notify.sending.dispatch` then sends is recorded
+attempt by attempt. Delivery, the trace and the backtest all run it.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ from services.notify.domain.subscription import Subscription
 StepName = Literal["match", "silence", "quiet_hours", "group", "dedup", "send", "record"]
 
 
-class Step(msgspec.Struct, frozen=True):
+class TraceStep(msgspec.Struct, frozen=True):
     """One stage's word: whether it let the alert pass, and why, for a person to read."""
 
     step: StepName
@@ -33,10 +33,11 @@ class Step(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class AlertCase:
     """One revision of an alert before one subscription, at ``now``.
 
-    ``told`` is the newest revision that its owner was X
+    ``told``: the newest revision that its owner was told of, 0 for none; ``silences``: those in force that the alert
+    meets; ``last_sent``: when its group last went out. ``is_matched``: the index of all filters let the alert pass.
     """
 
     alert: Alert
@@ -45,6 +46,7 @@ class Case:
     told: int = 0
     silences: tuple[Silence, ...] = ()
     last_sent: int | None = None
+    is_matched: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,68 +55,72 @@ class Decision:
     then, or ``skip`` it. ``status`` is what the recipient is told that it is; ``silence`` is which one holds it."""
 
     action: Literal["send", "gather", "silence", "skip"]
-    steps: tuple[Step, ...]
+    steps: tuple[TraceStep, ...]
     due: int = 0
     status: AlertStatus = "raised"
     silence: str | None = None
 
 
-def match(case: Case) -> Step:
-    """Whoever got the alert gets what follows, also if the filter would now keep it out."""
-    if not case.subscription.is_matched:
-        return Step("match", False, f"the subscription is {case.subscription.state}")
+def match(case: AlertCase) -> TraceStep:
+    """The recipient of an alert gets what follows, also if the filter would now keep it out."""
     if case.told:
         return _TOLD_BEFORE
+    if case.is_matched:
+        return _MATCHES
+    if not case.subscription.is_matched:
+        return TraceStep("match", False, f"the subscription is {case.subscription.state}")
     mismatch = find_mismatch(case.subscription.draft.filter, case.alert)
-    return _MATCHES if mismatch is None else Step("match", False, mismatch)
+    return _MATCHES if mismatch is None else TraceStep("match", False, mismatch)
 
 
-def silence(case: Case) -> Step:
+def silence(case: AlertCase) -> TraceStep:
     """A silence holds back an alert that its recipient has not heard of."""
     if case.told or not case.silences:
         return _NOT_SILENCED
     found = _last_silence(case)
     if found is None:
         return _NOT_SILENCED
-    return Step("silence", False, f"held by silence {found.id} until {format_instant(found.ends_at)}: {found.reason}")
+    return TraceStep(
+        "silence", False, f"held by silence {found.id} until {format_instant(found.ends_at)}: {found.reason}"
+    )
 
 
-def quiet_hours(case: Case) -> Step:
+def quiet_hours(case: AlertCase) -> TraceStep:
     """Quiet hours never drop: they move the hour of sending."""
     until = _quiet_end(case)
     if until is None:
         return _NOT_QUIET
-    return Step("quiet_hours", True, f"held until the quiet hours end at {format_instant(until)}")
+    return TraceStep("quiet_hours", True, f"held until the quiet hours end at {format_instant(until)}")
 
 
-def group(case: Case) -> Step:
+def group(case: AlertCase) -> TraceStep:
     if not is_gathered(case.subscription.draft):
         return _ALONE
     due = due_at(case.subscription.draft, case.now, case.last_sent)
-    return Step("group", True, f"gathered into the message due at {format_instant(due)}")
+    return TraceStep("group", True, f"gathered into the message due at {format_instant(due)}")
 
 
-def dedup(case: Case) -> Step:
+def dedup(case: AlertCase) -> TraceStep:
     """Nobody hears a revision twice, and nobody hears the end of what they never heard begin."""
     if case.told >= case.alert.revision:
-        return Step("dedup", False, f"told already, up to revision {case.told}")
+        return TraceStep("dedup", False, f"told already, up to revision {case.told}")
     if case.alert.status == "cancelled" and not case.told:
-        return Step("dedup", False, "cancelled before anything was said of it")
+        return TraceStep("dedup", False, "cancelled before anything was said of it")
     return _NEWS
 
 
-def send(case: Case) -> Step:
+def send(case: AlertCase) -> TraceStep:
     state = case.subscription.state
-    return _SENDABLE if state in SENT_TO else Step("send", True, f"held while the endpoint is {state}")
+    return _SENDABLE if state in SENT_TO else TraceStep("send", True, f"held while the endpoint is {state}")
 
 
-STAGES: Final[tuple[Callable[[Case], Step], ...]] = (match, silence, quiet_hours, group, dedup, send)
+STAGES: Final[tuple[Callable[[AlertCase], TraceStep], ...]] = (match, silence, quiet_hours, group, dedup, send)
 
 
-def decide(case: Case, stages: tuple[Callable[[Case], Step], ...] = STAGES) -> Decision:
+def decide(case: AlertCase) -> Decision:
     """Run the alert through the stages, to the first that does not let it pass."""
-    steps: list[Step] = []
-    for stage in stages:
+    steps: list[TraceStep] = []
+    for stage in STAGES:
         steps.append(stage(case))
         if not steps[-1].passed:
             return _stopped(case, tuple(steps))
@@ -126,30 +132,30 @@ def decide(case: Case, stages: tuple[Callable[[Case], Step], ...] = STAGES) -> D
     return Decision("send", tuple(steps), quiet_end, status)
 
 
-def _stopped(case: Case, steps: tuple[Step, ...]) -> Decision:
+def _stopped(case: AlertCase, steps: tuple[TraceStep, ...]) -> Decision:
     found = _last_silence(case) if steps[-1].step == "silence" else None
     if found is None or case.alert.status == "cancelled":
         return Decision("skip", steps)
     return Decision("silence", steps, found.ends_at, silence=found.id)
 
 
-def _last_silence(case: Case) -> Silence | None:
+def _last_silence(case: AlertCase) -> Silence | None:
     """Of the silences that hold the alert back now, the one that ends last."""
     found = [s for s in case.silences if s.owner in (None, case.subscription.owner)]
     return max(found, key=lambda s: s.ends_at, default=None)
 
 
-def _quiet_end(case: Case) -> int | None:
+def _quiet_end(case: AlertCase) -> int | None:
     quiet = case.subscription.draft.quiet_hours
     if quiet is None or breaks_through(quiet, case.alert.severity):
         return None
     return quiet_until(quiet, case.now)
 
 
-_MATCHES: Final = Step("match", True, "every field of the filter lets it pass")
-_TOLD_BEFORE: Final = Step("match", True, "its owner was told of this alert before, so what follows is told too")
-_NOT_SILENCED: Final = Step("silence", True, "no silence holds it back")
-_NOT_QUIET: Final = Step("quiet_hours", True, "not within quiet hours")
-_ALONE: Final = Step("group", True, "sent by itself")
-_NEWS: Final = Step("dedup", True, "not told yet")
-_SENDABLE: Final = Step("send", True, "handed to the sender")
+_MATCHES: Final = TraceStep("match", True, "every field of the filter lets it pass")
+_TOLD_BEFORE: Final = TraceStep("match", True, "its owner was told of this alert before, so what follows is told too")
+_NOT_SILENCED: Final = TraceStep("silence", True, "no silence holds it back")
+_NOT_QUIET: Final = TraceStep("quiet_hours", True, "not within quiet hours")
+_ALONE: Final = TraceStep("group", True, "sent by itself")
+_NEWS: Final = TraceStep("dedup", True, "not told yet")
+_SENDABLE: Final = TraceStep("send", True, "handed to the sender")

@@ -109,11 +109,6 @@ def find_silences(silences: Iterable[Silence], alert: Alert, now: int) -> tuple[
     return tuple(silence for silence in in_force if _meets_all(silence, labels))
 
 
-def silences_alert(silence: Silence, alert: Alert) -> bool:
-    """Whether the alert meets every matcher, whatever the time."""
-    return _meets_all(silence, read_labels(alert))
-
-
 def _meets_all(silence: Silence, labels: Mapping[str, tuple[str, ...]]) -> bool:
     return all(_meets(matcher, labels[matcher.name]) for matcher in silence.matchers)
 

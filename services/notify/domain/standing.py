@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from schemas.instants import format_instant
+from services.notify.domain.known import KnownIds, RemovedId, named_in_filter
 from services.notify.domain.silence import Silence
 from services.notify.domain.subscription import Email, Subscription
 
@@ -18,23 +19,41 @@ FAILING: Final = {
 }
 
 
-def tell_subscriptions(subscriptions: Iterable[Subscription]) -> dict[str, Any]:
+def tell_subscriptions(subscriptions: Iterable[Subscription], known: KnownIds) -> dict[str, Any]:
     """How many are active, which do not get what they asked for, and how many are disabled."""
     found = list(subscriptions)
-    failing = sorted((s for s in found if s.state in FAILING), key=lambda s: (s.failing_since or 0, s.id))
+    failing = [(s, s.failing_since, tell_reason(s)) for s in found if s.state in FAILING]
+    for subscription in found:
+        if subscription.state == "active" and (removed := find_removed(subscription, known)):
+            failing.append((subscription, min(one.at for one in removed), tell_removed(removed)))
+    failing.sort(key=lambda one: (one[1] or 0, one[0].id))
     return {
         "active": sum(s.state == "active" for s in found),
         "failing": [
             {
-                "id": s.id,
-                "name": s.draft.name,
-                "since": None if s.failing_since is None else format_instant(s.failing_since),
-                "reason": tell_reason(s),
+                "id": subscription.id,
+                "name": subscription.draft.name,
+                "since": None if since is None else format_instant(since),
+                "reason": reason,
             }
-            for s in failing[:MOST]
+            for subscription, since, reason in failing[:MOST]
         ],
         "disabled": sum(s.state in ("disabled", "gone") for s in found),
     }
+
+
+def find_removed(subscription: Subscription, known: KnownIds) -> list[RemovedId]:
+    """The ids of a filter that a change of the registry took away since the subscription was made."""
+    return known.find_removed(named_in_filter(subscription.draft.filter), subscription.created_at)
+
+
+def tell_removed(removed: Iterable[RemovedId]) -> str:
+    return f"its filter names what the registry no longer has: {list_removed(removed)}"
+
+
+def list_removed(removed: Iterable[RemovedId]) -> str:
+    """The ids, each with its kind."""
+    return ", ".join(f"{one.named.kind}/{one.named.id}" for one in removed)
 
 
 def tell_reason(subscription: Subscription) -> str:

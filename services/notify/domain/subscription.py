@@ -1,4 +1,4 @@
-"""What a monitor asks for: which alerts, where to, in which form. Source: the contract, "Alerts and subscriptions"."""
+"""The request of a monitor: which alerts, where to, in which form. Source: the contract, "Alerts and subscriptions"."""
 
 import re
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal, get_args
 
 from msgspec import Meta, Struct
 
+from schemas.boxes import faults_of
 from schemas.instants import DAY, HOUR, SECOND
 from schemas.report import MAX_LIST, Name
 from schemas.vocabulary import Act, ActGroup, Certainty, Language, Severity
@@ -20,6 +21,8 @@ EndTime = Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$", max_
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 #: Whether the reader of the contact address has agreed. ``waiting``: not asked yet. ``none``: no address of its own.
 ContactState = Literal["none", "waiting", "asked", "confirmed", "blocked"]
+#: ``slack``: the JSON of incoming webhooks of Slack, Mattermost, Rocket.Chat and Discord.
+Format = Literal["json", "cap", "slack"]
 GroupBy = Literal["truce", "thread", "area", "perpetrator"]
 
 _EMAIL: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@[A-Za-z0-9.-]{1,253}")
@@ -47,10 +50,12 @@ class Webhook(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tru
     """``url`` may name a user, sent as Basic authentication. ``headers``, at most 10, go with each message.
 
     Neither the user nor the values are shown again: they read ``***``, which sent back means as before.
+    ``format``, where it is given, stands above the subscription's.
     """
 
     url: Annotated[str, Meta(min_length=1, max_length=2000)]
     headers: dict[str, str] = {}
+    format: Format | None = None
 
 
 class Email(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="email"):
@@ -60,7 +65,7 @@ class Email(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", t
 Channel = Webhook | Email
 
 
-class Gathered(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class DigestMode(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A digest each period (``digest``, a duration), or daily at a local time (``daily`` in ``timezone``)."""
 
     digest: str | None = None
@@ -83,21 +88,34 @@ class QuietHours(Struct, frozen=True, forbid_unknown_fields=True, rename={"start
     except_min_severity: Severity | None = None
 
 
+class EndsIn(Struct, frozen=True, forbid_unknown_fields=True, rename={"before": "truce.ends_in"}):
+    """So long before the end of a truce's window, as an ISO 8601 duration."""
+
+    before: str
+
+
+NoticeType = Literal["truce.begins", "truce.ends_in", "truce.extended", "truce.lapsed", "truce.disputed"]
+
+
 class Draft(Struct, frozen=True, forbid_unknown_fields=True):
-    """A subscription as its owner writes it."""
+    """A subscription as its owner writes it.
+
+    ``notices``: what is told of the truces of the filter, whatever the alerts; ``truce.ends_in`` alone means 6 hours.
+    """
 
     channel: Channel
     name: Annotated[str, Meta(max_length=300)] = ""
     filter: Filter = Filter()
     contact: Annotated[str, Meta(max_length=MAX_EMAIL)] | None = None
-    mode: Literal["immediate"] | Gathered = "immediate"
+    mode: Literal["immediate"] | DigestMode = "immediate"
     quiet_hours: QuietHours | None = None
     group_by: Annotated[tuple[GroupBy, ...], Meta(max_length=4)] = ()
     group_wait: str = "PT30S"
     group_interval: str = "PT5M"
     heartbeat: str | None = None
     language: Language = "en"
-    format: Literal["json", "cap"] = "json"
+    format: Format = "json"
+    notices: Annotated[tuple[NoticeType | EndsIn, ...], Meta(max_length=len(get_args(NoticeType)))] = ()
     verified: bool = False
 
 
@@ -142,6 +160,11 @@ class Subscription:
         return channel.url if isinstance(channel, Webhook) else channel.to
 
 
+def format_of(draft: Draft) -> Format:
+    """The format of its webhook's bodies."""
+    return (draft.channel.format if isinstance(draft.channel, Webhook) else None) or draft.format
+
+
 def signing_secrets(subscription: Subscription, now: int) -> tuple[str, ...]:
     """The secrets that sign at ``now``, newest first: two of them while a rotation overlaps."""
     return tuple([secret for secret, until in subscription.secrets if until is None or now < until])
@@ -152,17 +175,35 @@ def rotate_secrets(subscription: Subscription, fresh: str, overlap_until: int) -
     return ((fresh, None), *((secret, overlap_until) for secret, until in subscription.secrets if until is None))
 
 
+#: How long before the end of a window ``truce.ends_in`` tells of it, where nothing else is said.
+ENDS_IN: Final = 6 * HOUR
+
+
+def notices_of(draft: Draft) -> frozenset[NoticeType]:
+    """The types of notices that are asked for."""
+    return frozenset("truce.ends_in" if isinstance(one, EndsIn) else one for one in draft.notices)
+
+
+def told_before_end(draft: Draft) -> int | None:
+    """How long before the end of a window its end is told, microseconds; None where that is not asked for."""
+    for one in draft.notices:
+        if isinstance(one, EndsIn):
+            return parse_duration(one.before)
+    return ENDS_IN if "truce.ends_in" in draft.notices else None
+
+
 #: Shortest and longest of each duration, microseconds.
 _SPANS: Final[dict[str, tuple[int, int]]] = {
     "digest": (SECOND, 7 * DAY),
     "heartbeat": (SECOND, 31 * DAY),
     "group_wait": (0, HOUR),
     "group_interval": (0, DAY),
+    "truce.ends_in": (SECOND, 31 * DAY),
 }
 
 
 def find_faults(draft: Draft) -> list[tuple[str, str]]:
-    """What the types cannot say, as (JSON pointer, detail) pairs; webhook addresses are the guard's to judge."""
+    """Faults that types cannot find, as (JSON pointer, detail) pairs; webhook addresses are the guard's to judge."""
     return [*_channel_faults(draft), *_time_faults(draft), *_filter_faults(draft.filter)]
 
 
@@ -171,8 +212,13 @@ def _channel_faults(draft: Draft) -> Iterator[tuple[str, str]]:
         yield "/channel/to", "not an email address"
     if draft.contact is not None and not is_address(draft.contact):
         yield "/contact", "not an email address"
-    if draft.format == "cap" and (draft.mode != "immediate" or draft.group_by):
-        yield "/format", "cap goes with immediate, ungrouped messages: a CAP document holds one alert"
+    if draft.format == "slack" and isinstance(draft.channel, Email):
+        yield "/format", "slack goes with a webhook"
+    if format_of(draft) == "cap" and (draft.mode != "immediate" or draft.group_by):
+        yield (
+            "/format" if draft.format == "cap" else "/channel/format",
+            "cap goes with immediate, ungrouped messages: a CAP document holds one alert",
+        )
 
 
 def is_address(text: str) -> bool:
@@ -181,12 +227,17 @@ def is_address(text: str) -> bool:
 
 
 def _time_faults(draft: Draft) -> Iterator[tuple[str, str]]:
-    if isinstance(draft.mode, Gathered):
+    if isinstance(draft.mode, DigestMode):
         yield from _mode_faults(draft.mode)
     if draft.heartbeat is not None:
         yield from _span_faults("/heartbeat", "heartbeat", draft.heartbeat)
     yield from _span_faults("/group_wait", "group_wait", draft.group_wait)
     yield from _span_faults("/group_interval", "group_interval", draft.group_interval)
+    for number, one in enumerate(draft.notices):
+        if isinstance(one, EndsIn):
+            yield from _span_faults(f"/notices/{number}/truce.ends_in", "truce.ends_in", one.before)
+    if len(notices_of(draft)) < len(draft.notices):
+        yield "/notices", "names a notice twice"
     if draft.quiet_hours is not None:
         yield from _quiet_faults(draft.quiet_hours)
 
@@ -200,7 +251,7 @@ def _quiet_faults(quiet: QuietHours) -> Iterator[tuple[str, str]]:
         yield "/quiet_hours/days", "must leave a day that is not quiet, or nothing would ever be sent"
 
 
-def _mode_faults(mode: Gathered) -> Iterator[tuple[str, str]]:
+def _mode_faults(mode: DigestMode) -> Iterator[tuple[str, str]]:
     if (mode.digest is None) == (mode.daily is None):
         yield "/mode", 'either "immediate", {"digest": duration} or {"daily": "HH:MM", "timezone": name}'
     if mode.digest is not None:
@@ -228,10 +279,5 @@ def _zone_faults(pointer: str, name: str) -> Iterator[tuple[str, str]]:
 
 
 def _filter_faults(wanted: Filter) -> Iterator[tuple[str, str]]:
-    if wanted.bbox is None:
-        return
-    west, south, east, north = wanted.bbox
-    if not (-180 <= west <= 180 and -180 <= east <= 180):
-        yield "/filter/bbox", "longitudes lie from -180 to 180"
-    if not -90 <= south <= north <= 90:
-        yield "/filter/bbox", "latitudes lie from -90 to 90, south before north"
+    if wanted.bbox is not None:
+        yield from (("/filter/bbox", fault) for fault in faults_of(wanted.bbox))

@@ -7,7 +7,6 @@ from typing import Any, Final
 from sqlalchemy import Connection, delete, insert, select, update
 
 from schemas.instants import DAY
-from services.notify.domain.attempt import Job
 from services.notify.domain.consent import (
     COUNTED_OVER,
     MOST_FOR_OWNER,
@@ -18,8 +17,11 @@ from services.notify.domain.consent import (
 )
 from services.notify.domain.identity import hash_token
 from services.notify.domain.subscription import Email, Subscription
+from services.notify.kinds.kind import Job
 from services.notify.sql.tables import confirmations
-from services.shared.sealing import Sealer
+from services.platform.db.paging import at_times, select_page
+from services.platform.paging import PageQuery
+from services.platform.security.sealing import Sealer
 
 #: How long the link that blocks an address is good for, after the mail.
 KEPT_FOR: Final = 366 * DAY
@@ -53,10 +55,9 @@ def admit(
     if after.contact_state == "confirmed" and (before is None or before.contact_state != "confirmed"):
         _refuse_blocked(connection, sealer, after.draft.contact or "", "/contact")
     for job in jobs:
-        if job.kind == "confirm":
-            _remember(connection, sealer, after, job, after.target, after.nonce, "/channel/to")
-        elif job.kind == "consent":
-            _remember(connection, sealer, after, job, after.draft.contact or "", after.contact_nonce, "/contact")
+        asks = job.kind.asks
+        if asks is not None:
+            _remember(connection, sealer, after, job, asks.address(after), asks.token(after), asks.pointer)
 
 
 def is_blocked(connection: Connection, sealer: Sealer, address: str) -> bool:
@@ -108,13 +109,13 @@ def block(connection: Connection, id: str, now: int) -> None:
     connection.execute(update(confirmations).where(_c.id == id, _c.blocked_at.is_(None)).values(blocked_at=now))
 
 
-def list_blocks(connection: Connection, sealer: Sealer, before: tuple[int, str] | None, limit: int) -> Sequence[Block]:
-    """Newest first; an address that was blocked by several mails once for each."""
-    statement = select(_c.id, _c.sealed, _c.blocked_at).where(_c.blocked_at.is_not(None))
-    if before is not None:
-        at, id = before
-        statement = statement.where((_c.blocked_at < at) | ((_c.blocked_at == at) & (_c.id < id)))
-    rows = connection.execute(statement.order_by(_c.blocked_at.desc(), _c.id.desc()).limit(limit))
+def list_blocks(connection: Connection, sealer: Sealer, query: PageQuery) -> Sequence[Block]:
+    """One page by the time of the block and id, with one more. An address that was blocked by several mails is there
+    once for each."""
+    statement = select(_c.id, _c.sealed, _c.blocked_at).where(
+        _c.blocked_at.is_not(None), *at_times(query, _c.blocked_at)
+    )
+    rows = connection.execute(select_page(statement, query, _c.blocked_at, _c.id))
     return [Block(row.id, sealer.open(row.sealed, _place(row.id)).decode(), row.blocked_at) for row in rows]
 
 

@@ -4,16 +4,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import structs
-from sqlalchemy import Connection, and_, bindparam, case, exists, func, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, exists, func, select, update
 
-from services.notify.domain.attempt import UNPROVED_KINDS, Job, Outcome
+from services.notify.decisions.attempts import Outcome
 from services.notify.domain.lifecycle import SENT_TO
 from services.notify.domain.subscription import Subscription
+from services.notify.kinds.catalogue import find_kind, names_of
+from services.notify.kinds.kind import Job
 from services.notify.sql.tables import CLAIMED, WAITING, attempts, deliveries, held, lanes, subscriptions
-from services.shared.db.bulk import insert_new_rows, update_rows
-from services.shared.db.engine import Database
-from services.shared.db.tables import leases
-from services.shared.db.upsert import merge
+from services.platform.db.bulk import insert_new_rows, update_rows
+from services.platform.db.engine import Database
+from services.platform.db.tables import leases
+from services.platform.db.upsert import merge
 
 #: Lanes looked at in one transaction, so that no other write waits long.
 LANES_AT_ONCE = 100
@@ -22,11 +24,17 @@ _d = deliveries.c
 
 def delivery_row(job: Job, due_at: int | None, claimed_by: str | None = None, state: str = "pending") -> dict[str, Any]:
     return {
-        "id": job.id, "subscription_id": job.subscription, "lane": job.lane, "kind": job.kind, "alert_id": job.alert,
-        "revision": job.revision, "status": job.status, "state": state, "created_at": job.created_at,
+        "id": job.id, "subscription_id": job.subscription, "lane": job.lane, "kind": job.kind.name,
+        "alert_id": job.alert, "revision": job.revision, "status": job.status, "state": state,
+        "created_at": job.created_at,
         "due_at": due_at, "finished_at": None, "attempts": job.attempts, "failures": job.failures,
         "claimed_by": claimed_by, "mail_id": job.mail_id, "content": job.content,
     }  # fmt: skip
+
+
+def needs_proof() -> ColumnElement[bool]:
+    """Whether a message is of a kind that waits until its endpoint is proved and on."""
+    return _d.kind.not_in(names_of(lambda kind: not kind.needs_proof))
 
 
 def insert_rows(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -66,7 +74,7 @@ def follow_endpoint(connection: Connection, before: Subscription, after: Subscri
         if before.state == "held":
             release_held(connection, after.id)
         return
-    mine = and_(_d.subscription_id == after.id, _d.kind.not_in(UNPROVED_KINDS))
+    mine = and_(_d.subscription_id == after.id, needs_proof())
     if after.state == "ended":
         gone = update(deliveries).where(_d.subscription_id == after.id, _d.state.in_(("pending", "held", "failed")))
         connection.execute(gone.values(state="dropped", due_at=None, claimed_by=None))
@@ -95,7 +103,7 @@ def find_sent_to(connection: Connection, ids: Iterable[str]) -> frozenset[str]:
 
 
 def release_silenced(connection: Connection, silence: str, now: int) -> None:
-    """What waits for the end of a silence is looked at now."""
+    """Alerts that wait for the end of a silence are looked at now."""
     connection.execute(update(held).where(held.c.silence_id == silence, held.c.due_at > now).values(due_at=now))
 
 
@@ -114,8 +122,8 @@ class SqlDeliveries:
         outcomes = _unhold(connection, outcomes)
         tried = [attempt_row(o) for o in outcomes if o.answer is not None]
         insert_new_rows(connection, attempts, _ATTEMPT, tried)
-        settled = [settled_row(o) for o in outcomes]
-        update_rows(connection, deliveries, _SETTLED, settled, only=("claimed_by", self._instance))
+        rows = [outcome_row(o) for o in outcomes]
+        update_rows(connection, deliveries, _OUTCOME, rows, only=("claimed_by", self._instance))
         queue_lanes(connection, [(o.job.lane, o.due_at) for o in outcomes if o.due_at is not None])
 
     async def due_lanes(self, now: int, without: frozenset[str], limit: int) -> list[str]:
@@ -152,7 +160,7 @@ class SqlDeliveries:
             connection.execute(update(lanes).where(lanes.c.lane == lane).values(due_at=later))
 
     async def claimed(self, more_than: int) -> list[str]:
-        """What this process has claimed, if that is more than so many messages; else nothing."""
+        """The messages that this process has claimed, if there are more than so many; else none."""
         mine = and_(CLAIMED, _d.claimed_by == self._instance)
 
         def work(connection: Connection) -> list[str]:
@@ -223,8 +231,8 @@ def _unhold(connection: Connection, outcomes: Sequence[Outcome]) -> Sequence[Out
     ]
 
 
-def settled_row(o: Outcome) -> tuple[Any, ...]:
-    """In the order of ``_SETTLED``; nobody has claimed it any more."""
+def outcome_row(o: Outcome) -> tuple[Any, ...]:
+    """In the order of ``_OUTCOME``; nobody has claimed it any more."""
     finished_at = None if o.state == "pending" else o.at
     return o.job.id, o.state, o.due_at, o.failures, o.job.attempts + (o.answer is not None), finished_at, None
 
@@ -233,7 +241,7 @@ def to_job(row: Any) -> Job:
     return Job(
         id=row.id,
         subscription=row.subscription_id,
-        kind=row.kind,
+        kind=find_kind(row.kind),
         created_at=row.created_at,
         alert=row.alert_id,
         revision=row.revision,
@@ -245,7 +253,7 @@ def to_job(row: Any) -> Job:
 
 
 _ATTEMPT = tuple(attempts.c.keys())
-_SETTLED = ("id", "state", "due_at", "failures", "attempts", "finished_at", "claimed_by")
+_OUTCOME = ("id", "state", "due_at", "failures", "attempts", "finished_at", "claimed_by")
 _CLAIM = update(deliveries).where(_d.id == bindparam("b_id")).values(claimed_by=bindparam("claimed_by"))
 _earlier = deliveries.alias("earlier")
 _DUE = (

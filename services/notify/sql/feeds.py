@@ -7,7 +7,9 @@ from typing import Any
 from sqlalchemy import Connection, Select, delete, insert, select
 
 from services.notify.sql.tables import feed_tokens
-from services.shared.db.engine import Database
+from services.platform.db.engine import Database
+from services.platform.db.paging import at_times, select_page
+from services.platform.paging import PageQuery
 
 _f = feed_tokens.c
 Also = Callable[[Connection], None]
@@ -38,10 +40,12 @@ class SqlFeedTokens:
         found = await self._read(select(feed_tokens).where(_f.hash == hash))
         return found[0] if found else None
 
-    async def kept(self, owner: str | None) -> Sequence[KeptToken]:
-        """Of one owner, or of everybody, in the order they were made."""
-        statement = select(feed_tokens).order_by(_f.created_at, _f.id)
-        return await self._read(statement if owner is None else statement.where(_f.owner == owner))
+    async def page(self, owner: str | None, query: PageQuery) -> Sequence[KeptToken]:
+        """One page of one owner's, or of everybody's, by creation and id, with one more."""
+        statement = select(feed_tokens).where(*at_times(query, _f.created_at))
+        if owner is not None:
+            statement = statement.where(_f.owner == owner)
+        return await self._read(select_page(statement, query, _f.created_at, _f.id))
 
     async def remove(self, id: str, owner: str | None, also: Also) -> bool:
         """False when there is no such token of that owner."""

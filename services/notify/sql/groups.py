@@ -1,19 +1,24 @@
 """Groups of alerts that wait to be told together."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
-from sqlalchemy import Connection, and_, delete, select, update
+from sqlalchemy import Connection, and_, delete, select, tuple_, update
 
+from services.notify.decisions.alerts import GroupName
+from services.notify.decisions.groups import DecidedGroup, DueGroup, WaitingAlert
+from services.notify.decisions.heartbeats import HeartbeatCounts, Period
+from services.notify.sql.alert_facts import lock_at
 from services.notify.sql.deliveries import delivery_row, insert_rows
-from services.notify.sql.heartbeats import keep_beat, pulse_of
-from services.notify.sql.subscriptions import expect_version
+from services.notify.sql.heartbeat_counts import count_period
+from services.notify.sql.heartbeats import keep_heartbeat, load_next
 from services.notify.sql.tables import alert_log, deliveries, gathered, groups, held
-from services.notify.use_cases.gather import Gather, Gathered, Waiting
-from services.shared.db.apart import PUT_OFF, OnFault, each_apart, log_fault
-from services.shared.db.engine import Database
-from services.shared.db.upsert import insert_new, upsert
+from services.notify.use_cases.directory import StaleError
+from services.platform.db.apart import PUT_OFF, OnFault, each_apart, log_fault
+from services.platform.db.engine import Database
+from services.platform.db.upsert import insert_new, upsert
 
-_h = held.c
+_h: Final = held.c
 
 
 class SqlGroups:
@@ -22,65 +27,90 @@ class SqlGroups:
     def __init__(self, database: Database, on_fault: OnFault = log_fault) -> None:
         self._database, self._on_fault = database, on_fault
 
-    async def flush(self, now: int, gather: Gather, version: int, limit: int) -> int:
-        """Each due group through ``gather``, in one transaction; returns how many were due, at most ``limit``. Raises
-        StaleError when the directory is no longer at ``version``."""
+    async def load_due(self, now: int, limit: int) -> list[DueGroup]:
         due = (
             select(_h.subscription_id, _h.group_key)
             .where(_h.due_at <= now, _h.group_key.is_not(None))
             .distinct()
-            # In one order everywhere, so that no two processes each wait for a heartbeat that the other has.
             .order_by(_h.subscription_id, _h.group_key)
             .limit(limit)
         )
-        # Nearly every pass finds nothing: only what finds something needs the writer.
-        if not await self._database.read(lambda connection: connection.execute(due.limit(1)).first()):
-            return 0
 
-        def work(connection: Connection) -> tuple[int, list[Exception]]:
-            expect_version(connection, version)
-            found = [(row.subscription_id, row.group_key) for row in connection.execute(due)]
+        def work(connection: Connection) -> list[DueGroup]:
+            names = [(row.subscription_id, row.group_key) for row in connection.execute(due)]
+            return _load_groups(connection, names)
 
-            def flush(some: Sequence[tuple[str, str]]) -> None:
-                for subscription, key in some:
-                    self._flush_one(connection, subscription, key, gather, now)
+        return await self._database.read(work)
 
-            _, errors = each_apart(connection, found, flush, lambda group: _put_off(connection, *group, now))
-            return len(found), errors
+    async def count(self, period: Period) -> HeartbeatCounts:
+        return await self._database.read(lambda connection: count_period(connection, period))
 
-        count, errors = await self._database.write(work)
-        for error in errors:
+    async def save(
+        self, decided: Sequence[DecidedGroup], failed: Mapping[GroupName, Exception], now: int, version: int
+    ) -> None:
+        """Keep what was decided, while nobody decides about alerts. Raises StaleError when the directory is no longer
+        at ``version``, or other alerts wait in a group."""
+
+        def work(connection: Connection) -> list[Exception]:
+            lock_at(connection, version)
+            ours = _still_due(connection, decided)
+
+            def keep(some: Sequence[DecidedGroup]) -> None:
+                for one in some:
+                    _keep(connection, one, now)
+
+            for name in failed:
+                _put_off(connection, name, now)
+            return each_apart(connection, ours, keep, lambda one: _put_off(connection, _name(one.group), now))[1]
+
+        errors = await self._database.write(work)
+        for error in (*failed.values(), *errors):
             self._on_fault(error)
-        return count
-
-    def _flush_one(self, connection: Connection, subscription: str, key: str, gather: Gather, now: int) -> None:
-        waiting = load_waiting(connection, subscription, key)
-        if not waiting:
-            return
-        ours = and_(_h.subscription_id == subscription, _h.group_key == key)
-        fate = gather(subscription, key, waiting, pulse_of(connection, subscription))
-        if fate is not None and fate.postponed_to is not None:
-            connection.execute(update(held).where(ours, _h.due_at <= now).values(due_at=fate.postponed_to))
-            return
-        connection.execute(delete(held).where(ours))
-        if fate is not None:
-            _send(connection, subscription, key, fate, now)
 
 
-def _put_off(connection: Connection, subscription: str, key: str, now: int) -> None:
-    ours = and_(_h.subscription_id == subscription, _h.group_key == key, _h.due_at <= now)
-    connection.execute(update(held).where(ours).values(due_at=now + PUT_OFF))
+def _name(group: DueGroup) -> GroupName:
+    return group.subscription, group.key
 
 
-def _send(connection: Connection, subscription: str, key: str, fate: Gathered, now: int) -> None:
-    assert fate.job is not None
-    due = now if fate.state == "pending" else None
-    insert_rows(connection, [delivery_row(fate.job, due, None, fate.state)])
-    if fate.beat is not None:
-        keep_beat(connection, subscription, fate.beat)
+def _still_due(connection: Connection, decided: Sequence[DecidedGroup]) -> list[DecidedGroup]:
+    """Without those that another process sent meanwhile. Raises StaleError where one is not what was decided about."""
+    found = {_name(group): group for group in _load_groups(connection, [_name(d.group) for d in decided], lock=True)}
+    ours = [one for one in decided if _name(one.group) in found]
+    for one in ours:
+        if found[_name(one.group)].waiting != one.group.waiting:
+            raise StaleError
+        if one.heartbeat is not None and found[_name(one.group)].heartbeat != one.group.heartbeat:
+            raise StaleError
+    return ours
+
+
+def _put_off(connection: Connection, name: GroupName, now: int) -> None:
+    _postpone(connection, name, now, now + PUT_OFF)
+
+
+def _postpone(connection: Connection, name: GroupName, now: int, until: int) -> None:
+    connection.execute(update(held).where(_is_of(name), _h.due_at <= now).values(due_at=until))
+
+
+def _is_of(name: GroupName) -> Any:
+    return and_(_h.subscription_id == name[0], _h.group_key == name[1])
+
+
+def _keep(connection: Connection, one: DecidedGroup, now: int) -> None:
+    name, job = _name(one.group), one.job
+    if one.postponed_to is not None:
+        _postpone(connection, name, now, one.postponed_to)
+        return
+    connection.execute(delete(held).where(_is_of(name)))
+    if job is None:
+        return
+    insert_rows(connection, [delivery_row(job, now if one.state == "pending" else None, None, one.state)])
+    if one.heartbeat is not None:
+        keep_heartbeat(connection, one.heartbeat)
+    subscription, key = name
     rows = [
-        {"delivery_id": fate.job.id, "alert_id": a, "revision": r, "status": s, "subscription_id": subscription}
-        for a, r, s in fate.members
+        {"delivery_id": job.id, "alert_id": a, "revision": r, "status": s, "subscription_id": subscription}
+        for a, r, s in one.members
     ]
     connection.execute(insert_new(connection, gathered), rows)
     connection.execute(
@@ -88,33 +118,36 @@ def _send(connection: Connection, subscription: str, key: str, fate: Gathered, n
     )
 
 
-def load_waiting(connection: Connection, subscription: str, key: str) -> Sequence[Waiting]:
-    """What waits in a group, in the order it came. Locked, so that one process alone sends it."""
+def _load_groups(connection: Connection, names: Sequence[GroupName], *, lock: bool = False) -> list[DueGroup]:
+    """Groups with what waits in them, in the order it came; without those in which nothing does. ``lock``: without
+    what another process is at."""
+    if not names:
+        return []
     statement = (
-        select(_h.alert_id, _h.revision, _h.held_at, _h.due_at, alert_log.c.status, alert_log.c.severity)
-        .join(alert_log, and_(alert_log.c.alert_id == _h.alert_id, alert_log.c.revision == _h.revision))
-        .where(_h.subscription_id == subscription, _h.group_key == key)
-        .order_by(_h.held_at, alert_log.c.seq)
-        .with_for_update(of=held, skip_locked=True)
-    )
-    rows = connection.execute(statement).all()
-    told = _told_before(connection, subscription, [row.alert_id for row in rows])
-    return [
-        Waiting(
-            alert=row.alert_id,
-            revision=row.revision,
-            status=row.status,
-            severity=row.severity,
-            held_at=row.held_at,
-            due_at=row.due_at,
-            told_before=row.alert_id in told,
+        select(
+            _h.subscription_id, _h.group_key, _h.alert_id, _h.revision, _h.held_at, _h.due_at,
+            alert_log.c.status, alert_log.c.severity,
         )
-        for row in rows
-    ]
+        .join(alert_log, and_(alert_log.c.alert_id == _h.alert_id, alert_log.c.revision == _h.revision))
+        .where(tuple_(_h.subscription_id, _h.group_key).in_(names))
+        .order_by(_h.subscription_id, _h.group_key, _h.held_at, alert_log.c.seq)
+    )  # fmt: skip
+    rows = connection.execute(statement.with_for_update(of=held, skip_locked=True) if lock else statement).all()
+    told = _told_before(connection, {row.subscription_id for row in rows}, {row.alert_id for row in rows})
+    next_due = load_next(connection, {row.subscription_id for row in rows}, lock=lock)
+    waiting: dict[GroupName, list[WaitingAlert]] = {}
+    for row in rows:
+        before = (row.subscription_id, row.alert_id) in told
+        alert = WaitingAlert(row.alert_id, row.revision, row.status, row.severity, row.held_at, row.due_at, before)
+        waiting.setdefault((row.subscription_id, row.group_key), []).append(alert)
+    return [DueGroup(id, key, tuple(found), next_due.get(id)) for (id, key), found in waiting.items()]
 
 
-def _told_before(connection: Connection, subscription: str, alerts: Sequence[str]) -> set[str]:
+def _told_before(connection: Connection, ids: set[str], alerts: set[str]) -> set[tuple[str, str]]:
+    """Subscription and alert: those that a message has told of."""
     d, g = deliveries.c, gathered.c
-    single = select(d.alert_id).where(d.alert_id.in_(alerts), d.subscription_id == subscription, d.state != "dropped")
-    joined = select(g.alert_id).where(g.alert_id.in_(alerts), g.subscription_id == subscription)
-    return set(connection.execute(single.union(joined)).scalars())
+    single = select(d.subscription_id, d.alert_id).where(
+        d.alert_id.in_(alerts), d.subscription_id.in_(ids), d.state != "dropped"
+    )
+    joined = select(g.subscription_id, g.alert_id).where(g.alert_id.in_(alerts), g.subscription_id.in_(ids))
+    return {(row[0], row[1]) for row in connection.execute(single.union(joined))}

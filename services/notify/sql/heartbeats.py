@@ -1,24 +1,20 @@
-"""Heartbeats as rows, and the counts that they carry."""
+"""Heartbeats as rows: when each is due, and the messages that tell them."""
 
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, delete, exists, func, select, update
+from sqlalchemy import Connection, delete, select, update
 
-from schemas.instants import DAY
-from services.notify.domain.content import decode_digest
-from services.notify.sql.deliveries import delivery_row, insert_rows
-from services.notify.sql.subscriptions import expect_version
-from services.notify.sql.tables import PENDING, alert_log, deliveries, heard, heartbeats, held
-from services.notify.use_cases.heartbeat import Beat, Counts, Due, Make, Pulse, PutOff
-from services.shared.db.apart import PUT_OFF, OnFault, each_apart, log_fault
-from services.shared.db.bulk import insert_new_rows
-from services.shared.db.engine import Database
-from services.shared.db.upsert import insert_new, upsert
+from services.notify.decisions.heartbeats import DecidedHeartbeat, DueHeartbeat, HeartbeatCounts, Period
+from services.notify.kinds.catalogue import names_of
+from services.notify.sql.deliveries import delivery_row, insert_rows, to_job
+from services.notify.sql.heartbeat_counts import count_period
+from services.notify.sql.tables import PENDING, deliveries, heartbeats, held
+from services.notify.sql.versions import expect_version
+from services.platform.db.apart import PUT_OFF, OnFault, each_apart, log_fault
+from services.platform.db.engine import Database
+from services.platform.db.upsert import insert_new
 
-#: A heartbeat covers no more than this long, so older counts are of no use.
-COUNTED_FOR: Final = 40 * DAY
 #: Of the digests that arrived, so many are looked through for one that carries a heartbeat.
 LOOKED_THROUGH: Final = 1_000
 _b = heartbeats.c
@@ -37,132 +33,108 @@ class SqlHeartbeats:
         ]
         await self._database.write(lambda connection: connection.execute(insert_new(connection, heartbeats), rows))
 
-    async def flush(self, now: int, make: Make, version: int, limit: int) -> int:
-        """Each due heartbeat through ``make``, in one transaction; returns how many were due. Raises StaleError when
-        the directory is no longer at ``version``."""
+    async def load_due(self, now: int, limit: int) -> list[DueHeartbeat]:
         due = select(heartbeats).where(_b.due_at <= now).order_by(_b.due_at).limit(limit)
-        if not await self._database.read(lambda connection: connection.execute(due.limit(1)).first()):
-            return 0
 
-        def work(connection: Connection) -> tuple[int, list[Exception]]:
+        def work(connection: Connection) -> list[DueHeartbeat]:
+            rows = connection.execute(due).all()
+            gathering = _find_gathering(connection, [row.subscription_id for row in rows], now)
+            return [_to_due(row, row.subscription_id in gathering) for row in rows]
+
+        return await self._database.read(work)
+
+    async def count(self, period: Period) -> HeartbeatCounts:
+        return await self._database.read(lambda connection: count_period(connection, period))
+
+    async def save(
+        self, decided: Sequence[DecidedHeartbeat], failed: Mapping[str, Exception], now: int, version: int
+    ) -> None:
+        """Keep what was decided. Raises StaleError when the directory is no longer at ``version``."""
+
+        def work(connection: Connection) -> list[Exception]:
             expect_version(connection, version)
-            rows = connection.execute(due.with_for_update(skip_locked=True)).all()
+            due = [one.due.subscription for one in decided]
+            now_due = load_next(connection, due, lock=True)
+            # One that another process told meanwhile, or is telling, is not the same any more.
+            ours = [one for one in decided if _is_same(now_due.get(one.due.subscription), one.due)]
 
-            def beat(some: Sequence[Any]) -> None:
-                for row in some:
-                    self._beat(connection, _due(row, is_gathering(connection, row.subscription_id, now)), make)
+            def keep(some: Sequence[DecidedHeartbeat]) -> None:
+                for one in some:
+                    keep_heartbeat(connection, one)
 
-            _, errors = each_apart(connection, rows, beat, lambda row: _put_off(connection, row.subscription_id, now))
-            return len(rows), errors
+            for subscription in failed:
+                _put_off(connection, subscription, now)
+            return each_apart(connection, ours, keep, lambda one: _put_off(connection, one.due.subscription, now))[1]
 
-        count, errors = await self._database.write(work)
-        for error in errors:
+        errors = await self._database.write(work)
+        for error in (*failed.values(), *errors):
             self._on_fault(error)
-        return count
-
-    def _beat(self, connection: Connection, due: Due, make: Make) -> None:
-        made = make(due, partial(count, connection))
-        if made is None:
-            connection.execute(delete(heartbeats).where(_b.subscription_id == due.subscription))
-        elif isinstance(made, PutOff):
-            put_off = update(heartbeats).where(_b.subscription_id == due.subscription)
-            connection.execute(put_off.values(due_at=made.until))
-        else:
-            keep_beat(connection, due.subscription, made)
-
-    async def hear(self, incidents: Sequence[str], now: int) -> None:
-        """Note that these incidents were judged; the first time counts. Derived from the log, so not forced to disk."""
-        rows = [(id, now) for id in incidents]
-        columns = ("incident_id", "heard_at")
-        await self._database.write(lambda c: insert_new_rows(c, heard, columns, rows), durable=False)
-
-    async def forget(self, now: int) -> None:
-        """Let go of counts that no heartbeat needs any more."""
-        old = delete(heard).where(heard.c.heard_at < now - COUNTED_FOR)
-        await self._database.write(lambda connection: connection.execute(old), durable=False)
 
     async def overdue(self) -> tuple[int | None, set[str]]:
         """When a heartbeat last arrived, and the subscriptions whose newest has failed at least once."""
-        d = deliveries.c
-        last = select(func.max(d.finished_at)).where(d.kind == "heartbeat", d.state == "delivered")
-        late = select(d.subscription_id).where(d.kind == "heartbeat", PENDING, d.failures > 0)
 
         def work(connection: Connection) -> tuple[int | None, set[str]]:
-            delivered, overdue = _told_along(connection)
-            alone = connection.execute(last).scalar()
-            arrived = max((at for at in (alone, delivered) if at is not None), default=None)
-            return arrived, overdue.union(connection.execute(late).scalars())
+            told = [_told_by(connection, name) for name in names_of(lambda kind: kind.carries_heartbeat is not None)]
+            arrived = max((at for at, _ in told if at is not None), default=None)
+            return arrived, set[str]().union(*(late for _, late in told))
 
         return await self._database.read(work)
+
+
+def load_next(connection: Connection, ids: Collection[str], *, lock: bool = False) -> dict[str, DueHeartbeat]:
+    """The next heartbeat of each subscription. ``lock``: without those that another process is at."""
+    if not ids:
+        return {}
+    found = select(heartbeats).where(_b.subscription_id.in_(sorted(ids))).order_by(_b.subscription_id)
+    rows = connection.execute(found.with_for_update(skip_locked=True) if lock else found)
+    return {row.subscription_id: _to_due(row) for row in rows}
+
+
+def keep_heartbeat(connection: Connection, one: DecidedHeartbeat) -> None:
+    """Note what was told, and queue the message that tells it, if it has one of its own."""
+    mine = _b.subscription_id == one.due.subscription
+    if one.next_due is None:
+        connection.execute(delete(heartbeats).where(mine))
+        return
+    changed: dict[str, Any] = {"due_at": one.next_due}
+    if one.told is not None:
+        changed |= {"sequence": one.told.sequence, "period_from": one.told.end}
+    connection.execute(update(heartbeats).where(mine).values(changed))
+    if one.job is not None:
+        due_at = one.job.created_at if one.state == "pending" else None
+        insert_rows(connection, [delivery_row(one.job, due_at, None, one.state)])
 
 
 def _put_off(connection: Connection, subscription: str, now: int) -> None:
     connection.execute(update(heartbeats).where(_b.subscription_id == subscription).values(due_at=now + PUT_OFF))
 
 
-def is_gathering(connection: Connection, subscription: str, now: int) -> bool:
-    """Whether alerts wait in a message that is due."""
+def _is_same(now: DueHeartbeat | None, decided: DueHeartbeat) -> bool:
+    return now is not None and (now.sequence, now.due_at) == (decided.sequence, decided.due_at)
+
+
+def _find_gathering(connection: Connection, ids: Sequence[str], now: int) -> frozenset[str]:
+    """Those for which alerts wait in a message that is due."""
+    if not ids:
+        return frozenset()
     h = held.c
-    waiting = exists().where(h.subscription_id == subscription, h.group_key.is_not(None), h.due_at <= now)
-    return bool(connection.execute(select(waiting)).scalar())
+    waiting = select(h.subscription_id).where(h.subscription_id.in_(ids), h.group_key.is_not(None), h.due_at <= now)
+    return frozenset(connection.execute(waiting.distinct()).scalars())
 
 
-def pulse_of(connection: Connection, subscription: str) -> Pulse:
-    """For a message that may carry the heartbeat along; what it carries goes to :func:`keep_beat`."""
-
-    def due() -> Due | None:
-        row = connection.execute(select(heartbeats).where(_b.subscription_id == subscription).with_for_update()).first()
-        return None if row is None else _due(row, gathering=True)
-
-    return Pulse(due, partial(count, connection))
-
-
-def keep_beat(connection: Connection, subscription: str, made: Beat) -> None:
-    """Note what was told, and queue the message that tells it, if it has one of its own."""
-    if made.job is not None:
-        due_at = made.job.created_at if made.state == "pending" else None
-        insert_rows(connection, [delivery_row(made.job, due_at, None, made.state)])
-    row = {
-        "subscription_id": subscription, "due_at": made.next_due, "sequence": made.told.sequence,
-        "period_from": made.told.end,
-    }  # fmt: skip
-    connection.execute(upsert(connection, heartbeats), row)
-
-
-def _told_along(connection: Connection) -> tuple[int | None, set[str]]:
-    """When a digest that carries a heartbeat last arrived, and the subscriptions that wait for one which has failed."""
+def _told_by(connection: Connection, kind: str) -> tuple[int | None, set[str]]:
+    """When a heartbeat last arrived by this kind of message, and the subscriptions with one that has failed."""
     d = deliveries.c
-    digests = select(d.subscription_id, d.finished_at, d.content).where(d.kind == "digest")
+    mine = select(deliveries).where(d.kind == kind)
     arrived = (
-        digests.where(d.state == "delivered", d.subscription_id.in_(select(_b.subscription_id)))
+        mine.where(d.state == "delivered", d.subscription_id.in_(select(_b.subscription_id)))
         .order_by(d.finished_at.desc())
         .limit(LOOKED_THROUGH)
     )
-    told = (row.finished_at for row in connection.execute(arrived) if decode_digest(row.content).heartbeat)
-    late = connection.execute(digests.where(PENDING, d.failures > 0))
-    return next(told, None), {row.subscription_id for row in late if decode_digest(row.content).heartbeat}
+    told = (row.finished_at for row in connection.execute(arrived) if to_job(row).tells_heartbeat)
+    late = connection.execute(mine.where(PENDING, d.failures > 0))
+    return next(told, None), {row.subscription_id for row in late if to_job(row).tells_heartbeat}
 
 
-def _due(row: Any, gathering: bool) -> Due:
-    return Due(row.subscription_id, row.sequence, row.period_from, row.due_at, gathering)
-
-
-def count(connection: Connection, subscription: str, start: int, end: int) -> Counts:
-    """What happened in the half-open period, for one subscription."""
-    d, a = deliveries.c, alert_log.c
-    reports = select(func.count()).select_from(heard).where(heard.c.heard_at >= start, heard.c.heard_at < end)
-    violations = (
-        select(func.count())
-        .select_from(alert_log)
-        .where(a.recorded_at >= start, a.recorded_at < end, a.status == "raised", a.verdict == "violation")
-    )
-    told = and_(d.subscription_id == subscription, d.state == "delivered", d.kind.in_(("alert", "digest")))
-    # Bounded by when it was made too, which is what the index is ordered by.
-    within = and_(told, d.created_at >= start - COUNTED_FOR, d.finished_at >= start, d.finished_at < end)
-    last = select(d.finished_at).where(told, d.finished_at < end).order_by(d.created_at.desc()).limit(1)
-    return Counts(
-        reports=connection.execute(reports).scalar_one(),
-        violations=connection.execute(violations).scalar_one(),
-        delivered=connection.execute(select(func.count()).select_from(deliveries).where(within)).scalar_one(),
-        last_alert=connection.execute(last).scalar(),
-    )
+def _to_due(row: Any, gathering: bool = False) -> DueHeartbeat:
+    return DueHeartbeat(row.subscription_id, row.sequence, row.period_from, row.due_at, gathering)

@@ -1,17 +1,20 @@
 """Deliveries as their owner sees them: every attempt with its answer; and asking for them again."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, select, update
 
-from services.notify.domain.attempt import UNPROVED_KINDS, Job
-from services.notify.domain.lifecycle import DeliveryState, NotPossibleError, next_delivery
-from services.notify.sql.deliveries import delivery_row, insert_rows, queue_lanes
-from services.notify.sql.subscriptions import UnknownError
+from services.notify.domain.lifecycle import DeliveryState
+from services.notify.kinds.catalogue import find_kind
+from services.notify.kinds.kind import Job
+from services.notify.sql.deliveries import delivery_row, insert_rows, needs_proof, queue_lanes
 from services.notify.sql.tables import attempts, deliveries, gathered
+from services.notify.use_cases.directory import UnknownError
 from services.notify.use_cases.history import Attempted, Delivered
-from services.shared.db.engine import Database
+from services.platform.db.engine import Database
+from services.platform.db.paging import at_times, one_of, select_page
+from services.platform.paging import PageQuery
 
 _d = deliveries.c
 
@@ -26,12 +29,15 @@ class SqlHistory:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def page(self, subscription: str, before: tuple[int, str] | None, limit: int) -> Sequence[Delivered]:
-        """Newest first, from before (creation, id)."""
-        statement = select(deliveries).where(_d.subscription_id == subscription)
-        if before is not None:
-            statement = statement.where(tuple_(_d.created_at, _d.id) < before)
-        statement = statement.order_by(_d.created_at.desc(), _d.id.desc()).limit(limit)
+    async def page(self, subscription: str, query: PageQuery) -> Sequence[Delivered]:
+        """One page by creation and id, with one more."""
+        conditions = [
+            *at_times(query, _d.created_at),
+            *one_of(query, "status", _d.state),
+            *one_of(query, "alert", _d.alert_id),
+        ]
+        statement = select(deliveries).where(_d.subscription_id == subscription, *conditions)
+        statement = select_page(statement, query, _d.created_at, _d.id)
         return await self._database.read(lambda connection: with_attempts(connection, statement))
 
     async def about(self, subscription: str, alert: str) -> Sequence[Delivered]:
@@ -43,6 +49,14 @@ class SqlHistory:
             _d.subscription_id == subscription, (_d.alert_id == alert) | _d.id.in_(told)
         )
         return await self._database.read(lambda c: with_attempts(c, statement.order_by(_d.created_at, _d.revision)))
+
+    async def gathered_revisions(self, subscription: str, alert: str) -> dict[str, int]:
+        """By the id of each gathered message that told a subscription of an alert, the revision that it told."""
+        statement = select(gathered.c.delivery_id, gathered.c.revision).where(
+            gathered.c.alert_id == alert, gathered.c.subscription_id == subscription
+        )
+        rows = await self._database.read(lambda connection: connection.execute(statement).all())
+        return {row.delivery_id: row.revision for row in rows}
 
     async def get(self, subscription: str, id: str) -> Delivered:
         """Raises UnknownError."""
@@ -62,39 +76,38 @@ class SqlHistory:
 
         await self._database.write(work)
 
-    async def resend(self, subscription: str, id: str, now: int, also: Also = _nothing) -> None:
-        """Queue one message again, under its id. Raises UnknownError, NotPossibleError."""
+    async def queue_again(
+        self, subscription: str, id: str, states: Collection[DeliveryState], now: int, also: Also = _nothing
+    ) -> bool:
+        """Queue one message again, under its id, if it is in one of the states; ``also`` is what happens with it, or
+        not at all. Returns whether it was."""
+        return await self._queue_again((_d.subscription_id == subscription, _d.id == id), states, now, also) > 0
 
-        def work(connection: Connection) -> None:
-            wanted = select(_d.state, _d.lane, _d.kind).where(_d.id == id, _d.subscription_id == subscription)
-            row = connection.execute(wanted).first()
-            if row is None:
-                raise UnknownError(f"no delivery {id}")
-            if row.kind in UNPROVED_KINDS:
-                raise NotPossibleError(f"a {row.kind} is not sent again; POST …/verify asks for a new proof")
-            again(connection, [(id, row.lane)], next_delivery(row.state, "resent"), now)
-            also(connection)
+    async def queue_again_since(
+        self, subscription: str, since: int, states: Collection[DeliveryState], now: int
+    ) -> int:
+        """Queue again the messages made since then that are in one of the states; returns how many."""
+        conditions = (_d.subscription_id == subscription, _d.created_at >= since, needs_proof())
+        return await self._queue_again(conditions, states, now, _nothing)
 
-        await self._database.write(work)
-
-    async def recover(self, subscription: str, since: int, now: int) -> int:
-        """Queue again what was held or failed since then; returns how many messages that are."""
+    async def _queue_again(
+        self, conditions: Sequence[ColumnElement[bool]], states: Collection[DeliveryState], now: int, also: Also
+    ) -> int:
+        wanted = select(_d.id, _d.lane).where(*conditions, _d.state.in_(states))
 
         def work(connection: Connection) -> int:
-            wanted = select(_d.id, _d.lane, _d.state).where(
-                _d.subscription_id == subscription, _d.created_at >= since, _d.state.in_(("held", "failed")),
-                _d.kind.not_in(UNPROVED_KINDS),
-            )  # fmt: skip
             found = [(row.id, row.lane) for row in connection.execute(wanted)]
-            again(connection, found, next_delivery("held", "recovered"), now)
+            again(connection, found, now)
+            if found:
+                also(connection)
             return len(found)
 
         return await self._database.write(work)
 
 
-def again(connection: Connection, found: Sequence[tuple[str, str]], state: DeliveryState, now: int) -> None:
+def again(connection: Connection, found: Sequence[tuple[str, str]], now: int) -> None:
     """Queue deliveries, each with its lane, anew: due now, with all their retries before them."""
-    statement = update(deliveries).values(state=state, due_at=now, failures=0, finished_at=None, claimed_by=None)
+    statement = update(deliveries).values(state="pending", due_at=now, failures=0, finished_at=None, claimed_by=None)
     for start in range(0, len(found), 500):
         some = found[start : start + 500]
         connection.execute(statement.where(_d.id.in_([id for id, _ in some])))
@@ -111,7 +124,7 @@ def with_attempts(connection: Connection, statement: Any) -> list[Delivered]:
             made[a.delivery_id].append(Attempted(a.number, a.at, a.status, a.failure, a.latency, a.reason, a.excerpt))
     return [
         Delivered(
-            row.id, row.kind, row.state, row.status, row.alert_id, row.revision, row.created_at, row.due_at,
+            row.id, find_kind(row.kind), row.state, row.status, row.alert_id, row.revision, row.created_at, row.due_at,
             row.finished_at, tuple(made[row.id]),
         )
         for row in rows

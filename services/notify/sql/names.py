@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, or_, select
 
 from services.notify.domain.consent import fold_address
+from services.notify.kinds.catalogue import find_kind
 from services.notify.sql.tables import alert_log, deliveries, gathered, subscriptions
-from services.shared.db.engine import Database
-from services.shared.sealing import Sealer
+from services.platform.db.engine import Database
+from services.platform.security.sealing import Sealer
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class NamedDelivery:
     """One message about an alert."""
 
     id: str
@@ -51,7 +52,7 @@ class SqlNames:
         statement = select(alert_log.c.alert_id).where(alert_log.c.thread == thread).distinct()
         return await self._database.read(lambda connection: list(connection.execute(statement).scalars()))
 
-    async def deliveries_of(self, alert: str, owner: str | None) -> Sequence[Named]:
+    async def deliveries_of(self, alert: str, owner: str | None) -> Sequence[NamedDelivery]:
         """Every message that told of an alert, to one owner or to anybody."""
         d, g, s = deliveries.c, gathered.c, subscriptions.c
         joined = select(g.delivery_id).where(g.alert_id == alert)
@@ -65,9 +66,9 @@ class SqlNames:
         if owner is not None:
             statement = statement.where(s.owner == owner)
 
-        def work(connection: Connection) -> list[Named]:
+        def work(connection: Connection) -> list[NamedDelivery]:
             return [
-                Named(r.id, r.subscription_id, r.owner, f"alert.{r.status}" if r.kind == "alert" else r.kind, r.mail_id)
+                NamedDelivery(r.id, r.subscription_id, r.owner, find_kind(r.kind).type(r.status), r.mail_id)
                 for r in connection.execute(statement)
             ]
 

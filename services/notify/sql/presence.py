@@ -5,8 +5,8 @@ from typing import Final
 from sqlalchemy import Connection, delete
 
 from schemas.instants import SECOND
-from services.shared.db.lease import drop_lease, take_lease
-from services.shared.db.tables import leases
+from services.platform.db.lease import drop_lease, take_lease
+from services.platform.db.tables import leases
 
 #: A process that has not renewed its lease for so long has died: what it had claimed is anybody's.
 ALIVE_FOR: Final = 30 * SECOND

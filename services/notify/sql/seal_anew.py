@@ -8,11 +8,11 @@ from typing import Final
 from sqlalchemy import Connection, select, update
 
 from services.notify.sql import confirmations
-from services.notify.sql.subscriptions import from_plain, to_row, to_subscription
+from services.notify.sql.subscription_rows import from_plain, to_row, to_subscription
 from services.notify.sql.tables import subscriptions
-from services.shared.config import SettingsError
-from services.shared.db.engine import Database
-from services.shared.sealing import Sealer, is_sealed
+from services.platform.db.engine import Database
+from services.platform.security.sealing import Sealer, is_sealed
+from services.platform.settings.config import SettingsError
 
 #: Rows of one transaction, so that no other write waits long.
 AT_ONCE: Final = 200

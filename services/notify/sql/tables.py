@@ -1,10 +1,10 @@
-"""What notify keeps. Instants are microseconds UTC; documents are JSON bytes as they were encoded once."""
+"""The tables of notify. Instants are microseconds UTC; documents are JSON bytes as they were encoded once."""
 
 from typing import Final
 
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Table, Text, and_, literal_column
 
-from services.shared.db.tables import metadata
+from services.platform.db.tables import metadata
 
 #: One row. Its version rises with every change of a subscription or a silence, so that a process sees in the
 #: transaction that decides whether what it remembers is what holds.
@@ -84,6 +84,8 @@ alert_log = Table(
     Column("thread", Text, nullable=False, index=True),
     Column("event_id", Text, nullable=False),
     Column("recorded_at", BigInteger, nullable=False, index=True),
+    Column("occurred_from", BigInteger, nullable=False, index=True),
+    Column("occurred_to", BigInteger, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("traceparent", Text),
     Index("uq_alert_log_alert_id_revision", "alert_id", "revision", unique=True),
@@ -191,6 +193,27 @@ heartbeats = Table(
     Column("period_from", BigInteger, nullable=False),
 )
 
+#: When each truce is in force, as rules published it last: ``body`` is that event's JSON.
+truce_schedules = Table(
+    "truce_schedules",
+    metadata,
+    Column("truce", Text, primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    Column("known_since", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+
+#: The notices of truces that each subscription was told, as JSON, and when to decide on them again: ``due_at`` null is
+#: not before a change. ``turn`` rises with each decision and each change.
+truce_notices = Table(
+    "truce_notices",
+    metadata,
+    Column("subscription_id", Text, primary_key=True),
+    Column("turn", BigInteger, nullable=False),
+    Column("due_at", BigInteger, index=True),
+    Column("ledger", LargeBinary),
+)
+
 #: When rules first judged each incident: what the counts of a heartbeat rest on.
 heard = Table(
     "heard",
@@ -201,7 +224,7 @@ heard = Table(
 )
 
 #: One row: which generation of the alert log this is (:mod:`services.notify.domain.generation`; ``forks`` in JSON),
-#: whether deliveries are held since it was restored, and how a restore shows (:mod:`services.notify.sql.storage`).
+#: whether deliveries are held since it was restored, and how a restore shows (:mod:`services.notify.sql.generations`).
 storage = Table(
     "storage",
     metadata,

@@ -10,12 +10,17 @@ from services.notify.domain.lifecycle import EndpointState
 from services.notify.domain.matching import Index
 from services.notify.domain.silence import Silence, find_silences
 from services.notify.domain.subscription import Subscription
+from services.platform.failures import NeverRetryError
 
 T = TypeVar("T")
 
 
+class UnknownError(NeverRetryError):
+    """There is no such subscription, or no such message of it."""
+
+
 class StaleError(Exception):
-    """A subscription or a silence changed since the directory was read: read it again and decide anew."""
+    """The subject of a decision has changed since it was read: read it again and decide anew."""
 
 
 class DirectoryStore(Protocol):
@@ -26,8 +31,8 @@ class DirectoryStore(Protocol):
 
 @dataclass(slots=True)
 class Directory:
-    """Belongs to the event loop. ``refresh`` brings it up to the store. ``beating``: those that get heartbeats.
-    ``mail_domain`` is the one that our mail comes from."""
+    """Belongs to the event loop. ``refresh`` brings it up to the store. ``beating``: those that get heartbeats;
+    ``noticing``: those that get notices of truces. ``mail_domain`` is the one that our mail comes from."""
 
     store: DirectoryStore
     mail_domain: str = "localhost"
@@ -35,6 +40,7 @@ class Directory:
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
     silences: dict[str, Silence] = field(default_factory=dict)
     beating: set[str] = field(default_factory=set)
+    noticing: set[str] = field(default_factory=set)
     _index: Index = field(default_factory=Index)
     _reading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -52,7 +58,7 @@ class Directory:
             self.version = version
 
     async def decide(self, attempt: Callable[[int], Awaitable[T]]) -> T:
-        """What came of ``attempt``, which is given the version that it goes by, and is called again with a newer one
+        """The result of ``attempt``, which is given the version that it goes by, and is called again with a newer one
         while it raises StaleError: what was answered before its transaction began counts, whichever process did it."""
         while True:
             try:
@@ -72,7 +78,8 @@ class Directory:
         return sum(1 for s in self.subscriptions.values() if s.state == state)
 
     def _forget(self) -> None:
-        self.subscriptions, self.silences, self.beating, self._index = {}, {}, set(), Index()
+        self.subscriptions, self.silences, self._index = {}, {}, Index()
+        self.beating, self.noticing = set(), set()
 
     def _take(self, subscriptions: Iterable[Subscription]) -> None:
         for subscription in subscriptions:
@@ -83,16 +90,20 @@ class Directory:
                 self.subscriptions.pop(subscription.id, None)
                 self._index.remove(subscription.id)
                 self.beating.discard(subscription.id)
+                self.noticing.discard(subscription.id)
                 continue
             self.subscriptions[subscription.id] = subscription
-            self._note_beating(subscription)
+            is_served = subscription.is_matched and subscription.state != "held"
+            _note(self.beating, subscription.id, is_served and subscription.draft.heartbeat is not None)
+            _note(self.noticing, subscription.id, is_served and bool(subscription.draft.notices))
             if subscription.is_matched:
                 self._index.put(subscription.id, subscription.draft.filter)
             else:
                 self._index.remove(subscription.id)
 
-    def _note_beating(self, subscription: Subscription) -> None:
-        if subscription.draft.heartbeat is not None and subscription.is_matched and subscription.state != "held":
-            self.beating.add(subscription.id)
-        else:
-            self.beating.discard(subscription.id)
+
+def _note(ids: set[str], id: str, belongs: bool) -> None:
+    if belongs:
+        ids.add(id)
+    else:
+        ids.discard(id)

@@ -1,15 +1,15 @@
-"""What was sent to a subscription: each message with each attempt at it, and asking for messages again."""
+"""The messages sent to a subscription: each with each attempt at it, and asking for messages again."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from schemas.vocabulary import AlertStatus
-from services.notify.domain.attempt import Job, MessageKind
 from services.notify.domain.delivery import Failure, general_failure, general_reason
-from services.notify.domain.identity import message_id
-from services.notify.domain.lifecycle import DeliveryState, NotPossibleError
+from services.notify.domain.lifecycle import DeliveryState, NotPossibleError, next_delivery, states_before
 from services.notify.domain.subscription import Subscription
+from services.notify.kinds.kind import Job, Kind
+from services.notify.kinds.test import TEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Delivered:
     """One message and all attempts at it, in order. ``due_at``: when the next is due, if one is."""
 
     id: str
-    kind: MessageKind
+    kind: Kind
     state: DeliveryState
     status: AlertStatus
     alert: str | None
@@ -43,7 +43,7 @@ class Delivered:
     @property
     def type(self) -> str:
         """The type of the message, as its body says it."""
-        return f"alert.{self.status}" if self.kind == "alert" else self.kind
+        return self.kind.type(self.status)
 
 
 #: Writes in the same transaction, or not at all; opaque here.
@@ -64,8 +64,37 @@ def _attempted_in_general(a: Attempted) -> Attempted:
     return replace(a, failure=failure, latency=latency, reason=general_reason(None, a.failure, a.reason))
 
 
+#: The states in which an owner asks for messages again without naming each.
+RECOVERED: Final[frozenset[DeliveryState]] = frozenset({"held", "failed"})
+
+
 class History(Protocol):
     async def add(self, jobs: Sequence[Job], also: Also = ...) -> None: ...
+
+
+class SentMessages(Protocol):
+    """The messages that were made for subscriptions."""
+
+    async def get(self, subscription: str, id: str) -> Delivered:
+        """Raises UnknownError."""
+        ...
+
+    async def queue_again(
+        self, subscription: str, id: str, states: Collection[DeliveryState], now: int, also: Also
+    ) -> bool:
+        """Queue a message again, and write ``also`` with it, if it is in one of the states: whether it was."""
+        ...
+
+
+async def resend(subscription: Subscription, id: str, now: int, sent: SentMessages, also: Also) -> None:
+    """Queue one message again, under its id. Raises UnknownError, NotPossibleError."""
+    refuse_held(subscription)
+    found = await sent.get(subscription.id, id)
+    if not found.kind.needs_proof:
+        raise NotPossibleError(f"a {found.kind.name} is not sent again; POST …/verify asks for a new proof")
+    next_delivery(found.state, "resent")
+    if not await sent.queue_again(subscription.id, id, states_before("resent"), now, also):
+        raise NotPossibleError("its subscription has ended meanwhile")
 
 
 async def send_test(subscription: Subscription, now: int, history: History, also: Also) -> str:
@@ -74,7 +103,7 @@ async def send_test(subscription: Subscription, now: int, history: History, also
     refuse_held(subscription)
     if not subscription.is_matched:
         raise NotPossibleError(f"a subscription that is {subscription.state} is sent no messages")
-    job = Job(id=message_id(subscription.id, "test", now), subscription=subscription.id, kind="test", created_at=now)
+    job = TEST.make(subscription.id, now, now)
     await history.add([job], also)
     return job.id
 

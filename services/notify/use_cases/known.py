@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
-from services.notify.domain.known import KnownIds, Named
+from services.notify.domain.known import KnownIds, NamedId
 
 
 @dataclass(slots=True)
-class Registry:
+class KnownRegistry:
     """The registry's ids, as far as this process has read them.
 
     ``read_all`` has ``known`` fed with all that the registry had when it was called; False where that cannot be made
@@ -21,7 +21,7 @@ class Registry:
     _last: bool = False
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def find_faults(self, named: Iterable[Named]) -> list[tuple[str, str]]:
+    async def find_faults(self, named: Iterable[NamedId]) -> list[tuple[str, str]]:
         """(JSON pointer, detail) of each id that the registry does not have. None while that is not certain, or the
         registry is empty."""
         unknown = self.known.find_unknown(named)

@@ -1,25 +1,23 @@
-"""Take alerts off the log: keep them, decide for whom they are, and hand the messages to the sender."""
+"""Take alerts off the log: decide for whom they are, keep that, and hand the messages to the sender.
 
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Final, Literal, Protocol
+Everything is decided before the store is locked. The store compares what the decision rests on with what is there when
+it is locked, and raises StaleError where a subscription, a silence or another process's alert came between: then it is
+decided anew.
+"""
 
-import msgspec
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final, Protocol
 
 from schemas.assessments import Alert
-from services.notify.domain.attempt import Job
-from services.notify.domain.email import alert_mail_ids
-from services.notify.domain.grouping import is_gathered, read_group
-from services.notify.domain.identity import alert_message_id
-from services.notify.domain.lifecycle import SENT_TO, DeliveryState
-from services.notify.domain.pipeline import STAGES, Case, decide, match
-from services.notify.domain.subscription import Email, Subscription
+from services.notify.decisions.alerts import AlertAction, Concerned, GroupName, decide_alert, find_intervals
+from services.notify.domain.subscription import Subscription
+from services.notify.kinds.kind import Job
 from services.notify.use_cases.directory import Directory
+from services.platform.turns import Turns
 
-#: The index has matched already: what remains is everything after the first stage.
-_AFTER_MATCH: Final = STAGES[1:]
-#: Alerts that came out of a silence and are decided in one transaction.
-RELEASED_AT_ONCE: Final = 200
+#: Subscriptions that are decided for before the event loop may get its turn.
+DECIDED_AT_ONCE: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,65 +44,59 @@ class Logged:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """The newest revision that a recipient was told of, or waits to be; ``unfinished``: its delivery is under way."""
+class AlertFacts:
+    """The store's facts about ``alerts`` and ``groups``: the revisions in the log, the newest revision that each
+    subscription was told of, or waits to be, and when each group last went out."""
 
-    revision: int
-    unfinished: bool = False
-    claimed_by: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What the store knows that a decision needs: who was told of an alert, when a group last went out, and where
-    alerts are decided anew, for whom a silence held them."""
-
-    told: Mapping[str, Mapping[str, Told]]
-    last_sent: Callable[[Sequence[tuple[str, str]]], Mapping[tuple[str, str], int]]
-    silenced: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    alerts: frozenset[str] = frozenset()
+    groups: frozenset[GroupName] = frozenset()
+    known: frozenset[tuple[str, int]] = frozenset()
+    told: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    last_sent: Mapping[GroupName, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Fate:
-    """What becomes of an alert for a subscription. ``state`` and ``job`` are of a message of its own."""
+class DecidedAlert:
+    """One revision and what is done with it, in the order in which its messages are kept and sent."""
 
-    action: Literal["send", "gather", "silence"]
-    subscription: Subscription
-    due: int
-    state: DeliveryState = "pending"
-    job: Job | None = None
-    group: str | None = None
-    silence: str | None = None
+    arrival: Arrival
+    actions: Sequence[AlertAction]
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
-    """What was new in a batch, and the messages that are this process's to send now."""
+class DecidedBatch:
+    """Alerts in order, each revision once. Holds while the directory is at ``version`` and the store has ``facts``."""
+
+    alerts: Sequence[DecidedAlert]
+    version: int
+    facts: AlertFacts
+
+    @property
+    def size(self) -> int:
+        """How many rows it comes to, at most."""
+        return max(len(self.alerts), sum(len(decided.actions) for decided in self.alerts))
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedAlerts:
+    """The new alerts of a batch, and the messages that are this process's to send now."""
 
     logged: Sequence[Logged]
     jobs: Sequence[Job]
 
 
-Judge = Callable[[Arrival, Facts], Iterator[Fate]]
+class FactsStore(Protocol):
+    async def load_facts(self, alerts: frozenset[str], groups: frozenset[GroupName]) -> AlertFacts: ...
 
 
-class AlertBook(Protocol):
-    async def accept(
-        self, arrivals: Sequence[Arrival], judge: Judge, version: int, full: Container[str], expected: int
-    ) -> Accepted:
-        """Keep what is new and what ``judge`` makes of it, in one transaction. ``expected``: about how many messages
-        come of it. Raises StaleError."""
-        ...
-
-    async def reconsider(
-        self, now: int, judge: Judge, version: int, full: Container[str], limit: int
-    ) -> tuple[int, Sequence[Job]]:
-        """Decide anew, in one transaction, what silences held that are over, of up to ``limit`` alerts: how many
-        these were, and the messages that are this process's to send now. Raises StaleError."""
+class AlertBook(FactsStore, Protocol):
+    async def accept(self, batch: DecidedBatch, full: Container[str]) -> AcceptedAlerts:
+        """Keep what is new with what is done with it, in one transaction. ``full``: lanes without room in memory.
+        Raises StaleError where the batch does not hold any more."""
         ...
 
 
-class Sender(Protocol):
+class JobQueue(Protocol):
     def full(self) -> Container[str]:
         """Lanes that have no room for more in memory."""
         ...
@@ -112,97 +104,86 @@ class Sender(Protocol):
     def offer(self, jobs: Sequence[Job]) -> None: ...
 
 
-async def take_alerts(arrivals: Sequence[Arrival], directory: Directory, book: AlertBook, sender: Sender) -> Accepted:
+async def take_alerts(
+    arrivals: Sequence[Arrival], directory: Directory, book: AlertBook, sender: JobQueue
+) -> AcceptedAlerts:
     """One batch through. Repeating it changes nothing: neither the log nor who is told what."""
 
-    async def accept(version: int) -> Accepted:
-        matched = {a.alert.id + str(a.alert.revision): directory.match(a.alert) for a in arrivals}
-        judge, expected = _judge_with(directory, matched), sum(map(len, matched.values()))
-        return await book.accept(arrivals, judge, version, sender.full(), expected)
+    async def attempt(version: int) -> AcceptedAlerts:
+        matched = [directory.match(arrival.alert) for arrival in arrivals]
+        revised = frozenset(arrival.alert.id for arrival in arrivals if arrival.alert.revision > 1)
+        # An alert that begins was told to nobody, and the store leaves out one that it has: nothing is to be read.
+        facts = await book.load_facts(revised, frozenset()) if revised else AlertFacts()
+        concerned = [
+            _find_concerned(arrival, ids, directory, facts) for arrival, ids in zip(arrivals, matched, strict=True)
+        ]
+        facts = await load_intervals(concerned, facts, book)
+        decided = await decide_all(list(zip(arrivals, concerned, strict=True)), facts, directory.mail_domain)
+        return await book.accept(DecidedBatch(decided, version, facts), sender.full())
 
-    accepted = await directory.decide(accept)
+    accepted = await directory.decide(attempt)
     sender.offer(accepted.jobs)
     return accepted
 
 
-async def release_silenced(now: int, directory: Directory, book: AlertBook, sender: Sender) -> None:
-    """Send what silences held that are over, if it still stands."""
-
-    def judge(arrival: Arrival, facts: Facts) -> Iterator[Fate]:
-        held_for = (directory.subscriptions.get(id) for id in facts.silenced.get(arrival.alert.id, ()))
-        concerned = [s for s in held_for if s and match(Case(arrival.alert, s, arrival.now)).passed]
-        return judge_alert(arrival, concerned, directory, facts)
-
-    count = RELEASED_AT_ONCE
-    while count == RELEASED_AT_ONCE:
-        count, jobs = await directory.decide(
-            lambda version: book.reconsider(now, judge, version, sender.full(), RELEASED_AT_ONCE)
-        )
-        sender.offer(jobs)
-
-
-def _judge_with(directory: Directory, matched: Mapping[str, Sequence[str]]) -> Judge:
-    def judge(arrival: Arrival, facts: Facts) -> Iterator[Fate]:
-        alert = arrival.alert
-        told = facts.told.get(alert.id, {})
-        ids = {*matched[alert.id + str(alert.revision)], *told} if told else matched[alert.id + str(alert.revision)]
-        concerned = [s for id in ids if (s := directory.subscriptions.get(id)) is not None]
-        return judge_alert(arrival, concerned, directory, facts)
-
-    return judge
-
-
-def judge_alert(
-    arrival: Arrival, concerned: Sequence[Subscription], directory: Directory, facts: Facts
-) -> Iterator[Fate]:
-    """The fate of one alert for each subscription that it matches, or whose owner was told of it before."""
+def _find_concerned(arrival: Arrival, ids: Sequence[str], directory: Directory, facts: AlertFacts) -> Concerned:
+    """Those that match, and those that were told before."""
     alert, now = arrival.alert, arrival.now
-    told = facts.told.get(alert.id, {})
-    silences = directory.silences_of(alert, now)
-    keys = {s.id: group_key(s, alert) for s in concerned if is_gathered(s.draft)}
-    last_sent = facts.last_sent(list(keys.items())) if keys else {}
-    for subscription in concerned:
-        before = told.get(subscription.id)
-        key = keys.get(subscription.id)
-        sent = last_sent.get((subscription.id, key)) if key is not None else None
-        case = Case(alert, subscription, now, before.revision if before else 0, silences, sent)
-        fate = _fate(case, key, directory.mail_domain)
-        if fate is not None:
-            yield fate
+    told = facts.told.get(alert.id)
+    found = [s for id in ({*ids, *told} if told else ids) if (s := directory.subscriptions.get(id)) is not None]
+    return Concerned(alert, now, found, directory.silences_of(alert, now), is_matched=True)
 
 
-def group_key(subscription: Subscription, alert: Alert) -> str:
-    """The group that an alert falls into, as canonical JSON."""
-    return msgspec.json.encode(read_group(subscription.draft.group_by, alert), order="sorted").decode()
+async def load_intervals(concerned: Iterable[Concerned], facts: AlertFacts, store: FactsStore) -> AlertFacts:
+    """The facts, with when the groups of these alerts last went out. Whether all hold together, the store sees when it
+    keeps what was decided."""
+    groups = frozenset(group for one in concerned for group in find_intervals(one))
+    if not groups:
+        return facts
+    found = await store.load_facts(frozenset(), groups)
+    return replace(facts, groups=groups, last_sent=found.last_sent)
 
 
-def _fate(case: Case, key: str | None, mail_domain: str) -> Fate | None:
-    decision = decide(case, _AFTER_MATCH)
-    subscription = case.subscription
-    match decision.action:
-        case "skip":
-            return None
-        case "gather":
-            return Fate("gather", subscription, decision.due, group=key)
-        case "silence":
-            return Fate("silence", subscription, decision.due, silence=decision.silence)
-        case "send":
-            job = Job(
-                id=alert_message_id(subscription.id, case.alert.id, case.alert.revision),
-                subscription=subscription.id,
-                kind="alert",
-                created_at=case.now,
-                alert=case.alert.id,
-                revision=case.alert.revision,
-                status=decision.status,
-                mail_id=_mail_id(case, mail_domain),
-            )
-            state: DeliveryState = "pending" if subscription.state in SENT_TO else "held"
-            return Fate("send", subscription, decision.due, state, job)
+async def decide_all(
+    found: Sequence[tuple[Arrival, Concerned]], facts: AlertFacts, mail_domain: str, *, again: bool = False
+) -> list[DecidedAlert]:
+    """Decide in order, each revision once and none that the log has, unless it is decided ``again``. The event loop
+    gets its turn all along."""
+    turns, decided, seen = Turns(), list[DecidedAlert](), set(() if again else facts.known)
+    told = {alert: dict(by) for alert, by in facts.told.items()}
+    reached = dict[str, dict[str, Subscription]]()
+    for arrival, concerned in found:
+        revision = (arrival.alert.id, arrival.alert.revision)
+        if revision in seen:
+            continue
+        seen.add(revision)
+        before = told.setdefault(arrival.alert.id, {})
+        readers = reached.setdefault(arrival.alert.id, {})
+        actions: list[AlertAction] = []
+        for some in _slices(_with_readers(concerned, readers)):
+            actions += decide_alert(some, before, facts.last_sent, mail_domain)
+            await turns.give()
+        before.update((a.subscription.id, arrival.alert.revision) for a in actions if a.action != "silence")
+        readers.update((a.subscription.id, a.subscription) for a in actions if a.action != "silence")
+        decided.append(DecidedAlert(arrival, sorted(actions, key=_place)))
+    return decided
 
 
-def _mail_id(case: Case, domain: str) -> str | None:
-    """The Message-ID that the alert will go out under, where it goes by mail."""
-    if not isinstance(case.subscription.draft.channel, Email):
-        return None
-    return alert_mail_ids(case.alert, case.subscription.target, domain)[0]
+def _with_readers(concerned: Concerned, readers: Mapping[str, Subscription]) -> Concerned:
+    """Also those that an earlier revision of the same batch was for: its filter may now keep them out."""
+    known = {subscription.id for subscription in concerned.subscriptions}
+    more = [subscription for id, subscription in readers.items() if id not in known]
+    return replace(concerned, subscriptions=[*concerned.subscriptions, *more]) if more else concerned
+
+
+def _slices(concerned: Concerned) -> list[Concerned]:
+    found = concerned.subscriptions
+    if len(found) <= DECIDED_AT_ONCE:
+        return [concerned]
+    starts = range(0, len(found), DECIDED_AT_ONCE)
+    return [replace(concerned, subscriptions=found[start : start + DECIDED_AT_ONCE]) for start in starts]
+
+
+def _place(action: AlertAction) -> str:
+    """Messages of one alert are sent, hence recorded, in the order in which the table keeps them."""
+    return action.job.id if action.job is not None else ""

@@ -6,21 +6,22 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from schemas.events import Actor
 from schemas.report import Report
+from schemas.time_span import TimeSpan
 from services.ingest.bootstrap import _take
 from services.ingest.domain import name_incident
-from services.ingest.reading import find_incident
-from services.ingest.use_cases import Command, Filing, NotMatched, Outcome, Recorded, Retraction, Stale
-from services.shared.config import embedded_url
-from services.shared.db.engine import Database
-from services.shared.db.group import GroupWriter
-from services.shared.db.tables import metadata
-from services.shared.reports import Span
-from tests.unit.ingest.desk import report
+from services.ingest.incident_view import find_incident
+from services.ingest.use_cases import Command, Filing, IntakeOutcome, NotMatched, Recorded, Retraction, Stale
+from services.platform.db.engine import Database
+from services.platform.db.group import GroupWriter
+from services.platform.settings.config import embedded_url
+from tests.component.ingest.running import report
+from tests.examples import examples
+from tests.tables import create_tables
 
 OWNER: Final = "partner-a"
 ID: Final = name_incident(OWNER, "a")
@@ -29,7 +30,7 @@ ID: Final = name_incident(OWNER, "a")
 def filing(text: str, if_match: Sequence[int] | None = None, external_id: str = "a") -> Filing:
     made = msgspec.convert(report(external_id=external_id, description=text), Report)
     named = None if if_match is None else frozenset(if_match)
-    return Filing(name_incident(OWNER, external_id), OWNER, made, Span(0, 10), 1000, if_match=named)
+    return Filing(name_incident(OWNER, external_id), OWNER, made, TimeSpan(0, 10), 1000, if_match=named)
 
 
 def retraction(reason: str, if_match: Sequence[int] | None = None) -> Retraction:
@@ -37,7 +38,7 @@ def retraction(reason: str, if_match: Sequence[int] | None = None) -> Retraction
     return Retraction(ID, reason, OWNER, Actor("p1", OWNER), 1000, if_match=named)
 
 
-async def take(database: Database, *commands: Command) -> list[Outcome]:
+async def take(database: Database, *commands: Command) -> list[IntakeOutcome]:
     return await database.write(lambda connection: _take(connection, commands))
 
 
@@ -84,7 +85,7 @@ async def test_old_files_sent_by_two_processes_while_corrections_come_undo_none(
 ) -> None:
     other = Database(database_url)
     await take(database, filing("old"), filing("new"))
-    writers = [GroupWriter[Command, Outcome](one, _take) for one in (database, other)]
+    writers = [GroupWriter[Command, IntakeOutcome](one, _take) for one in (database, other)]
     texts = [text for n in range(20) for text in ("old", f"correction {n}")]
     outcomes = await asyncio.gather(*(writers[n // 2 % 2].write([filing(text)]) for n, text in enumerate(texts)))
     assert all(isinstance(one, Stale) == (text == "old") for (one,), text in zip(outcomes, texts, strict=True))
@@ -100,7 +101,7 @@ _COMMANDS = st.lists(st.tuples(st.sampled_from(["file", "file", "retract"]), _TE
 
 
 @given(_COMMANDS, st.integers(1, 12))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_whatever_is_sent_in_whatever_order_and_units_the_history_is_the_naive_one(
     tmp_path_factory: Any, asked: Sequence[tuple[str, str, Sequence[int] | None]], unit: int
 ) -> None:
@@ -108,22 +109,26 @@ def test_whatever_is_sent_in_whatever_order_and_units_the_history_is_the_naive_o
     assert asyncio.run(_play(directory, asked, unit)) == _naive(asked)
 
 
-async def _play(directory: Path, asked: Sequence[tuple[str, str, Sequence[int] | None]], unit: int) -> list[Outcome]:
+async def _play(
+    directory: Path, asked: Sequence[tuple[str, str, Sequence[int] | None]], unit: int
+) -> list[IntakeOutcome]:
     database = Database(embedded_url(directory))
-    metadata.create_all(database.engine)
+    create_tables(database.engine)
     made: list[Command] = [filing(text, tags) if do == "file" else retraction(text, tags) for do, text, tags in asked]
     found = [one for n in range(0, len(made), unit) for one in await take(database, *made[n : n + unit])]
     await database.close()
     return found
 
 
-def _naive(asked: Sequence[tuple[str, str, Sequence[int] | None]]) -> list[Outcome | None]:
+def _naive(asked: Sequence[tuple[str, str, Sequence[int] | None]]) -> list[IntakeOutcome | None]:
     """The rule in its words, over a plain list of (report, reason of the retraction)."""
     history: list[tuple[str, str | None]] = []
     return [_naive_one(history, *one) for one in asked]
 
 
-def _naive_one(history: list[tuple[str, str | None]], do: str, text: str, tags: Sequence[int] | None) -> Outcome | None:
+def _naive_one(
+    history: list[tuple[str, str | None]], do: str, text: str, tags: Sequence[int] | None
+) -> IntakeOutcome | None:
     from services.ingest.use_cases import UnknownIncident
 
     latest = len(history)

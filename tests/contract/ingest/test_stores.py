@@ -2,24 +2,28 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 
 from schemas.events import Actor
+from schemas.instants import parse_instant
 from schemas.report import Report
+from schemas.time_span import TimeSpan
+from services.admin.sql import SqlAuditTrail, SqlKeys
+from services.admin.use_cases import create_key, ensure_first_key, new_key, revoke_key
 from services.ingest.bootstrap import _take
 from services.ingest.domain import name_incident
-from services.ingest.keys import create_key, ensure_first_key, new_key, revoke_key
-from services.ingest.reading import Query, find_incident, list_incidents
+from services.ingest.incident_view import find_incident
+from services.ingest.listing import list_incidents
 from services.ingest.sql import SqlAnswers, SqlIncidents, find_oldest_unassessed
-from services.ingest.sql_keys import SqlKeys, keep_audit, list_audit
 from services.ingest.use_cases import (
     Command,
     Filing,
+    IdempotencyKey,
+    IntakeOutcome,
     KeyReused,
-    Once,
-    Outcome,
     Recorded,
     Retraction,
     Stale,
@@ -27,23 +31,25 @@ from services.ingest.use_cases import (
     follow_assessments,
     follow_deaths,
 )
-from services.shared import audit
-from services.shared.db.engine import Database
-from services.shared.db.group import GroupWriter
-from services.shared.reports import Span
-from tests.unit.ingest.desk import judged, report
+from services.platform import audit
+from services.platform.db.engine import Database
+from services.platform.db.group import GroupWriter
+from services.platform.paging import PageQuery
+from tests.component.ingest.running import judged, report
 
 OWNER = "partner-a"
 DUTY = Actor("o1", "duty")
+
+VIOLATIONS = PageQuery(chosen={"verdict": ("violation",)})
 
 
 def filing(external_id: str, *, at: int = 1000, start: int = 0, **changes: Any) -> Filing:
     made = msgspec.convert(report(external_id=external_id, **changes), Report)
     once = changes.pop("once", None)
-    return Filing(name_incident(OWNER, external_id), OWNER, made, Span(start, start + 10), at, None, once)
+    return Filing(name_incident(OWNER, external_id), OWNER, made, TimeSpan(start, start + 10), at, None, once)
 
 
-async def take(database: Database, commands: Sequence[Command]) -> Sequence[Outcome]:
+async def take(database: Database, commands: Sequence[Command]) -> Sequence[IntakeOutcome]:
     return await database.write(lambda connection: _take(connection, commands))
 
 
@@ -58,7 +64,7 @@ async def test_revisions_of_one_unit_follow_each_other(database: Database) -> No
     found = await database.read(lambda c: find_incident(c, name_incident(OWNER, "a"), None))
     assert found is not None
     assert [one.revision for one in found.revisions] == [3, 2, 1]
-    listed = await database.read(lambda c: list_incidents(c, Query()))
+    listed = await database.read(lambda c: list_incidents(c, PageQuery()))
     assert sorted((one.summary.external_id, one.summary.revision) for one in listed) == [("a", 3), ("b", 1)]
 
 
@@ -71,7 +77,7 @@ async def test_more_reports_than_one_statement_takes(database: Database) -> None
 
 async def test_two_processes_never_give_one_number_twice(database_url: str, database: Database) -> None:
     other = Database(database_url)
-    writers = [GroupWriter[Command, Outcome](one, _take) for one in (database, other)]
+    writers = [GroupWriter[Command, IntakeOutcome](one, _take) for one in (database, other)]
     texts = [f"version {n}" for n in range(40)]
     outcomes = await asyncio.gather(
         *(writers[n % 2].write([filing("a", description=text), filing(f"b{n}")]) for n, text in enumerate(texts))
@@ -81,14 +87,14 @@ async def test_two_processes_never_give_one_number_twice(database_url: str, data
     found = await database.read(lambda c: find_incident(c, name_incident(OWNER, "a"), None))
     assert found is not None
     assert found.revision == 40
-    assert len(await database.read(lambda c: list_incidents(c, Query(external_id="a")))) == 1
+    assert len(await database.read(lambda c: list_incidents(c, PageQuery(chosen={"external_id": ("a",)})))) == 1
     await other.close()
 
 
 async def test_two_processes_keep_one_answer_to_an_idempotency_key(database_url: str, database: Database) -> None:
     other = Database(database_url)
-    writers = [GroupWriter[Command, Outcome](one, _take) for one in (database, other)]
-    once = [Once(OWNER, "k", b"same"), Once(OWNER, "k", b"other")]
+    writers = [GroupWriter[Command, IntakeOutcome](one, _take) for one in (database, other)]
+    once = [IdempotencyKey(OWNER, "k", b"same"), IdempotencyKey(OWNER, "k", b"other")]
     outcomes = await asyncio.gather(
         *(writers[n].write([msgspec.structs.replace(filing(f"e{n}"), once=once[n])]) for n in (0, 1))
     )
@@ -123,26 +129,24 @@ async def test_the_projection_keeps_the_highest_sequence_and_leads_lists_by_verd
     await database.write(lambda connection: follow_assessments(SqlIncidents(connection), assessed))
     await database.write(lambda connection: follow_assessments(SqlIncidents(connection), assessed[1:2]))
     await database.write(lambda connection: follow_deaths(SqlIncidents(connection), [(c, 1), (c, 1)]))
-    listed = await database.read(lambda connection: list_incidents(connection, Query(verdict="violation")))
+    listed = await database.read(lambda connection: list_incidents(connection, VIOLATIONS))
     assert {one.summary.external_id for one in listed} == {"a", "b"}
-    first = await database.read(lambda connection: list_incidents(connection, Query(verdict="violation", limit=1)))
-    rest = await database.read(
-        lambda connection: list_incidents(connection, Query(verdict="violation", after=first[0].key))
-    )
+    first = await database.read(lambda connection: list_incidents(connection, replace(VIOLATIONS, limit=1)))
+    rest = await database.read(lambda connection: list_incidents(connection, replace(VIOLATIONS, after=first[0].key)))
     assert [one.summary.external_id for one in (*first[:1], *rest)] == [one.summary.external_id for one in listed]
 
 
 async def test_lists_page_by_time_then_arrival(database: Database) -> None:
     await take(database, [filing(f"e{n}", start=n // 2, at=n // 4) for n in range(8)])
-    everything = await database.read(lambda c: list_incidents(c, Query(limit=10)))
+    everything = await database.read(lambda c: list_incidents(c, PageQuery(limit=10)))
     keys = [one.key for one in everything]
     assert keys == sorted(keys, reverse=True)
     for index, key in enumerate(keys):
-        after = await database.read(lambda c, key=key: list_incidents(c, Query(limit=10, after=key)))  # type: ignore[misc]
+        after = await database.read(lambda c, key=key: list_incidents(c, PageQuery(limit=10, after=key)))  # type: ignore[misc]
         assert [one.key for one in after] == keys[index + 1 :]
-    within = await database.read(lambda c: list_incidents(c, Query(partner=OWNER, start=11, end=13)))
+    within = await database.read(lambda c: list_incidents(c, PageQuery(start=11, end=13), OWNER))
     assert {one.summary.external_id for one in within} == {f"e{n}" for n in (4, 5, 6, 7)}
-    assert await database.read(lambda c: list_incidents(c, Query(partner="nobody"))) == []
+    assert await database.read(lambda c: list_incidents(c, PageQuery(), "nobody")) == []
 
 
 async def test_the_oldest_report_without_a_judgement(database: Database) -> None:
@@ -156,7 +160,7 @@ async def test_the_oldest_report_without_a_judgement(database: Database) -> None
 
 
 async def test_a_claimed_key_is_answered_once_and_forgotten_in_time(database: Database) -> None:
-    once = Once(OWNER, "batch", b"content")
+    once = IdempotencyKey(OWNER, "batch", b"content")
     assert await database.write(lambda c: claim(SqlAnswers(c), once, 100)) is None
     assert await database.write(lambda c: claim(SqlAnswers(c), once, 100)) is None
     await database.write(lambda c: SqlAnswers(c).settle(once, b"first"))
@@ -180,25 +184,26 @@ async def test_keys_and_the_audit(database: Database) -> None:
     await database.write(lambda c: revoke_key(SqlKeys(c), "k1", 4, DUTY))
     assert (await database.read(lambda c: SqlKeys(c).all()))[0].revoked_at is not None
     acts = [_audited(n) for n in range(3)]
-    await database.write(lambda c: keep_audit(c, acts))
-    await database.write(lambda c: keep_audit(c, acts))
-    entries = await database.read(lambda c: list_audit(c, None, 2))
-    rest = await database.read(lambda c: list_audit(c, entries[-1].key, 2))
-    assert [one.entry.resource for one in (*entries, *rest)] == ["r/2", "r/1", "r/0"]
+    trail = SqlAuditTrail(database)
+    await trail.keep(acts)
+    await trail.keep(acts)
+    entries = (await trail.list(PageQuery(limit=1)))[:2]
+    rest = await trail.list(PageQuery(after=(parse_instant(entries[-1].at), entries[-1].id)))
+    assert [one.resource for one in (*entries, *rest)] == ["r/2", "r/1", "r/0"]
 
 
 async def test_the_audit_of_an_act_has_one_id(database: Database) -> None:
     def twice(connection: Any) -> list[str]:
         for _ in range(2):
             audit.record(connection, at=5, actor=DUTY, action="tried", resource="r/1", detail={"a": 1})
-        return [event.id for _, event in connection.info["put_out"].events]
+        return [event.id for _, event in connection.info["committed_events"].events]
 
     first, second = await database.write(twice)
     assert first == second
 
 
 def _assessed(event: Any) -> Any:
-    from services.ingest.judged import read_judged
+    from services.ingest.projection import read_judged
 
     return read_judged(event)
 

@@ -7,13 +7,16 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from services.notify.sql.alerts import SqlAlertBook, SqlAlertLog
+from services.notify.domain.lifecycle import DeliveryState, states_before
+from services.notify.sql.alert_book import SqlAlertBook
+from services.notify.sql.alert_log import SqlAlertLog
 from services.notify.sql.deliveries import SqlDeliveries
+from services.notify.sql.history import SqlHistory
 from services.notify.sql.presence import ALIVE_FOR, stay
-from services.notify.use_cases.take_alerts import Arrival
-from services.shared.db.engine import Database
+from services.notify.use_cases.take_alerts import AlertFacts, Arrival, DecidedAlert, DecidedBatch
+from services.platform.db.engine import Database
+from tests.component.notify.running import event_of, hook, revised, running_notify, types
 from tests.parts.receiver import Answer, Receiver
-from tests.unit.notify.desk import event_of, hook, revised, running, types
 from tests.unit.notify.samples import ALERT
 
 
@@ -26,56 +29,78 @@ def receiver() -> Iterator[Receiver]:
 async def test_from_the_alert_to_the_cancellation_with_a_failure_between(
     database_url: str, tmp_path: Path, receiver: Receiver
 ) -> None:
-    async with running(tmp_path, url=database_url) as desk:
-        made = await desk.subscribe(**hook(receiver))
-        await desk.subscribe(**hook(receiver, "/gathered", group_by=["thread"], group_wait="PT10S"))
-        await desk.subscribe(**hook(receiver, "/beating", heartbeat="PT1H", filter={"acts": ["siege"]}))
+    async with running_notify(tmp_path, url=database_url) as notify:
+        made = await notify.subscribe(**hook(receiver))
+        await notify.subscribe(**hook(receiver, "/gathered", group_by=["thread"], group_wait="PT10S"))
+        await notify.subscribe(**hook(receiver, "/beating", heartbeat="PT1H", filter={"acts": ["siege"]}))
         receiver.answer("/hook", Answer(status=500), Answer())
-        await desk.push(ALERT)
-        await desk.push(ALERT)  # the log gives it again
-        await desk.push(revised(ALERT, 2))
-        await desk.at(6.1)
-        await desk.at(1.1)
-        await desk.push(revised(ALERT, 3, status="cancelled"))
+        await notify.push(ALERT)
+        await notify.push(ALERT)  # the log gives it again
+        await notify.push(revised(ALERT, 2))
+        await notify.at(6.1)
+        await notify.at(1.1)
+        await notify.push(revised(ALERT, 3, status="cancelled"))
         assert types(receiver.received("/hook")) == ["alert.raised", "alert.raised", "alert.updated", "alert.cancelled"]
-        await desk.at(10)
+        await notify.at(10)
         (digest,) = receiver.received("/gathered")
         assert [(a["revision"], a["status"]) for a in digest.message["data"]["alerts"]] == [(3, "cancelled")]
-        await desk.at(3600)
+        await notify.at(3600)
         assert [d.message["data"]["violations"] for d in receiver.received("/beating")] == [1]
-        page = (await desk.get("/v1/alerts"))["items"]
+        page = (await notify.get("/v1/alerts"))["items"]
         assert [a["revision"] for a in page] == [1, 2, 3]
-        deliveries = (await desk.get(f"/v1/subscriptions/{made['id']}/deliveries"))["items"]
+        deliveries = (await notify.get(f"/v1/subscriptions/{made['id']}/deliveries"))["items"]
         assert sum(len(d["attempts"]) for d in deliveries if d["type"] != "challenge") == 4
-        assert (await desk.get(f"/v1/lookup?id={ALERT.incident_id}"))["alerts"][0]["id"] == ALERT.id
+        assert (await notify.get(f"/v1/lookup?id={ALERT.incident_id}"))["alerts"][0]["id"] == ALERT.id
 
 
 async def test_silences_and_recovery(database_url: str, tmp_path: Path, receiver: Receiver) -> None:
-    async with running(tmp_path, url=database_url) as desk:
-        id = (await desk.subscribe(**hook(receiver)))["id"]
+    async with running_notify(tmp_path, url=database_url) as notify:
+        id = (await notify.subscribe(**hook(receiver)))["id"]
         wanted = {
             "matchers": [{"name": "act", "value": "shelling"}],
             "ends_at": "2016-05-08T13:00:00Z",
             "reason": "exercise",
         }
-        silence = (await desk.call("POST", "/v1/silences", wanted)).json()["id"]
-        await desk.push(ALERT)
-        assert [s["id"] for s in (await desk.get("/v1/silences"))["items"]] == [silence]
+        silence = (await notify.call("POST", "/v1/silences", wanted)).json()["id"]
+        await notify.push(ALERT)
+        assert [s["id"] for s in (await notify.get("/v1/silences"))["items"]] == [silence]
         receiver.answer("/hook", Answer(status=410), Answer())
-        await desk.at(3600)
-        await desk.settle()
-        assert (await desk.get(f"/v1/subscriptions/{id}"))["status"] == "gone"
-        answer = await desk.call("POST", f"/v1/subscriptions/{id}/recover", {"since": "2016-05-08T00:00:00Z"})
+        await notify.at(3600)
+        await notify.settle()
+        assert (await notify.get(f"/v1/subscriptions/{id}"))["status"] == "gone"
+        answer = await notify.call("POST", f"/v1/subscriptions/{id}/recover", {"since": "2016-05-08T00:00:00Z"})
         assert answer.json() == {"recovered": 1}
-        await desk.settle()
+        await notify.settle()
         assert types(receiver.received()) == ["alert.raised", "alert.raised"]
+
+
+async def test_a_message_that_was_dropped_meanwhile_is_not_queued_again(
+    database_url: str, tmp_path: Path, receiver: Receiver
+) -> None:
+    async with running_notify(tmp_path, url=database_url) as notify:
+        id = (await notify.subscribe(**hook(receiver)))["id"]
+        await notify.push(ALERT)
+        await notify.settle()
+        (sent,) = (
+            one
+            for one in (await notify.get(f"/v1/subscriptions/{id}/deliveries"))["items"]
+            if one["type"] == "alert.raised"
+        )
+        history, written = SqlHistory(notify.runtime.database), list[str]()
+        for states, is_queued in ((frozenset[DeliveryState]({"failed"}), False), (states_before("resent"), True)):
+            asked = history.queue_again(id, sent["id"], states, 0, lambda _: written.append("audit"))
+            assert await asked is is_queued
+            assert len(written) == is_queued
 
 
 async def test_a_process_decides_by_what_another_one_was_just_told(
     database_url: str, tmp_path: Path, receiver: Receiver
 ) -> None:
-    async with running(tmp_path, url=database_url) as desk, running(tmp_path, url=database_url) as other:
-        id = (await desk.subscribe(**hook(receiver)))["id"]
+    async with (
+        running_notify(tmp_path, url=database_url) as notify,
+        running_notify(tmp_path, url=database_url) as other,
+    ):
+        id = (await notify.subscribe(**hook(receiver)))["id"]
         await other.service.loops[0].handle([event_of(ALERT)])
         await other.dispatcher.idle()
         assert types(receiver.received()) == ["alert.raised"]
@@ -84,9 +109,9 @@ async def test_a_process_decides_by_what_another_one_was_just_told(
             "ends_at": "2016-05-09T00:00:00Z",
             "reason": "exercise",
         }
-        await desk.call("POST", "/v1/silences", wanted)
+        await notify.call("POST", "/v1/silences", wanted)
         await other.service.loops[0].handle([event_of(revised(ALERT, 1, id="b", status="raised"))])
-        await desk.call("DELETE", f"/v1/subscriptions/{id}")
+        await notify.call("DELETE", f"/v1/subscriptions/{id}")
         await other.service.loops[0].handle([event_of(revised(ALERT, 2))])
         await other.dispatcher.idle()
         assert types(receiver.received()) == ["alert.raised"]
@@ -102,7 +127,7 @@ async def test_a_cursor_never_skips_an_entry_while_ten_writers_append(database_u
         for n in range(20):
             alert = msgspec.structs.replace(ALERT, id=f"alert-{number}-{n}")
             arrival = Arrival(alert, msgspec.json.encode(alert), f"{alert.id}-1", n)
-            await book.accept([arrival], lambda _a, _f: iter(()), 0, frozenset(), 0)
+            await book.accept(DecidedBatch([DecidedAlert(arrival, [])], 0, AlertFacts()), frozenset())
 
     async def read() -> None:
         seq = 0
@@ -124,12 +149,12 @@ async def test_a_cursor_never_skips_an_entry_while_ten_writers_append(database_u
 async def test_what_a_dead_process_had_claimed_is_adopted_and_what_a_living_one_has_is_not(
     database: Database, tmp_path: Path, receiver: Receiver
 ) -> None:
-    async with running(tmp_path, url=database.engine.url.render_as_string(hide_password=False)) as desk:
-        await desk.subscribe(**hook(receiver))
-        now = desk.clock.now()
-        await desk.dispatcher.stop()
-        desk.dispatcher.full = frozenset  # type: ignore[method-assign]
-        await desk.service.loops[0].handle([event_of(ALERT)])
+    async with running_notify(tmp_path, url=database.engine.url.render_as_string(hide_password=False)) as notify:
+        await notify.subscribe(**hook(receiver))
+        now = notify.clock.now()
+        await notify.dispatcher.stop()
+        notify.dispatcher.full = frozenset  # type: ignore[method-assign]
+        await notify.service.loops[0].handle([event_of(ALERT)])
         other = SqlDeliveries(database, "other")
         await database.write(lambda connection: stay(connection, "other", now))
         assert await other.adopt(now, alone=False) == 0

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from services.cli.backup import back_up, put_back, tell_restored
-from services.notify.sql.storage import MARK_SUFFIX
-from services.shared.config import DATABASE_FILE, SettingsError, embedded_url, normal_url
+from services.notify.sql.generations import MARK_SUFFIX
+from services.platform.settings.config import DATABASE_FILE, SettingsError, embedded_url, normal_url
+from tests.component.notify.running import RunningNotify, revised, running_notify
 from tests.parts.postgres import Postgres, binaries
 from tests.parts.receiver import Answer, Receiver
-from tests.unit.notify.desk import Desk, revised, running
 from tests.unit.notify.samples import ALERT
 
 
@@ -24,22 +24,22 @@ def hook(receiver: Receiver) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def started(data: Path, url: str | None = None) -> AsyncIterator[Desk]:
-    async with running(data, url=url or embedded_url(data)) as desk:
-        await desk.settle()
-        yield desk
+async def started(data: Path, url: str | None = None) -> AsyncIterator[RunningNotify]:
+    async with running_notify(data, url=url or embedded_url(data)) as notify:
+        await notify.settle()
+        yield notify
 
 
-async def add(desk: Desk, *names: str) -> str:
+async def add(notify: RunningNotify, *names: str) -> str:
     """Alerts of these names; returns the cursor after them."""
-    await desk.push(*(revised(ALERT, 1, id=name, status="raised") for name in names))
-    await desk.settle()
-    found: str = (await desk.get("/v1/alerts"))["next"]
+    await notify.push(*(revised(ALERT, 1, id=name, status="raised") for name in names))
+    await notify.settle()
+    found: str = (await notify.get("/v1/alerts"))["next"]
     return found
 
 
-async def read(desk: Desk, after: str) -> tuple[int, Any]:
-    answer = await desk.call("GET", f"/v1/alerts?after={after}")
+async def read(notify: RunningNotify, after: str) -> tuple[int, Any]:
+    answer = await notify.call("GET", f"/v1/alerts?after={after}")
     return answer.status_code, answer.json()
 
 
@@ -52,57 +52,57 @@ async def test_a_restored_file_answers_410_with_where_to_begin_and_holds_until_r
 ) -> None:
     data, file = tmp_path / "data", tmp_path / "backup.db"
     data.mkdir()
-    async with started(data) as desk:
-        await desk.subscribe(**hook(receiver))
-        early = await add(desk, "a")
+    async with started(data) as notify:
+        await notify.subscribe(**hook(receiver))
+        early = await add(notify, "a")
         receiver.answer("/hook", Answer(status=503))
-        await add(desk, "b")
+        await add(notify, "b")
         back_up(data, file)
         receiver.answer("/hook", Answer())
-        late = await add(desk, "c", "d")
+        late = await add(notify, "c", "d")
     assert put_back(data, file) is not None
-    async with started(data) as desk:
-        assert (await read(desk, early))[0] == 200
-        status, problem = await read(desk, late)
+    async with started(data) as notify:
+        assert (await read(notify, early))[0] == 200
+        status, problem = await read(notify, late)
         assert (status, problem["type"]) == (410, "restored-log")
-        await add(desk, "e", "f")
-        assert (await read(desk, late))[0] == 410
-        status, page = await read(desk, problem["begin"])
+        await add(notify, "e", "f")
+        assert (await read(notify, late))[0] == 410
+        status, page = await read(notify, problem["begin"])
         assert (status, [alert["id"] for alert in page["items"]]) == (200, ["e", "f"])
-        stream = await desk.api.get(
+        stream = await notify.api.get(
             "/v1/alerts/stream", headers={"authorization": "Bearer tw_monitor", "last-event-id": late}
         )
         assert (stream.status_code, stream.json()["begin"]) == (410, problem["begin"])
         before = told(receiver)
-        await desk.at(3600)
+        await notify.at(3600)
         assert told(receiver) == before
-        assert desk.service.status()["state"] == "degraded"
-        assert "/v1/restore/release" in desk.service.status()["detail"]
-        assert (await desk.call("POST", "/v1/restore/release")).status_code == 403
-        assert (await desk.get("/v1/restore", key="tw_operator"))["deliveries"] == "held"
-        released = await desk.call("POST", "/v1/restore/release", key="tw_operator")
+        assert notify.service.status()["state"] == "degraded"
+        assert "/v1/restore/release" in notify.service.status()["detail"]
+        assert (await notify.call("POST", "/v1/restore/release")).status_code == 403
+        assert (await notify.get("/v1/restore", key="tw_operator"))["deliveries"] == "held"
+        released = await notify.call("POST", "/v1/restore/release", key="tw_operator")
         assert released.json()["deliveries"] == "sent"
-        await desk.at(1)
+        await notify.at(1)
         assert sorted(told(receiver)[len(before) :]) == ["b", "e", "f"]
-    async with started(data) as desk:
-        assert (await desk.get("/v1/restore", key="tw_operator"))["deliveries"] == "sent"
-        assert desk.service.status()["state"] == "ok"
+    async with started(data) as notify:
+        assert (await notify.get("/v1/restore", key="tw_operator"))["deliveries"] == "sent"
+        assert notify.service.status()["state"] == "ok"
 
 
 async def test_starting_again_after_a_stop_or_a_kill_restores_nothing(tmp_path: Path) -> None:
-    async with started(tmp_path) as desk:
-        cursor = await add(desk, "a")
-        generation = (await desk.get("/v1/restore", key="tw_operator"))["generation"]
+    async with started(tmp_path) as notify:
+        cursor = await add(notify, "a")
+        generation = (await notify.get("/v1/restore", key="tw_operator"))["generation"]
         # As a kill leaves it: the log has grown and the file beside it was not told.
         mark = Path(f"{tmp_path / DATABASE_FILE}{MARK_SUFFIX}")
         kept = mark.read_bytes()  # noqa: ASYNC240 - a few bytes
-        await add(desk, "b")
+        await add(notify, "b")
     mark.write_bytes(kept)  # noqa: ASYNC240
     for _ in range(2):
-        async with started(tmp_path) as desk:
-            status, page = await read(desk, cursor)
+        async with started(tmp_path) as notify:
+            status, page = await read(notify, cursor)
             assert (status, [alert["id"] for alert in page["items"]]) == (200, ["b"])
-            assert (await desk.get("/v1/restore", key="tw_operator")) == {
+            assert (await notify.get("/v1/restore", key="tw_operator")) == {
                 "generation": generation, "restored_at": None, "deliveries": "sent", "waiting": 0,
             }  # fmt: skip
 
@@ -112,35 +112,35 @@ async def test_a_copy_made_by_sqlite_alone_is_recognised(tmp_path: Path, to: str
     data, elsewhere = tmp_path / "data", tmp_path / "elsewhere"
     data.mkdir()
     elsewhere.mkdir()
-    async with started(data) as desk:
-        await add(desk, "a")
+    async with started(data) as notify:
+        await add(notify, "a")
         with closing(sqlite3.connect(data / DATABASE_FILE)) as old, closing(sqlite3.connect(tmp_path / "b")) as new:
             old.backup(new)
-        late = await add(desk, "b")
+        late = await add(notify, "b")
     target = data if to == "over it" else elsewhere
     for file in target.glob(f"{DATABASE_FILE}-*"):
         file.unlink()
     (tmp_path / "b").replace(target / DATABASE_FILE)
-    async with started(target) as desk:
-        assert (await read(desk, late))[0] == 410
-        assert (await desk.get("/v1/restore", key="tw_operator"))["deliveries"] == "held"
+    async with started(target) as notify:
+        assert (await read(notify, late))[0] == 410
+        assert (await notify.get("/v1/restore", key="tw_operator"))["deliveries"] == "held"
 
 
 async def test_a_position_beyond_the_end_of_the_log_is_lost_also_where_no_restore_was_seen(tmp_path: Path) -> None:
-    async with started(tmp_path) as desk:
-        await add(desk, "a")
-        beyond = desk.service.state["shelf"].positions.encode(7)
-        status, problem = await read(desk, beyond)
-        assert (status, (await read(desk, problem["begin"]))[1]["items"]) == (410, [])
+    async with started(tmp_path) as notify:
+        await add(notify, "a")
+        beyond = notify.service.state["reader"].positions.encode(7)
+        status, problem = await read(notify, beyond)
+        assert (status, (await read(notify, problem["begin"]))[1]["items"]) == (410, [])
 
 
 async def test_a_whole_machine_that_was_put_back_is_said_to_be(database_url: str, tmp_path: Path) -> None:
-    async with started(tmp_path, database_url) as desk:
-        cursor = await add(desk, "a")
+    async with started(tmp_path, database_url) as notify:
+        cursor = await add(notify, "a")
     await tell_restored(database_url)
-    async with started(tmp_path, database_url) as desk:
-        assert (await read(desk, cursor))[0] == 200
-        assert (await desk.get("/v1/restore", key="tw_operator"))["deliveries"] == "held"
+    async with started(tmp_path, database_url) as notify:
+        assert (await read(notify, cursor))[0] == 200
+        assert (await notify.get("/v1/restore", key="tw_operator"))["deliveries"] == "held"
 
 
 @dataclass
@@ -162,26 +162,26 @@ async def test_pg_restore_is_recognised_and_one_process_tells_the_other(
 ) -> None:
     with postgres.database() as uri:
         url, dump = normal_url(uri), Dump(tmp_path / "dump")
-        async with started(tmp_path, url) as desk:
-            await desk.subscribe(**hook(receiver))
-            await add(desk, "a")
+        async with started(tmp_path, url) as notify:
+            await notify.subscribe(**hook(receiver))
+            await add(notify, "a")
             dump.make(uri)
-            late = await add(desk, "b")
+            late = await add(notify, "b")
         dump.put_back(uri)
-        async with started(tmp_path, url) as desk, started(tmp_path, url) as other:
-            status, problem = await read(desk, late)
+        async with started(tmp_path, url) as notify, started(tmp_path, url) as other:
+            status, problem = await read(notify, late)
             assert (status, await read(other, late)) == (410, (410, problem))
             await add(other, "c")
             assert told(receiver) == ["a", "b"]
             await other.call("POST", "/v1/restore/release", key="tw_operator")
-            await desk.at(1)
-            await desk.at(1)
+            await notify.at(1)
+            await notify.at(1)
             assert told(receiver) == ["a", "b", "c"]
 
 
 async def test_what_is_no_backup_is_refused_and_nothing_is_overwritten(tmp_path: Path) -> None:
-    async with started(tmp_path) as desk:
-        await add(desk, "a")
+    async with started(tmp_path) as notify:
+        await add(notify, "a")
     whole = (tmp_path / DATABASE_FILE).read_bytes()
     bad = tmp_path / "bad.db"
     for content in (b"", b"no database at all" * 500, whole[: len(whole) // 2]):

@@ -12,19 +12,20 @@ from alembic import command
 from click.testing import CliRunner
 from sqlalchemy import Connection, text
 
-from services.__main__ import serve_command
 from services.notify.domain.identity import hash_token
 from services.notify.domain.subscription import Draft, Subscription, Webhook
 from services.notify.sql.names import SqlNames
 from services.notify.sql.seal_anew import holds_sealed, seal_anew
 from services.notify.sql.subscriptions import SqlSubscriptions
-from services.shared.config import SettingsError, embedded_url
-from services.shared.db.engine import Database
-from services.shared.db.migrate import config, upgrade
-from services.shared.sealing import Sealer
+from services.platform.db.engine import Database
+from services.platform.db.migrate import config, upgrade
+from services.platform.paging import PageQuery
+from services.platform.security.sealing import Sealer
+from services.platform.settings.config import SettingsError, embedded_url
+from services.start import serve_command
+from tests.component.notify.running import running_notify
 from tests.parts.mail import Mailbox
 from tests.parts.receiver import Answer, Receiver
-from tests.unit.notify.desk import running
 from tests.unit.notify.samples import ALERT
 
 OLD, NEW = b"o" * 32, b"n" * 32
@@ -96,7 +97,7 @@ async def test_a_damaged_row_does_not_keep_the_others_from_being_read(database: 
     store = SqlSubscriptions(database, Sealer([OLD]))
     _, found, _ = await store.changed_since(0)
     assert [s.id for s in found] == ["sub_1"]
-    assert [s.id for s in await store.page(None, None, 10)] == ["sub_1"]
+    assert [s.id for s in await store.page(None, PageQuery())] == ["sub_1"]
 
 
 def files(directory: Path) -> dict[str, bytes]:
@@ -170,17 +171,17 @@ async def test_the_file_holds_nothing_in_plain_text_after_rows_from_before_were_
 async def test_the_files_of_a_running_service_hold_no_secret_in_plain_text(
     tmp_path: Path, receiver: Receiver, smtp: Mailbox
 ) -> None:
-    async with running(tmp_path, smtp_url=smtp.url) as desk:
-        hook = await desk.subscribe(name="Desk", channel={"type": "webhook", "url": receiver.url("/hidden-path")})
-        await desk.call("POST", "/v1/subscriptions", {"channel": {"type": "email", "to": "hidden@example.org"}})
-        await desk.settle()
+    async with running_notify(tmp_path, smtp_url=smtp.url) as notify:
+        hook = await notify.subscribe(name="Desk", channel={"type": "webhook", "url": receiver.url("/hidden-path")})
+        await notify.call("POST", "/v1/subscriptions", {"channel": {"type": "email", "to": "hidden@example.org"}})
+        await notify.settle()
         (letter,) = await smtp.arrived(1, 5, "hidden@example.org")
         part = letter.message.get_body(("plain",))
         assert part is not None
         token = part.get_content().split("confirm?token=", 1)[1].split()[0]
-        rotated = await desk.call("POST", f"/v1/subscriptions/{hook['id']}/rotate-secret")
+        rotated = await notify.call("POST", f"/v1/subscriptions/{hook['id']}/rotate-secret")
         hidden = [hook["secret"], rotated.json()["secret"], token, "/hidden-path"]
-        secrets = {s.token for s in desk.service.state["directory"].subscriptions.values()}
+        secrets = {s.token for s in notify.service.state["directory"].subscriptions.values()}
         assert {"notify.db", "notify.db-wal"} <= set(files(tmp_path))
         assert shown(tmp_path, [*hidden, *secrets]) == []
 
@@ -188,14 +189,14 @@ async def test_the_files_of_a_running_service_hold_no_secret_in_plain_text(
 async def test_a_notice_to_the_contact_address_does_not_keep_it_in_plain_text(
     tmp_path: Path, receiver: Receiver, smtp: Mailbox
 ) -> None:
-    async with running(tmp_path, smtp_url=smtp.url) as desk:
+    async with running_notify(tmp_path, smtp_url=smtp.url) as notify:
         hook = {"type": "webhook", "url": receiver.url("/gone")}
-        await desk.subscribe(name="Desk", channel=hook, contact="owner@example.org")
-        await desk.confirm(smtp, "owner@example.org")
+        await notify.subscribe(name="Desk", channel=hook, contact="owner@example.org")
+        await notify.confirm(smtp, "owner@example.org")
         smtp.forget()
         receiver.answer("/gone", Answer(status=410))
-        await desk.push(ALERT)
-        await desk.settle()
+        await notify.push(ALERT)
+        await notify.settle()
         assert len(smtp.letters("owner@example.org")) == 1
         assert shown(tmp_path, ["owner@example.org"]) == []
 

@@ -1,27 +1,36 @@
 """``/status`` for machines and for people."""
 
+import html
+import json
+import re
+
 import msgspec
 import pytest
 from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient, Response
 
-from services.console.api import EXAMPLE, status_router, wants_page
-from services.console.page import show_percent, show_span, show_thousands
-from services.console.status import Status
+from schemas.vocabulary import LANGUAGES, Language
+from schemas.wording.words import words
+from services.console.api import EXAMPLE, HTML, status_router
+from services.console.page import StatusPage, read_static, show_percent, show_span, show_thousands
+from services.platform.http.accept import prefers
+from services.platform.http.middleware import install_problems
+from services.status.report import Status
 from tests.fakes import DrivenClock
 from tests.unit.console.test_status import compose
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
 
 
-async def get(path: str, accept: str = "*/*", status: Status | None = None) -> Response:
+async def get(path: str, accept: str = "*/*", status: Status | None = None, language: str = "") -> Response:
     async def supply() -> Status:
         return status or compose()
 
     app = FastAPI()
+    install_problems(app)
     app.include_router(status_router(supply, DrivenClock()))
     async with AsyncClient(transport=ASGITransport(app), base_url="http://test") as client:
-        return await client.get(path, headers={"accept": accept})
+        return await client.get(path, headers={"accept": accept, "accept-language": language})
 
 
 @pytest.mark.parametrize(
@@ -37,7 +46,7 @@ async def get(path: str, accept: str = "*/*", status: Status | None = None) -> R
     ],
 )
 def test_a_browser_names_html(accept: str, page: bool) -> None:
-    assert wants_page(accept) is page
+    assert prefers(accept, HTML) is page
 
 
 async def test_machines_get_json() -> None:
@@ -68,7 +77,7 @@ async def test_the_end_of_a_truce_is_shown_in_local_time_and_in_utc() -> None:
 
 async def test_what_needs_a_person_is_on_the_page() -> None:
     page = (await get("/", BROWSER, compose(dead_letters=3))).text
-    assert "Something needs a person" in page
+    assert "Needs attention" in page
     assert "3 dead letters to look at" in page
 
 
@@ -98,7 +107,7 @@ async def test_no_other_file_is_served() -> None:
 
 
 def test_lengths_of_time() -> None:
-    assert [show_span(s) for s in (0.24, 45, 600, 7_500, 200_000)] == [
+    assert [show_span(s, words("en")) for s in (0.24, 45, 600, 7_500, 200_000)] == [
         "0.2 s",
         "45 s",
         "10 min",
@@ -108,5 +117,32 @@ def test_lengths_of_time() -> None:
 
 
 def test_shares_and_numbers() -> None:
-    assert [show_percent(s) for s in (None, 0.0, 0.004, 0.5)] == ["–", "0%", "0.4%", "50%"]
+    assert [show_percent(s, words("en")) for s in (None, 0.0, 0.004, 0.5)] == ["–", "0%", "0.4%", "50%"]
     assert show_thousands(1234567) == "1\u202f234\u202f567"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_the_page_speaks_the_readers_language(language: Language) -> None:
+    say = words(language)
+    for path, accept in ((f"/?language={language}", ""), (f"/status?language={language}", "fr"), ("/", language)):
+        answer = await get(path, BROWSER, compose(dead_letters=3), language=accept)
+        assert answer.headers["content-language"] == language
+        assert {"accept", "accept-language"} <= set(answer.headers["vary"].lower().replace(",", " ").split())
+        assert f'<html lang="{language}" dir="{say.direction}">' in answer.text
+        assert say.count("worry.dead_letters", 3) in answer.text
+        assert say.name("state", "ok") in answer.text
+
+
+async def test_the_status_in_json_is_in_english_whatever_is_wanted() -> None:
+    answer = await get("/status", "application/json", language="ru")
+    assert answer.headers["content-language"] == "en"
+    assert (await get("/status?language=tr", "application/json")).status_code == 400
+
+
+def test_the_page_brings_every_word_that_its_script_says() -> None:
+    script = read_static("live.js").decode()
+    said = set(re.findall(r'words\["([^"]+)"\]', script))
+    assert len(said) > 5
+    page = StatusPage().render(compose(), 0, "en")
+    brought = set(json.loads(html.unescape(re.findall(r'data-words="([^"]*)"', page)[0])))
+    assert said <= brought

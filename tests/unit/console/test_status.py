@@ -5,7 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from services.console.status import Status, compose_status, explain
+from schemas.wording.words import words
+from services.status.report import Status, compose_status, explain
 
 TRUCE = {
     "id": "aleppo-calm",
@@ -56,6 +57,7 @@ def test_the_shape_is_the_contract_s() -> None:
         "silences": {"active": 2},
         "review": {"open": 0},
         "reassessments": {"running": 0},
+        "adapters": {"active": 0, "failing": []},
         "dead_letters": 0,
         "truces": {"in_force": [{**TRUCE, "disputed": False}], "ending_next": [{**TRUCE, "disputed": False}]},
         "last_heartbeat": "2016-05-08T12:00:00Z",
@@ -63,7 +65,7 @@ def test_the_shape_is_the_contract_s() -> None:
 
 
 def test_all_well_needs_nobody() -> None:
-    assert explain(compose()) == []
+    assert explain(compose(), words("en")) == []
 
 
 @pytest.mark.parametrize(
@@ -72,6 +74,16 @@ def test_all_well_needs_nobody() -> None:
         ({"rules": {"state": "degraded", "detail": "waiting for the log"}}, {}, "degraded", "waiting for the log"),
         ({"notify": {"state": "down"}}, {}, "down", "notify is down"),
         ({}, {"bus": False}, "down", "bus is down"),
+        (
+            {
+                "ingest": {
+                    "adapters": {"active": 1, "failing": [{"id": "forms", "since": None, "reason": "answered 503"}]}
+                }
+            },
+            {},
+            "degraded",
+            "adapter forms: answered 503",
+        ),
         ({}, {"database": False}, "down", "database is down"),
         ({}, {"dead_letters": 2}, "degraded", "2 dead letters"),
         ({"notify": {"subscriptions": {"failing": [LOST]}}}, {}, "degraded", "“Aleppo desk” (s1): answered 500"),
@@ -86,7 +98,7 @@ def test_all_well_needs_nobody() -> None:
 def test_what_needs_a_person_is_said(changes: Any, rest: Any, state: str, word: str) -> None:
     status = compose(changes, **rest)
     assert status.status == state
-    assert word in "; ".join(explain(status))
+    assert word in "; ".join(explain(status, words("en")))
 
 
 def test_a_silent_service_is_down() -> None:
@@ -97,4 +109,4 @@ def test_a_silent_service_is_down() -> None:
 
 def test_the_gravest_comes_first() -> None:
     status = compose({"ingest": {"state": "degraded"}, "notify": {"state": "down"}})
-    assert explain(status)[0].startswith("notify")
+    assert explain(status, words("en"))[0].startswith("notify")

@@ -1,4 +1,4 @@
-"""What is due is worked out from the public assessments alone."""
+"""The alerts that are due are worked out from the public assessments alone."""
 
 from typing import Any
 

@@ -13,12 +13,13 @@ import yaml
 
 from schemas.topics import ALERTS, INCIDENTS
 from services.notify import bootstrap as notify
+from services.platform.bus.kafka_topics import PARTITIONS
 from services.rules import bootstrap as rules
-from services.shared.bus.kafka_topics import PARTITIONS
 from tests.unit.deploy import keda_schema
 
 DIRECTORY: Final = Path(__file__).parents[3] / "deploy" / "kubernetes"
 SERVICES: Final = ("ingest", "rules", "notify")
+AUTHORITIES: Final = ("TRUCEWATCH_WEBHOOK_CA_FILE", "TRUCEWATCH_SMTP_CA_FILE")
 
 Manifest = dict[str, Any]
 #: The keys and indices that lead to a field.
@@ -144,6 +145,26 @@ def test_no_secret_is_in_the_manifests() -> None:
         volumes = {v["name"]: v for v in kinds("Deployment")[name]["spec"]["template"]["spec"]["volumes"]}
         mounted = {m["name"]: m["mountPath"] for m in container["volumeMounts"]}["secrets"]
         files = {f"{mounted}/{item['path']}" for item in volumes["secrets"]["secret"]["items"]}
-        given = kinds("ConfigMap")["trucewatch"]["data"] | {e["name"]: e["value"] for e in container.get("env", [])}
-        assert {value for setting, value in given.items() if setting.endswith("_FILE")} == files
-        assert (f"{mounted}/TRUCEWATCH_SECRET_KEY" in files) is (name == "notify")
+        given = _settings(container)
+        secrets = {name: value for name, value in given.items() if name.endswith("_FILE") and name not in AUTHORITIES}
+        assert set(secrets.values()) == files
+        assert (f"{mounted}/TRUCEWATCH_SECRET_KEY" in files) is (name in ("ingest", "notify"))
+
+
+def test_those_that_reach_out_are_given_private_authorities_and_the_proxy() -> None:
+    polls = {"TRUCEWATCH_WEBHOOK_CA_FILE", "TRUCEWATCH_WEBHOOK_PROXY"}
+    wanted = {"ingest": polls, "rules": set(), "notify": {*polls, "TRUCEWATCH_SMTP_CA_FILE"}}
+    for name in SERVICES:
+        (container,) = kinds("Deployment")[name]["spec"]["template"]["spec"]["containers"]
+        assert {*AUTHORITIES, "TRUCEWATCH_WEBHOOK_PROXY"} & _settings(container).keys() == wanted[name]
+        volumes = {v["name"]: v for v in kinds("Deployment")[name]["spec"]["template"]["spec"]["volumes"]}
+        assert ("certificates" in volumes) is bool(wanted[name])
+        if wanted[name]:
+            assert volumes["certificates"]["configMap"] == {"name": "trucewatch-certificates", "optional": True}
+
+
+def _settings(container: Any) -> dict[str, str]:
+    """The environment of the container."""
+    maps = [source["configMapRef"]["name"] for source in container["envFrom"]]
+    shared = {name: value for one in maps for name, value in kinds("ConfigMap")[one]["data"].items()}
+    return shared | {entry["name"]: entry["value"] for entry in container.get("env", [])}

@@ -1,4 +1,4 @@
-"""What an incident is called, and what two reports have in common."""
+"""The name of an incident, and the common ground of two reports."""
 
 import string
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from schemas.instants import to_datetime
 from schemas.report import Casualties, Location, Occurrence, Report, Source
 from services.ingest.domain import identify, name_incident, next_retraction, next_revision, state_of
-from tests.unit.ingest.desk import REPORT
+from tests.unit.ingest.samples import REPORT
 
 NAMES = st.text(min_size=1, max_size=20)
 BASE = msgspec.convert(REPORT, Report)
@@ -42,6 +42,18 @@ def test_every_field_of_a_report_counts_in_its_identity() -> None:
     times = (Occurrence(start, start), Occurrence(start, end), Occurrence(end, end), Occurrence(date="1970-01-01"))
     identities |= {identify(msgspec.structs.replace(BASE, occurred=time)) for time in times}
     assert len(identities) == len(changed) + len(times)
+
+
+def test_a_default_that_is_given_is_no_other_content() -> None:
+    without = {name: value for name, value in REPORT.items() if name in ("external_id", "occurred", "act", "source")}
+    given = {
+        "perpetrators": [], "targets": [], "casualties": {}, "claims": [], "sites": [], "aggregate": False,
+        "description": "", "evidence": [], "language": None,
+    }  # fmt: skip
+    place = {"lat": 36.2, "lon": 37.1}
+    plain = msgspec.convert({**without, "location": place}, Report)
+    full = {**without, **given, "location": {**place, "radius_km": 0.1, "place": None, "area": None}}
+    assert identify(msgspec.convert(full, Report)) == identify(plain)
 
 
 def test_the_next_revision_and_the_next_retraction() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from schemas.assessments import ResolvedPlace
 from schemas.vocabulary import LANGUAGES, Language
-from services.notify.domain.atom import atom_feed
+from services.notify.render.atom import atom_feed
 from tests.unit.notify.samples import ALERT, NASTY
 
 URL = "https://truce.example.org"

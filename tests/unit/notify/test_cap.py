@@ -1,18 +1,21 @@
 """CAP 1.2: valid by the OASIS schema, sound by the standard's prose, alike in three languages."""
 
+import math
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
 from schemas.assessments import Alert, Interval, ResolvedPlace, SourceRef
 from schemas.vocabulary import ACTS, LANGUAGES, AlertStatus
-from services.notify.domain.cap import cap_id, cap_time, cap_xml
-from services.notify.domain.cap_check import check_cap
+from services.notify.domain.area_shapes import AreaShapes
+from services.notify.render.cap import cap_id, cap_of, cap_time, cap_xml
+from tests.examples import examples
+from tests.unit.notify.cap_check import check_cap
 from tests.unit.notify.samples import ALERT, NASTY
 
 URL = "https://truce.example.org"
@@ -45,6 +48,7 @@ def test_an_alert_is_valid_and_says_what_it_should() -> None:
     assert all_of(root, "c:info/c:event") == ["shelling", "قصف مدفعي", "артиллерийский обстрел"]
     assert all_of(root, "c:info/c:severity") == ["Severe"] * 3
     assert all_of(root, "c:info/c:certainty") == ["Possible"] * 3
+    assert all_of(root, "c:info/c:expires") == ["2016-05-09T09:00:00-00:00"] * 3
     assert all_of(root, "c:info/c:onset") == ["2016-05-07T21:00:00-00:00"] * 3
     assert all_of(root, "c:info/c:area/c:circle") == ["36.214000,37.166000 1"] * 3
     assert all_of(root, "c:info/c:web") == [f"{URL}/v1/alerts/{ALERT.id}"] * 3
@@ -96,6 +100,45 @@ def test_an_area_without_a_point_may_bring_its_shape() -> None:
     assert all_of(root, "c:info/c:area/c:geocode/c:value") == ["aleppo-city"] * 3
 
 
+TRIANGLE = {"type": "Polygon", "coordinates": [[[36.0, 35.0, 300.0], [37.0, 35.0], [37.0, 36.0], [36.0, 35.0]]]}
+
+
+def polygons_of(shapes: AreaShapes, **place: Any) -> list[str]:
+    alert = msgspec.structs.replace(ALERT, place=ResolvedPlace(area="both", **place))
+    return all_of(read(cap_of(alert, "raised", [alert], URL, shapes.rings_of)), "c:info[1]/c:area/c:polygon")
+
+
+def test_a_named_area_brings_the_shapes_of_its_parts() -> None:
+    shapes = AreaShapes()
+    shapes.apply("one", 2, {"geometry": TRIANGLE})
+    shapes.apply("two", 1, {"geometry": {"type": "MultiPolygon", "coordinates": [TRIANGLE["coordinates"]] * 2}})
+    shapes.apply("both", 1, {"geometry": None, "union": ["one", "two", "both", "nowhere"]})
+    shapes.apply("one", 1, None)
+    assert (
+        polygons_of(shapes) == ["35.000000,36.000000 35.000000,37.000000 36.000000,37.000000 35.000000,36.000000"] * 3
+    )
+    assert polygons_of(shapes, lat=35.5, lon=36.5, radius_km=1) == []
+    shapes.apply("both", 2, None)
+    assert polygons_of(shapes) == []
+
+
+@pytest.mark.parametrize(("rings", "points", "told"), [(1, 149, 1), (1, 200, 1), (20, 60, 20), (21, 4, 1)])
+def test_an_area_of_any_detail_is_covered_by_few_points(rings: int, points: int, told: int) -> None:
+    ring = [[36 + math.cos(n) / 2, 35 + math.sin(n) / 2] for n in range(points)]
+    geometry = {"type": "MultiPolygon", "coordinates": [[[*ring, ring[0]]]] * rings}
+    shapes = AreaShapes()
+    shapes.apply("both", 1, {"geometry": geometry})
+    shown = [[tuple(map(float, point.split(","))) for point in one.split()] for one in polygons_of(shapes)]
+    assert len(shown) == told
+    assert sum(map(len, shown)) <= 150
+    for lon, lat in ring:
+        assert any(
+            min(p[0] for p in one) <= lat + 1e-6 and lat <= max(p[0] for p in one) + 1e-6
+            and min(p[1] for p in one) <= lon + 1e-6 and lon <= max(p[1] for p in one) + 1e-6
+            for one in shown
+        )  # fmt: skip
+
+
 def _with(text: str) -> Alert:
     return msgspec.structs.replace(ALERT, place=ResolvedPlace(text), source=SourceRef(text), thread=text or "t")
 
@@ -104,7 +147,7 @@ def test_nasty_text_stays_text() -> None:
     assert "script" in all_of(read(made(_with(NASTY))), "c:info/c:area/c:areaDesc")[0]
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.text(max_size=120))
 def test_any_text_gives_a_valid_message(text: str) -> None:
     read(made(_with(text)))

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.notify.domain.consent import CONTACT, ContactEvent
-from services.notify.domain.email import NAME_LENGTH, plain_name
 from services.notify.domain.subscription import ContactState
+from services.notify.render.plain import NAME_LENGTH, plain_name
 
 
 def test_a_contact_is_confirmed_only_after_it_was_set_and_never_once_it_is_blocked() -> None:

@@ -1,4 +1,4 @@
-"""What answers mean, and when the next attempt is due."""
+"""The meaning of answers, and when the next attempt is due."""
 
 import pytest
 from hypothesis import given
@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from schemas.instants import parse_instant
 from services.notify.domain import delivery
-from services.notify.domain.delivery import Answer, judge_answer, next_delay, parse_retry_after
+from services.notify.domain.delivery import AttemptAnswer, judge_answer, next_delay, parse_retry_after
 
 NOW = parse_instant("2016-05-08T12:00:00Z")
 
@@ -18,7 +18,7 @@ NOW = parse_instant("2016-05-08T12:00:00Z")
      (503, "slow_down"), (504, "slow_down"), (199, "retry")],
 )  # fmt: skip
 def test_http_statuses(status: int, meaning: str) -> None:
-    assert judge_answer(Answer("webhook", 1, status=status)).meaning == meaning
+    assert judge_answer(AttemptAnswer("webhook", 1, status=status)).meaning == meaning
 
 
 @pytest.mark.parametrize(
@@ -28,24 +28,24 @@ def test_http_statuses(status: int, meaning: str) -> None:
      (554, b"no", "rejected"), (552, b"5.3.4 too big", "rejected"), (550, b"", "rejected")],
 )  # fmt: skip
 def test_mail_replies(code: int, text: bytes, meaning: str) -> None:
-    assert judge_answer(Answer("email", 1, status=code, excerpt=text)).meaning == meaning
+    assert judge_answer(AttemptAnswer("email", 1, status=code, excerpt=text)).meaning == meaning
 
 
 def test_no_answer_is_tried_again_and_says_why() -> None:
-    judged = judge_answer(Answer("webhook", 1, failure="timeout", detail="no full answer within 15 s"))
+    judged = judge_answer(AttemptAnswer("webhook", 1, failure="timeout", detail="no full answer within 15 s"))
     assert judged.meaning == "retry"
     assert judged.reason == "no answer: timeout: no full answer within 15 s"
 
 
 def test_asked_to_wait_it_waits_at_least_so_long() -> None:
-    judged = judge_answer(Answer("webhook", 1, status=503, retry_after=900))
+    judged = judge_answer(AttemptAnswer("webhook", 1, status=503, retry_after=900))
     assert next_delay(1, judged, 0.0) == 900
     assert next_delay(3, judged, 0.0) == 1_800
-    assert judge_answer(Answer("webhook", 1, status=500, retry_after=30)).meaning == "slow_down"
+    assert judge_answer(AttemptAnswer("webhook", 1, status=500, retry_after=30)).meaning == "slow_down"
 
 
 def test_the_schedule_is_the_contracts() -> None:
-    again = judge_answer(Answer("webhook", 1, status=500))
+    again = judge_answer(AttemptAnswer("webhook", 1, status=500))
     delays = [next_delay(n, again, 0.0) for n in range(1, 11)]
     minutes = [d / 60 if d is not None else None for d in delays]
     assert delays[0] == 5
@@ -54,7 +54,7 @@ def test_the_schedule_is_the_contracts() -> None:
 
 @given(st.integers(1, 9), st.floats(0, 1, exclude_max=True))
 def test_jitter_only_lengthens(attempts: int, chance: float) -> None:
-    again = judge_answer(Answer("webhook", 1, status=500))
+    again = judge_answer(AttemptAnswer("webhook", 1, status=500))
     delay = next_delay(attempts, again, chance)
     assert delay is not None
     planned = delivery.RETRY_DELAYS_S[attempts]
@@ -63,7 +63,7 @@ def test_jitter_only_lengthens(attempts: int, chance: float) -> None:
 
 @pytest.mark.parametrize("status", [200, 410])
 def test_nothing_follows_a_delivery_or_a_farewell(status: int) -> None:
-    assert next_delay(1, judge_answer(Answer("webhook", 1, status=status)), 0.5) is None
+    assert next_delay(1, judge_answer(AttemptAnswer("webhook", 1, status=status)), 0.5) is None
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What a process knows of subscriptions, and how it notices that it knows too little, or too much."""
+"""The subscriptions that a process knows, and how it notices that it knows too little, or too much."""
 
 import asyncio
 from collections.abc import Sequence

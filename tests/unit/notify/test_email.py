@@ -8,16 +8,25 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from schemas.assessments import Alert, Reason, ResolvedParty, ResolvedPlace, SourceRef
 from schemas.instants import DAY, HOUR, parse_instant
 from schemas.vocabulary import LANGUAGES, AlertStatus, Language
-from services.notify.domain import email as mail
-from services.notify.domain import mime
-from services.notify.domain.message import Heartbeat
-from services.notify.domain.words import clean
+from schemas.wording.lines import clean
+from services.notify.domain.heartbeat import Heartbeat
+from services.notify.domain.subscription import Draft, Email, Subscription
+from services.notify.kinds.alert import alert_page
+from services.notify.kinds.confirmation import ConfirmLinks, confirm_page
+from services.notify.kinds.digest import MAX_ROWS, digest_page
+from services.notify.kinds.heartbeat import heartbeat_page
+from services.notify.kinds.kind import Material
+from services.notify.kinds.notice import notice_page
+from services.notify.kinds.test import TEST
+from services.notify.render import mime
+from services.notify.render.mail import render
+from tests.examples import examples
 from tests.unit.notify.samples import ALERT, NASTY, UPDATE_CHANGES
 
 NOW = parse_instant("2016-05-08T09:00:00Z")
@@ -28,7 +37,7 @@ DAMASCUS = ZoneInfo("Asia/Damascus")
 
 
 def addressed(letter: mime.Letter, alert: Alert = ALERT, to: str = "desk@example.org", name: str = "Desk") -> bytes:
-    message_id, references = mail.alert_mail_ids(alert, to, SENDER.domain)
+    message_id, references = mime.alert_mail_ids(alert, to, SENDER.domain)
     own = mime.Addressing(
         to, message_id, NOW, name=name, references=references, unsubscribe_url=UNSUBSCRIBE,
         labels=(("X-Trucewatch-Alert", alert.id),),
@@ -55,7 +64,7 @@ def read(raw: bytes) -> tuple[EmailMessage, str, str]:
 
 
 def letter(alert: Alert = ALERT, status: AlertStatus = "raised", language: Language = "en") -> mime.Letter:
-    return mail.alert_letter(alert, status=status, language=language, public_url=URL)
+    return render(alert_page(alert, status=status, language=language, public_url=URL), language)
 
 
 def test_the_headers() -> None:
@@ -125,7 +134,7 @@ def test_the_html_says_the_same() -> None:
 
 @pytest.mark.parametrize(
     ("language", "direction", "subject", "said"),
-    [("ar", "rtl", "انتهاك: قصف مدفعي، \u200fMidan, Aleppo\u200f، 8 مايو 2016؛ قتيل واحد", "درجة اليقين: ممكن"),
+    [("ar", "rtl", "انتهاك: قصف مدفعي، \u200fMidan, Aleppo\u200f، 8 أيار 2016؛ قتيل واحد", "درجة اليقين: ممكن"),
      ("ru", "ltr", "Нарушение: артиллерийский обстрел, Midan, Aleppo, 8 мая 2016; 1 погибший",
       "Достоверность: возможно")],
 )  # fmt: skip
@@ -195,7 +204,7 @@ def test_nothing_breaks_out_of_where_it_stands(language: Language) -> None:
     assert len(re.findall("unsubscribe", text)) == 1
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.text(max_size=200))
 def test_any_text_gives_a_sound_mail(text: str) -> None:
     alert = _nasty(text)
@@ -243,13 +252,13 @@ def test_digest_and_daily(language: Language) -> None:
     items: list[tuple[Alert, AlertStatus]] = [(ALERT, "raised"), (ALERT, "cancelled")] * 60
     beat = Heartbeat(7, NOW - DAY, NOW, reports=21, violations=2, delivered=5)
     for daily in (False, True):
-        made = mail.digest_letter(
+        made = digest_page(
             items, start=NOW - DAY, end=NOW, zone=DAMASCUS, group="Aleppo", language=language, public_url=URL,
             daily=daily, heartbeat=beat,
         )  # fmt: skip
-        message, text, html = read(addressed(made))
+        message, text, html = read(addressed(render(made, language)))
         assert "120" in message["Subject"]
-        assert text.count(f"{URL}/v1/alerts/") == html.count(f"{URL}/v1/alerts/") == mail.MAX_ROWS
+        assert text.count(f"{URL}/v1/alerts/") == html.count(f"{URL}/v1/alerts/") == MAX_ROWS
         assert "20" in text
         assert "21" in text
         assert "2016" in text
@@ -257,20 +266,27 @@ def test_digest_and_daily(language: Language) -> None:
 
 def test_a_quiet_day_says_so() -> None:
     beat = Heartbeat(7, NOW - DAY, NOW, reports=21, violations=0, delivered=0)
-    made = mail.digest_letter(
+    made = digest_page(
         [], start=NOW - DAY, end=NOW, zone=DAMASCUS, group=None, language="en", public_url=URL, daily=True,
         heartbeat=beat,
     )  # fmt: skip
-    message, text, _ = read(addressed(made))
+    message, text, _ = read(addressed(render(made, "en")))
     assert message["Subject"] == "Daily summary, 7 May 2016: 0 alerts"
     assert "Nothing for you, 7 May 2016, 12:00 to 8 May 2016, 12:00." in text
     assert "21 reports judged, 0 violations, 0 messages delivered to you. Last alert: none." in text
 
 
+def trial(language: Language) -> mime.Letter:
+    draft = Draft(Email("desk@example.org"), language=language)
+    assert TEST.page is not None
+    made = Material(TEST.make("s1", NOW), Subscription("s1", "desk-a", draft, "active", NOW), URL)
+    return render(TEST.page(made), language)
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_other_letters(language: Language) -> None:
-    links = mail.ConfirmLinks(f"{URL}/v1/confirm?token=abc", f"{URL}/v1/block?token=abc")
-    confirm = mail.confirm_letter("channel", NASTY, links, language)
+    links = ConfirmLinks(f"{URL}/v1/confirm?token=abc", f"{URL}/v1/block?token=abc")
+    confirm = render(confirm_page("channel", NASTY, links, language), language)
     own = mime.Addressing("desk@example.org", mime.mail_id("x.org", "confirm", "sub_1"), NOW)
     message, text, html = read(confirm.address_to(SENDER, own))
     assert message["List-Unsubscribe"] is None
@@ -278,13 +294,15 @@ def test_the_other_letters(language: Language) -> None:
     assert f"{URL}/v1/confirm?token=abc\n" in text
     assert f'href="{URL}/v1/confirm?token=abc"' in html
     beat = Heartbeat(7, NOW - HOUR, NOW, reports=5, violations=1, delivered=1, last_alert=NOW)
-    assert "7" in read(addressed(mail.heartbeat_letter(beat, zone=DAMASCUS, language=language)))[0]["Subject"]
-    assert "Desk" in read(addressed(mail.test_letter(language=language)))[1]
-    for kind in ("failing", "disabled", "gone", "bounced", "silence_expired"):
-        notice = mail.notice_letter(
+    assert (
+        "7" in read(addressed(render(heartbeat_page(beat, zone=DAMASCUS, language=language), language)))[0]["Subject"]
+    )
+    assert "Desk" in read(addressed(trial(language)))[1]
+    for kind in ("failing", "disabled", "gone", "bounced", "silence_expired", "names_removed"):
+        notice = notice_page(
             kind, "Desk", since=NOW, zone=DAMASCUS, endpoint="https://a.example.org/x", answer="503", language=language
         )
-        message, text, _ = read(notice.address_to(SENDER, own))
+        message, text, _ = read(render(notice, language).address_to(SENDER, own))
         assert "Desk" in message["Subject"]
         assert "503" in text
 

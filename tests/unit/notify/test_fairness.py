@@ -8,15 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.notify.dispatch import IN_FLIGHT, MOST, PROMPT, Dispatcher, Noted
-from services.notify.domain.attempt import Job, Outcome
-from services.notify.domain.delivery import Answer, Judgement
+from services.notify.decisions.attempts import Outcome
+from services.notify.domain.delivery import AttemptAnswer, Judgement
 from services.notify.domain.subscription import Draft, Subscription, Webhook
-from services.notify.lane import Lane
-from services.notify.shares import SPARE, Shares
+from services.notify.kinds.alert import ALERT
+from services.notify.kinds.kind import Job
+from services.notify.kinds.test import TEST
+from services.notify.sending.dispatch import IN_FLIGHT, MOST, PROMPT, Dispatcher
+from services.notify.sending.fair_queue import SPARE, FairQueue
+from services.notify.sending.lane import Lane
+from services.notify.sending.recorder import AttemptResult
+from tests.driven_loop import driven
 from tests.fakes import DrivenClock
 
-#: Shares of the event loop within which attempts are to be begun; no timer fires in them.
+#: Steps of the event loop within which attempts are to be begun; no timer fires in them.
 STEPS = 50
 
 
@@ -26,18 +31,18 @@ class Endpoints:
     def __init__(self) -> None:
         self.begun: Counter[str] = Counter()
 
-    async def attempt(self, job: Job, subscription: Subscription) -> tuple[Answer, Judgement]:
+    async def attempt(self, job: Job, subscription: Subscription) -> tuple[AttemptAnswer, Judgement]:
         self.begun[subscription.owner] += 1
         if subscription.owner.startswith("hang"):
             await asyncio.Event().wait()
-        return Answer("webhook", 1, status=200), Judgement("delivered", "answered 200")
+        return AttemptAnswer("webhook", 1, status=200), Judgement("delivered", "answered 200")
 
     async def record(self, outcomes: Sequence[Outcome]) -> None: ...
 
-    async def settled(self, batch: Sequence[Noted]) -> None: ...
+    async def observe(self, batch: Sequence[AttemptResult]) -> None: ...
 
     def dispatcher(self) -> Dispatcher:
-        return Dispatcher(self, self, subscription_of, DrivenClock(), lambda: 0.0, self.settled)
+        return Dispatcher(self, self, subscription_of, DrivenClock(), lambda: 0.0, self.observe)
 
 
 def subscription_of(id: str) -> Subscription:
@@ -48,7 +53,7 @@ def subscription_of(id: str) -> Subscription:
 
 def jobs(owner: str, endpoints: int, each: int = 1) -> list[Job]:
     return [
-        Job(f"{owner}-{n}-{m}", f"{owner}/{n}", "alert", 0, alert=f"a{m}", revision=1)
+        Job(f"{owner}-{n}-{m}", f"{owner}/{n}", ALERT, 0, alert=f"a{m}", revision=1)
         for m in range(each)
         for n in range(endpoints)
     ]
@@ -60,6 +65,7 @@ async def step(times: int = STEPS) -> None:
 
 
 @pytest.mark.parametrize("owners", [["hang"], ["hang1", "hang2", "hang3"]])
+@driven
 async def test_hanging_endpoints_of_others_delay_no_attempt(owners: list[str]) -> None:
     endpoints = Endpoints()
     dispatcher = endpoints.dispatcher()
@@ -71,7 +77,7 @@ async def test_hanging_endpoints_of_others_delay_no_attempt(owners: list[str]) -
     for _ in range(20):
         for lane, place in [(lane, place) for place, (lane, _) in dispatcher._prompt.items()]:
             del dispatcher._prompt[place]
-            dispatcher._shares.turn_slow(lane)
+            dispatcher._queue.turn_slow(lane)
         dispatcher._pump()
         await step(2)
     assert sum(endpoints.begun.values()) == IN_FLIGHT
@@ -81,6 +87,7 @@ async def test_hanging_endpoints_of_others_delay_no_attempt(owners: list[str]) -
     await dispatcher.stop(grace_s=0)
 
 
+@driven
 async def test_a_long_queue_of_one_owner_fills_no_memory_of_the_others() -> None:
     dispatcher = Endpoints().dispatcher()
     dispatcher.pause(False)
@@ -93,6 +100,7 @@ async def test_a_long_queue_of_one_owner_fills_no_memory_of_the_others() -> None
     await dispatcher.stop(grace_s=0)
 
 
+@driven
 async def test_an_owner_alone_has_every_place() -> None:
     endpoints = Endpoints()
     dispatcher = endpoints.dispatcher()
@@ -104,13 +112,13 @@ async def test_an_owner_alone_has_every_place() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from(["offer", "begin", "slow", "end"])), max_size=200))
 def test_no_owner_takes_more_than_its_share_and_counts_come_out_even(steps: list[tuple[int, str]]) -> None:
-    shares, under_way = Shares(places=8, most=16, room=100), list[tuple[Lane, bool]]()
+    shares, under_way = FairQueue(places=8, most=16, room=100), list[tuple[Lane, bool]]()
     number = 0
     for owner, action in steps:
         if action == "offer":
             number += 1
             lane = Lane(f"{owner}/{number}", str(owner))
-            lane.queue.append(Job(str(number), lane.name, "test", 0))
+            lane.queue.append(Job(str(number), lane.name, TEST, 0))
             shares.enlist(lane)
         elif action == "begin":
             if (taken := shares.take(0)) is not None:

@@ -6,11 +6,14 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from services.notify.dispatch import Dispatcher, Noted
-from services.notify.domain.attempt import Job, Outcome, endpoint_event
-from services.notify.domain.delivery import RETRY_DELAYS_S, Answer, Judgement, parse_retry_after
-from services.notify.domain.message import echoes
+from services.notify.decisions.attempts import Outcome, endpoint_event
+from services.notify.domain.delivery import RETRY_DELAYS_S, AttemptAnswer, Judgement, parse_retry_after
 from services.notify.domain.subscription import Draft, Subscription, Webhook
+from services.notify.kinds.alert import ALERT
+from services.notify.kinds.challenge import echoes
+from services.notify.kinds.kind import Job
+from services.notify.sending.dispatch import Dispatcher
+from services.notify.sending.recorder import AttemptResult
 from tests.fakes import DrivenClock
 
 ERRORS = [Exception("secret"), OverflowError("secret"), RecursionError("secret"), ValueError("secret")]
@@ -30,21 +33,21 @@ class Sending:
     error: Exception
     times: int = 1
     outcomes: list[Outcome] = field(default_factory=list)
-    noted: list[Noted] = field(default_factory=list)
+    noted: list[AttemptResult] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     sent: list[str] = field(default_factory=list)
 
-    async def attempt(self, job: Job, subscription: Subscription) -> tuple[Answer, Judgement]:
+    async def attempt(self, job: Job, subscription: Subscription) -> tuple[AttemptAnswer, Judgement]:
         self._meet("attempt", [job])
         self.sent.append(job.id)
-        return Answer("webhook", 1, status=200, excerpt=b"fine"), Judgement("delivered", "answered 200")
+        return AttemptAnswer("webhook", 1, status=200, excerpt=b"fine"), Judgement("delivered", "answered 200")
 
     async def record(self, outcomes: Sequence[Outcome]) -> None:
         self._meet("record", [outcome.job for outcome in outcomes])
         self.outcomes += outcomes
 
-    async def settled(self, batch: Sequence[Noted]) -> None:
-        self._meet("settled", [noted.outcome.job for noted in batch])
+    async def observe(self, batch: Sequence[AttemptResult]) -> None:
+        self._meet("observe", [noted.outcome.job for noted in batch])
         self.noted += batch
 
     def on_fault(self, part: str, _error: Exception) -> None:
@@ -58,25 +61,25 @@ class Sending:
 
 def dispatcher_of(sending: Sending, clock: DrivenClock) -> Dispatcher:
     return Dispatcher(
-        sending, sending, {"s1": SUBSCRIPTION}.get, clock, lambda: 0.0, sending.settled, on_fault=sending.on_fault
+        sending, sending, {"s1": SUBSCRIPTION}.get, clock, lambda: 0.0, sending.observe, on_fault=sending.on_fault
     )
 
 
 def job(id: str, alert: str, revision: int) -> Job:
-    return Job(id, "s1", "alert", 0, alert=alert, revision=revision)
+    return Job(id, "s1", ALERT, 0, alert=alert, revision=revision)
 
 
 async def run(sending: Sending) -> dict[str, Outcome]:
     """Offer the poison, a later revision of its alert, and another alert; what was recorded last of each."""
     dispatcher = dispatcher_of(sending, DrivenClock())
     dispatcher.offer([job(POISON, "a1", 1), job("m2", "a1", 2), job("m3", "a2", 1)])
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await dispatcher.idle()
     assert dispatcher.size == 0
     assert not dispatcher.holds(POISON)
     # The next one is handled as well.
     dispatcher.offer([job("m4", "a3", 1)])
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await dispatcher.idle()
     await dispatcher.stop()
     return {outcome.job.id: outcome for outcome in sending.outcomes}
@@ -105,10 +108,10 @@ async def test_an_attempt_that_always_raises_ends_as_failed_and_later_revisions_
     dispatcher, next_job = dispatcher_of(sending, clock), job(POISON, "a1", 1)
     for attempt in range(len(RETRY_DELAYS_S)):
         dispatcher.offer([next_job, job("m2", "a1", 2)] if attempt == len(RETRY_DELAYS_S) - 1 else [next_job])
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await dispatcher.idle()
         last = [outcome for outcome in sending.outcomes if outcome.job.id == POISON][-1]
-        next_job = Job(POISON, "s1", "alert", 0, alert="a1", revision=1, failures=last.failures)
+        next_job = Job(POISON, "s1", ALERT, 0, alert="a1", revision=1, failures=last.failures)
     assert last.state == "failed"
     assert sending.outcomes[-1].job.id == "m2"
     assert sending.outcomes[-1].state == "delivered"
@@ -135,7 +138,7 @@ async def test_an_outcome_that_cannot_be_recorded_stops_no_other(error: Exceptio
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 async def test_recording_goes_on_when_what_follows_from_attempts_raises(error: Exception) -> None:
-    sending = Sending("settled", error)
+    sending = Sending("observe", error)
     found = await run(sending)
     assert {outcome.state for outcome in found.values()} == {"delivered"}
     assert sending.faults == ["follow attempts"]

@@ -23,10 +23,12 @@ from services.notify.domain.lifecycle import (
     NotPossibleError,
     next_delivery,
     next_endpoint,
+    states_before,
 )
 from services.notify.domain.quiet import breaks_through, local_instant, quiet_until
-from services.notify.domain.silence import Matcher, Silence, find_matcher_faults, find_silences, silences_alert
-from services.notify.domain.subscription import Day, Draft, Gathered, QuietHours, Webhook, find_faults
+from services.notify.domain.silence import Matcher, Silence, find_matcher_faults, find_silences
+from services.notify.domain.subscription import Day, DigestMode, Draft, QuietHours, Webhook, find_faults
+from services.notify.use_cases.history import RECOVERED
 from tests.unit.notify.samples import ALERT
 
 
@@ -61,6 +63,17 @@ def test_every_pair_of_a_delivery_moves_or_is_refused(state: DeliveryState, even
 def test_nothing_undelivered_is_lost_but_by_the_end_of_its_subscription() -> None:
     ends = {(s, e) for (s, e), after in DELIVERY.items() if after == "dropped"}
     assert {e for _, e in ends} == {"endpoint_ended"}
+
+
+@pytest.mark.parametrize("event", get_args(DeliveryEvent))
+def test_the_states_before_an_event_are_those_that_it_may_be_applied_to(event: DeliveryEvent) -> None:
+    assert states_before(event) == {state for state in get_args(DeliveryState) if (state, event) in DELIVERY}
+
+
+def test_whatever_is_asked_for_again_waits_to_be_sent() -> None:
+    assert states_before("recovered") >= RECOVERED
+    assert {next_delivery(state, "recovered") for state in RECOVERED} == {"pending"}
+    assert {next_delivery(state, "resent") for state in states_before("resent")} == {"pending"}
 
 
 @pytest.mark.parametrize(
@@ -154,9 +167,9 @@ def test_local_times_that_are_skipped_or_come_twice() -> None:
 
 @given(
     st.integers(0, 4 * 10**15),
-    st.sampled_from([Gathered(digest="PT1H"), Gathered(daily="02:30", timezone="Europe/Berlin")]),
+    st.sampled_from([DigestMode(digest="PT1H"), DigestMode(daily="02:30", timezone="Europe/Berlin")]),
 )
-def test_boundaries_lie_ahead_and_follow_one_another(now: int, mode: Gathered) -> None:
+def test_boundaries_lie_ahead_and_follow_one_another(now: int, mode: DigestMode) -> None:
     first = next_boundary(mode, now)
     assert now < first <= now + 26 * HOUR
     assert next_boundary(mode, first - 1) == first
@@ -170,12 +183,12 @@ def test_boundaries_lie_ahead_and_follow_one_another(now: int, mode: Gathered) -
     st.integers(0, 4 * 10**15),
     st.integers(0, 40 * DAY),
     st.sampled_from(
-        [Gathered(digest="PT7H"), Gathered(digest="P1D"), Gathered(daily="02:30", timezone="Europe/Berlin")]
+        [DigestMode(digest="PT7H"), DigestMode(digest="P1D"), DigestMode(daily="02:30", timezone="Europe/Berlin")]
     ),
     st.sampled_from([DAY, 7 * DAY]),
 )
 def test_a_line_ends_where_a_message_does_and_is_due_as_soon_as_it_can_be_told(
-    start: int, late: int, mode: Gathered, period: int
+    start: int, late: int, mode: DigestMode, period: int
 ) -> None:
     due = line_due(mode, start, period)
     assert line_end(mode, start, period, due - 1) is None
@@ -202,7 +215,7 @@ def test_groups_wait_then_keep_their_distance() -> None:
 
 
 def test_the_period_of_a_daily_message_begins_where_the_last_one_ended() -> None:
-    wanted = draft(mode=Gathered(daily="07:00", timezone="Asia/Damascus"))
+    wanted = draft(mode=DigestMode(daily="07:00", timezone="Asia/Damascus"))
     due = parse_instant("2016-03-25T04:00:00Z")
     assert format_instant(period_start(wanted, due - HOUR, due)) == "2016-03-24T05:00:00Z"
 
@@ -217,7 +230,7 @@ LABELS = [
 @pytest.mark.parametrize(("name", "value"), LABELS)
 def test_each_name_of_a_matcher(name: Any, value: str) -> None:
     def meets(matcher: Matcher) -> bool:
-        return silences_alert(Silence("s", None, (matcher,), 0, 1, "", "", 0), ALERT)
+        return bool(find_silences([Silence("s", None, (matcher,), 0, 1, "", "", 0)], ALERT, 0))
 
     assert meets(Matcher(name, value))
     assert not meets(Matcher(name, value, is_equal=False))
@@ -242,15 +255,15 @@ def test_expressions_that_re2_does_not_take_are_refused(pattern: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "pointer"),
     [
-        ({"mode": Gathered()}, "/mode"),
-        ({"mode": Gathered(digest="PT1H", daily="07:00")}, "/mode"),
-        ({"mode": Gathered(digest="soon")}, "/mode/digest"),
-        ({"mode": Gathered(daily="07:00")}, "/mode/timezone"),
-        ({"mode": Gathered(daily="07:00", timezone="Mars/Base")}, "/mode/timezone"),
+        ({"mode": DigestMode()}, "/mode"),
+        ({"mode": DigestMode(digest="PT1H", daily="07:00")}, "/mode"),
+        ({"mode": DigestMode(digest="soon")}, "/mode/digest"),
+        ({"mode": DigestMode(daily="07:00")}, "/mode/timezone"),
+        ({"mode": DigestMode(daily="07:00", timezone="Mars/Base")}, "/mode/timezone"),
         ({"heartbeat": "P99D"}, "/heartbeat"),
         ({"group_wait": "PT2H"}, "/group_wait"),
         ({"contact": "nobody"}, "/contact"),
-        ({"format": "cap", "mode": Gathered(digest="PT1H")}, "/format"),
+        ({"format": "cap", "mode": DigestMode(digest="PT1H")}, "/format"),
         ({"quiet_hours": QuietHours("22:00", "22:00", "UTC")}, "/quiet_hours/to"),
         ({"quiet_hours": QuietHours("22:00", "06:00", "nowhere")}, "/quiet_hours/timezone"),
     ],
@@ -273,4 +286,4 @@ def test_a_stored_expression_that_re2_refuses_holds_nothing_back(is_equal: bool)
 
 
 def _holds(matcher: Matcher, alert: Alert) -> bool:
-    return silences_alert(Silence("s", None, (matcher,), 0, 1, "", "", 0), alert)
+    return bool(find_silences([Silence("s", None, (matcher,), 0, 1, "", "", 0)], alert, 0))

@@ -4,13 +4,14 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.assessments import Alert, ResolvedParty, ResolvedPlace
 from schemas.vocabulary import ACT_GROUPS, ACTS, CERTAINTIES, SEVERITIES
 from services.notify.domain.matching import Index, find_mismatch, touches
 from services.notify.domain.subscription import Filter
+from tests.examples import examples
 from tests.unit.notify.samples import ALERT
 
 IDS = ("a", "b", "c")
@@ -55,7 +56,7 @@ ALERTS = st.builds(
 )
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(st.lists(FILTERS, max_size=8), ALERTS, st.data())
 def test_the_index_finds_what_the_rule_lets_pass(filters: list[Filter], found: Alert, data: st.DataObject) -> None:
     index = Index()

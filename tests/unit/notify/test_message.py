@@ -5,13 +5,23 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.assessments import Alert, Change, Reason, ResolvedParty, ResolvedPlace
+from schemas.causes import Actor, Cause
 from schemas.instants import DAY, parse_instant
 from schemas.vocabulary import LANGUAGES, AlertStatus, Language
-from services.notify.domain import message
+from services.notify.domain.heartbeat import Heartbeat
+from services.notify.domain.subscription import Draft, Subscription, Webhook
+from services.notify.kinds.alert import alert_body
+from services.notify.kinds.challenge import CHALLENGE, echoes
+from services.notify.kinds.digest import digest_body
+from services.notify.kinds.heartbeat import heartbeat_body
+from services.notify.kinds.kind import Kind, Material
+from services.notify.kinds.test import TEST
+from services.notify.render.json import KEPT_REASONS, alert_data
+from tests.examples import examples
 from tests.unit.notify.samples import ALERT, NASTY, UPDATE_CHANGES
 
 NOW = parse_instant("2016-05-08T09:00:00Z")
@@ -19,7 +29,7 @@ URL = "https://truce.example.org"
 
 
 def body(alert: Alert, status: AlertStatus = "raised", language: Language = "en") -> dict[str, Any]:
-    raw = message.alert_body(alert, status=status, language=language, sent_at=NOW, public_url=URL)
+    raw = alert_body(alert, status=status, language=language, sent_at=NOW, public_url=URL)
     assert len(raw) < 20_000
     decoded: dict[str, Any] = json.loads(raw)
     return decoded
@@ -32,7 +42,7 @@ def test_the_body_has_the_contracts_shape() -> None:
     assert list(data) == [
         "id", "revision", "status", "thread", "incident_id", "sent_at", "changes", "headline", "verdict", "certainty",
         "severity", "act", "occurred", "place", "perpetrators", "targets", "casualties", "truces", "reasons", "source",
-        "links",
+        "cause", "links",
     ]  # fmt: skip
     assert data["links"] == {
         "self": f"{URL}/v1/alerts/{ALERT.id}",
@@ -42,6 +52,20 @@ def test_the_body_has_the_contracts_shape() -> None:
     assert data["occurred"] == {"from": "2016-05-07T21:00:00Z", "to": "2016-05-08T21:00:00Z"}
     assert data["reasons"][0]["code"] == "within_window"
     assert data["casualties"] == {"killed": 1, "injured": 0}
+    assert data["cause"] == {
+        "kind": "report", "by": None, "reason": None, "resources": [], "registry_version": None
+    }  # fmt: skip
+
+
+def test_a_message_names_its_cause_however_long_the_reason_and_the_list_of_what_changed() -> None:
+    resources = tuple(f"truces/{'t' * 60}{n}" for n in range(1_000))
+    cause = Cause("registry", Actor("o1", "desk" * 100), "late words " * 500, resources, 12)
+    data = body(msgspec.structs.replace(ALERT, cause=cause), "updated")["data"]
+    assert (data["cause"]["kind"], data["cause"]["registry_version"], data["cause"]["by"]["key"]) == (
+        "registry", 12, "o1"
+    )  # fmt: skip
+    assert data["cause"]["reason"].startswith("late words")
+    assert (len(data["cause"]["resources"]), data["omitted"]["resources"]) == (20, 980)
 
 
 def test_a_first_message_is_raised_and_its_revision_stays_true() -> None:
@@ -89,7 +113,7 @@ def _huge(reasons: int, parties: int, letter: str) -> Alert:
 @pytest.mark.parametrize("letter", ["a", "ع", "𐍈", '"', "\x01"])
 def test_the_worst_report_stays_under_twenty_kilobytes(letter: str, status: AlertStatus) -> None:
     data = body(_huge(90, 50, letter), status)["data"]
-    assert len(data["reasons"]) >= message.KEPT_REASONS
+    assert len(data["reasons"]) >= KEPT_REASONS
     assert data["omitted"]["reasons"] == 90 - len(data["reasons"])
     assert data["links"]["self"].endswith(ALERT.id)
 
@@ -102,10 +126,10 @@ def test_shortening_goes_by_its_steps() -> None:
     assert steps(5, 2) == []
     assert steps(35, 2) == ["facts"]
     assert steps(60, 2) == ["facts", "reasons"]
-    assert steps(60, 50) == ["facts", "reasons", "changes", "perpetrators", "targets", "truces"]
+    assert steps(60, 50) == ["facts", "reasons", "changes", "perpetrators", "targets", "truces", "resources"]
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.integers(0, 90), st.integers(0, 50), st.characters(codec="utf-8"))
 def test_every_size_fits_and_the_same_alert_gives_the_same_bytes(reasons: int, parties: int, letter: str) -> None:
     alert = _huge(reasons, parties, letter)
@@ -115,7 +139,7 @@ def test_every_size_fits_and_the_same_alert_gives_the_same_bytes(reasons: int, p
 def test_a_digest_keeps_order_and_counts_what_does_not_fit() -> None:
     def digest(n: int, alert: Alert = ALERT) -> dict[str, Any]:
         data = [
-            message.alert_data(
+            alert_data(
                 msgspec.structs.replace(alert, id=f"alr_{i}"),
                 status="raised",
                 language="en",
@@ -124,7 +148,7 @@ def test_a_digest_keeps_order_and_counts_what_does_not_fit() -> None:
             )
             for i in range(n)
         ]
-        raw = message.digest_body(data, start=NOW - DAY, end=NOW, group={"truce": "aleppo-calm"}, sent_at=NOW)
+        raw = digest_body(data, start=NOW - DAY, end=NOW, group={"truce": "aleppo-calm"}, sent_at=NOW)
         assert len(raw) < 20_000
         decoded: dict[str, Any] = json.loads(raw)
         return decoded
@@ -142,19 +166,25 @@ def test_a_digest_keeps_order_and_counts_what_does_not_fit() -> None:
     assert digest(0)["data"]["alerts"] == []
 
 
+def body_of(kind: Kind) -> bytes:
+    draft = Draft(Webhook("https://example.org/hook"), name="desk")
+    subscription = Subscription("sub_1", "desk-a", draft, "pending", NOW, nonce="abc")
+    return kind.bodies["json"](Material(kind.make("sub_1", NOW), subscription, URL))
+
+
 def test_heartbeat_challenge_and_test() -> None:
-    counts = message.Heartbeat(7, NOW - DAY, NOW, reports=5, violations=2, delivered=2)
-    beat = json.loads(message.heartbeat_body(counts, sent_at=NOW))
+    counts = Heartbeat(7, NOW - DAY, NOW, reports=5, violations=2, delivered=2)
+    beat = json.loads(heartbeat_body(counts, sent_at=NOW))
     assert beat["data"] == {
         "sequence": 7, "from": "2016-05-07T09:00:00Z", "to": "2016-05-08T09:00:00Z", "reports": 5, "violations": 2,
         "delivered": 2, "last_alert": None,
     }  # fmt: skip
-    challenge = json.loads(message.challenge_body("sub_1", "abc", sent_at=NOW))
+    challenge = json.loads(body_of(CHALLENGE))
     assert challenge == {
         "type": "challenge", "timestamp": "2016-05-08T09:00:00Z",
         "data": {"subscription_id": "sub_1", "challenge": "abc"},
     }  # fmt: skip
-    assert json.loads(message.test_body("sub_1", "desk", sent_at=NOW))["type"] == "test"
+    assert json.loads(body_of(TEST))["type"] == "test"
 
 
 @pytest.mark.parametrize(
@@ -164,11 +194,11 @@ def test_heartbeat_challenge_and_test() -> None:
      (b'{"data":{"challenge":"abc"}}', False), (b"[\"abc\"]", False), (b"\xff\xfe", False), (b"null", False)],
 )  # fmt: skip
 def test_the_echo_of_a_challenge(answer: bytes, proved: bool) -> None:
-    assert message.echoes("abc", answer) is proved
+    assert echoes("abc", answer) is proved
 
 
 def test_a_challenge_of_digits_may_be_echoed_bare() -> None:
-    assert message.echoes("123", b"123")
+    assert echoes("123", b"123")
 
 
 def test_nasty_text_stays_text() -> None:

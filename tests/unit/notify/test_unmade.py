@@ -5,11 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from schemas.instants import SECOND
-from services.notify.dispatch import LATER_S, Dispatcher, Noted
-from services.notify.domain.attempt import Job, Outcome
-from services.notify.domain.delivery import Answer, Judgement
+from services.notify.decisions.attempts import Outcome
+from services.notify.domain.delivery import AttemptAnswer, Judgement
 from services.notify.domain.subscription import Draft, Subscription, Webhook
-from services.shared.failures import RetryLaterError
+from services.notify.kinds.alert import ALERT
+from services.notify.kinds.kind import Job
+from services.notify.sending.dispatch import LATER_S, Dispatcher
+from services.notify.sending.recorder import AttemptResult
+from services.platform.failures import RetryLaterError
 from tests.fakes import DrivenClock
 
 SUBSCRIPTION = Subscription(
@@ -22,15 +25,15 @@ SUBSCRIPTION = Subscription(
 
 
 @dataclass
-class Courier:
+class FailingCourier:
     """Cannot make a message while the database is away."""
 
     away: bool = True
 
-    async def attempt(self, job: Job, subscription: Subscription) -> tuple[Answer, Judgement]:
+    async def attempt(self, job: Job, subscription: Subscription) -> tuple[AttemptAnswer, Judgement]:
         if self.away:
             raise RetryLaterError("database: away")
-        return Answer("webhook", 1, status=200), Judgement("delivered", "answered 200")
+        return AttemptAnswer("webhook", 1, status=200), Judgement("delivered", "answered 200")
 
 
 @dataclass
@@ -41,17 +44,17 @@ class Queue:
         self.outcomes += outcomes
 
 
-async def settled(_batch: Sequence[Noted]) -> None:
+async def observe(_batch: Sequence[AttemptResult]) -> None:
     return None
 
 
 async def test_it_goes_back_to_the_table_and_its_lane_goes_on() -> None:
-    clock, courier, queue = DrivenClock(), Courier(), Queue()
-    dispatcher = Dispatcher(courier, queue, {"s1": SUBSCRIPTION}.get, clock, lambda: 0.0, settled)
-    job = Job("m1", "s1", "alert", 0, alert="a1", revision=1)
+    clock, courier, queue = DrivenClock(), FailingCourier(), Queue()
+    dispatcher = Dispatcher(courier, queue, {"s1": SUBSCRIPTION}.get, clock, lambda: 0.0, observe)
+    job = Job("m1", "s1", ALERT, 0, alert="a1", revision=1)
     dispatcher.offer([job])
     assert dispatcher.holds("m1")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await dispatcher.idle()
     (outcome,) = queue.outcomes
     assert (outcome.state, outcome.due_at, outcome.failures) == ("pending", clock.now() + LATER_S * SECOND, 0)
@@ -59,7 +62,7 @@ async def test_it_goes_back_to_the_table_and_its_lane_goes_on() -> None:
     assert (dispatcher.size, dispatcher.holds("m1")) == (0, False)
     courier.away = False
     dispatcher.offer([job])
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await dispatcher.idle()
     assert queue.outcomes[-1].state == "delivered"
     await dispatcher.stop()

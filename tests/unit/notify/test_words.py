@@ -1,7 +1,5 @@
-"""The words of messages: complete in each language, right in number, date and zone; clean of what a report slips in."""
+"""An alert in words: right in date and zone, clean of what a report slips in."""
 
-import re
-from typing import get_args
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -9,56 +7,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.assessments import Change, Interval, ResolvedParty, ResolvedPlace, SourceRef
+from schemas.assessments import Change, Interval, Reason, ResolvedParty, ResolvedPlace, SourceRef
 from schemas.instants import parse_instant
 from schemas.report import Casualties
-from schemas.vocabulary import ACTS, CERTAINTIES, LANGUAGES, OUTCOMES, SEVERITIES, AlertStatus, Language
+from schemas.vocabulary import Language
+from schemas.wording.lines import clean
+from schemas.wording.words import words
 from schemas.zones import UTC
-from services.notify.domain import wording
-from services.notify.domain.words import clean, words
+from services.notify.kinds.alert import alert_body
+from services.notify.render import wording
+from services.notify.render.atom import atom_feed
+from services.notify.render.cap import cap_of
 from tests.unit.notify.samples import ALERT, NASTY, UPDATE_CHANGES
+from tests.unit.notify.test_email import addressed, letter, read
 
 DAMASCUS = ZoneInfo("Asia/Damascus")
-PLURALS = re.compile(r"^(killed|injured|alerts|reports|violations|delivered|omitted)\.")
-
-
-@pytest.mark.parametrize("language", ["ar", "ru"])
-def test_every_language_says_the_same_things_with_the_same_blanks(language: Language) -> None:
-    english, other = words("en"), words(language)
-    assert {k for k in english.keys if not PLURALS.match(k)} == {k for k in other.keys if not PLURALS.match(k)}
-    for key in english.keys:
-        if not PLURALS.match(key):
-            assert _blanks(english, key) == _blanks(other, key), key
-
-
-def _blanks(say: object, key: str) -> set[str]:
-    return set(re.findall(r"\{(\w+)\}", say._phrases[key]))  # type: ignore[attr-defined]
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_every_plural_form_of_the_language_is_there(language: Language) -> None:
-    say = words(language)
-    kinds = {match[1] for key in say.keys if (match := PLURALS.match(key))}
-    forms = {say.locale.plural_form(n) for n in range(120)}
-    assert {f"{kind}.{form}" for kind in kinds for form in forms} <= say.keys
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_every_word_of_the_vocabulary_has_a_name(language: Language) -> None:
-    say = words(language)
-    vocabulary = {"act": ACTS, "certainty": CERTAINTIES, "severity": SEVERITIES, "verdict": OUTCOMES,
-                  "status": get_args(AlertStatus)}  # fmt: skip
-    assert {f"{kind}.{word}" for kind, all_words in vocabulary.items() for word in all_words} <= say.keys
-
-
-def test_numbers_take_their_forms() -> None:
-    assert [words("ru").count("killed", n) for n in (1, 2, 5, 21)] == [
-        "1 погибший", "2 погибших", "5 погибших", "21 погибший",
-    ]  # fmt: skip
-    assert [words("ar").count("killed", n) for n in (0, 1, 2, 3, 11, 100)] == [
-        "لا قتلى", "قتيل واحد", "قتيلان", "3 قتلى", "11 قتيلًا", "100 قتيل",
-    ]  # fmt: skip
-    assert [words("en").count("alerts", n) for n in (0, 1, 2)] == ["0 alerts", "1 alert", "2 alerts"]
+URL = "https://truce.example.org"
 
 
 def test_times_are_told_in_the_zone_of_the_place_and_in_utc() -> None:
@@ -84,7 +48,7 @@ def test_a_day_that_does_not_begin_at_midnight_is_a_whole_day_still() -> None:
     """Damascus, 25 March 2016: midnight does not exist, the day begins at 01:00."""
     told = wording.when(Interval("2016-03-24T22:00:00Z", "2016-03-25T21:00:00Z"), DAMASCUS, words("en"))
     assert told.startswith("25 March 2016, the whole day")
-    assert words("ar").day(parse_instant("2016-05-07T21:00:00Z"), DAMASCUS) == "8 مايو 2016"
+    assert words("ar").day(parse_instant("2016-05-07T21:00:00Z"), DAMASCUS) == "8 أيار 2016"
 
 
 def test_an_unknown_zone_is_utc() -> None:
@@ -123,6 +87,43 @@ def test_what_is_not_known_is_not_said() -> None:
     assert wording.headline(bare, "en") == "Violation: shelling, place unknown, 8 May 2016"
 
 
+WITHDRAWN = msgspec.structs.replace(
+    ALERT,
+    revision=2,
+    status="cancelled",
+    verdict="not_covered",
+    certainty=None,
+    truces=(),
+    changes=(Change("verdict", "violation", "not_covered"),),
+    reasons=(Reason("retracted", {"reason": "entered in error"}, "The report was retracted: entered in error."),),
+)
+
+
+@pytest.mark.parametrize(
+    ("language", "said", "never"),
+    [
+        ("en", "Withdrawn by its source: shelling", "Not covered"),
+        ("ar", "سحبه مصدره: قصف مدفعي", "غير مشمول"),
+        ("ru", "Отозвано источником: артиллерийский обстрел", "Не охвачено"),
+    ],
+)
+def test_a_retraction_is_headlined_as_one_on_every_channel(language: Language, said: str, never: str) -> None:
+    message, text, html = read(addressed(letter(WITHDRAWN, "cancelled", language)))
+    told = [
+        wording.headline(WITHDRAWN, language),
+        message["Subject"],
+        " ".join(text.split()),
+        " ".join(html.split()),
+        cap_of(WITHDRAWN, "cancelled", [ALERT], URL).decode(),
+        atom_feed([WITHDRAWN], language=language, public_url=URL, updated=WITHDRAWN.sent_at).decode(),
+        alert_body(WITHDRAWN, status="cancelled", language=language, sent_at=0, public_url=URL).decode(),
+    ]
+    for each in told:
+        assert said in each
+        assert never not in each
+    assert wording.changes(WITHDRAWN, language)[0][2] == said.partition(":")[0]
+
+
 def test_changes_are_told_in_words() -> None:
     updated = msgspec.structs.replace(ALERT, changes=(*UPDATE_CHANGES, Change("novel", {"a": 1}, "b")))
     assert wording.changes(updated, "en") == [
@@ -148,10 +149,3 @@ def test_cleaned_text_is_one_plain_line(text: str) -> None:
 def test_what_reorders_text_is_removed() -> None:
     assert "\u202e" not in clean(NASTY)
     assert "\u2066" not in clean(NASTY)
-
-
-def test_a_name_of_the_other_direction_is_fenced() -> None:
-    assert words("ar").foreign("Midan, Aleppo") == "\u200fMidan, Aleppo\u200f"
-    assert words("ar").foreign("حلب") == "حلب"
-    assert words("ru").foreign("Midan") == "Midan"
-    assert words("en").foreign("حلب") == "\u200eحلب\u200e"

@@ -13,30 +13,32 @@ import msgspec
 import shapely
 
 from schemas.assessments import Assessment, Finding
+from schemas.causes import Actor
 from schemas.codec import encode
+from schemas.decisions import OperatorDecision
 from schemas.envelope import Event
 from schemas.events import IncidentReported
 from schemas.instants import HOUR, parse_instant, to_datetime
 from schemas.report import Casualties, Location, Occurrence, Report, Source
 from schemas.topics import INCIDENTS
 from schemas.vocabulary import expand_acts
-from services.rules.domain.evaluate import Case, Judge
-from services.rules.domain.model import (
+from services.rules.assessing.current_judge import CurrentJudge
+from services.rules.judging.evaluate import Case, Judge
+from services.rules.judging.model import (
     ALWAYS,
     Account,
-    Alias,
     Area,
-    Duty,
-    Party,
+    CompiledAlias,
+    CompiledDuty,
+    CompiledParty,
+    CompiledPlace,
+    CompiledPresence,
+    CompiledRegistry,
+    CompiledTruce,
     PartyRef,
     Period,
-    Place,
-    Presence,
-    Registry,
-    Truce,
     Window,
 )
-from services.rules.use_cases import Bench
 
 UTC_ZONE = ZoneInfo("UTC")
 T0 = parse_instant("2030-03-01T00:00:00Z")
@@ -54,9 +56,9 @@ def area(id: str, geometry: Any) -> Area:
     return Area(id, {"en": f"{id} area", "ar": f"منطقة {id}", "ru": f"район {id}"}, geometry)
 
 
-def party(id: str, **fields: Any) -> Party:
+def party(id: str, **fields: Any) -> CompiledParty:
     names = {"en": f"{id} forces", "ar": f"قوات {id}", "ru": f"силы {id}"}
-    return Party(id, fields.pop("kind", "armed_group"), fields.pop("names", names), **fields)
+    return CompiledParty(id, fields.pop("kind", "armed_group"), fields.pop("names", names), **fields)
 
 
 def refs(*ids: str | PartyRef) -> tuple[PartyRef, ...]:
@@ -67,16 +69,16 @@ def account(id: str, start: float, end: float | None, area: str = "city", issuer
     return Account(id, issuer, area, hour(start), None if end is None else hour(end))
 
 
-def truce(id: str = "calm", windows: Iterable[Sequence[Account]] = (), **fields: Any) -> Truce:
+def truce(id: str = "calm", windows: Iterable[Sequence[Account]] = (), **fields: Any) -> CompiledTruce:
     """By default red and blue toward each other, all weapons, black excluded, from hour 0 to hour 240 in the city."""
     told = tuple(Window(tuple(accounts)) for accounts in windows) or (Window((account("first", 0, 240),)),)
     both = refs("red", "blue")
-    return Truce(
+    return CompiledTruce(
         id,
         {"en": f"{id} truce", "ar": f"هدنة {id}", "ru": f"перемирие {id}"},
         "local",
         fields.pop("area", "city"),
-        fields.pop("duties", (Duty(both, both, expand_acts(("all_weapons", "territory"))),)),
+        fields.pop("duties", (CompiledDuty(both, both, expand_acts(("all_weapons", "territory"))),)),
         fields.pop("exclusions", refs("black")),
         told,
         **fields,
@@ -84,13 +86,13 @@ def truce(id: str = "calm", windows: Iterable[Sequence[Account]] = (), **fields:
 
 
 PARTIES = (
-    party("red", aliases=(Alias("Reds"),), kind="coalition"),
-    party("blue", aliases=(Alias("Blues"),), kind="coalition"),
+    party("red", aliases=(CompiledAlias("Reds"),), kind="coalition"),
+    party("blue", aliases=(CompiledAlias("Blues"),), kind="coalition"),
     party("navy", member_of=refs("blue")),
-    party("black", cannot=frozenset({"airstrike"}), aliases=(Alias("New Black", Period(hour(1000), None)),)),
+    party("black", cannot=frozenset({"airstrike"}), aliases=(CompiledAlias("New Black", Period(hour(1000), None)),)),
     party("grey", umbrella=True, member_of=refs("blue")),
     party("green"),
-    party("people", kind="civilians", aliases=(Alias("residents"),)),
+    party("people", kind="civilians", aliases=(CompiledAlias("residents"),)),
 )
 AREAS = (
     area("city", square(0, 0, 1)),
@@ -100,11 +102,11 @@ AREAS = (
 )
 
 
-def registry(*truces: Truce, **fields: Any) -> Registry:
-    parties: Sequence[Party] = fields.pop("parties", PARTIES)
+def registry(*truces: CompiledTruce, **fields: Any) -> CompiledRegistry:
+    parties: Sequence[CompiledParty] = fields.pop("parties", PARTIES)
     areas: Sequence[Area] = fields.pop("areas", AREAS)
-    places: Sequence[Place] = fields.pop("places", ())
-    return Registry(
+    places: Sequence[CompiledPlace] = fields.pop("places", ())
+    return CompiledRegistry(
         fields.pop("version", 1),
         fields.pop("timezone", "UTC"),
         parties={one.id: one for one in parties},
@@ -115,8 +117,8 @@ def registry(*truces: Truce, **fields: Any) -> Registry:
     )
 
 
-def presence(party: str, area: str, control: Any = "present", period: Period = ALWAYS) -> Presence:
-    return Presence(f"{party}.{area}", party, area, control, period)
+def presence(party: str, area: str, control: Any = "present", period: Period = ALWAYS) -> CompiledPresence:
+    return CompiledPresence(f"{party}.{area}", party, area, control, period)
 
 
 def interval(start: float, end: float) -> Occurrence:
@@ -139,11 +141,18 @@ def report(**fields: Any) -> Report:
     return Report(**{**given, "casualties": Casualties(killed, injured), **fields})
 
 
-def assess(registry: Registry, one: Report, **case: Any) -> Assessment:
+def decision(number: int, **decided: Any) -> OperatorDecision:
+    """The n-th decision on the incident."""
+    fields = {"id": f"dec_{number}", "incident_id": "i1", "number": number, "by": Actor("o1", "desk"),
+              "at": "2030-03-02T00:00:00Z", "reason": "two patrols saw it"}  # fmt: skip
+    return OperatorDecision(**{**fields, **decided})
+
+
+def assess(registry: CompiledRegistry, one: Report, **case: Any) -> Assessment:
     return Judge(registry).assess([Case("i1", 1, one, **case)], now=hour(10_000))[0]
 
 
-def finding(registry: Registry, one: Report, truce: str = "calm", **case: Any) -> Finding:
+def finding(registry: CompiledRegistry, one: Report, truce: str = "calm", **case: Any) -> Finding:
     return next(f for f in assess(registry, one, **case).findings if f.truce == truce)
 
 
@@ -155,17 +164,17 @@ def fact(told: Assessment | Finding, code: str) -> Mapping[str, Any]:
     return next(reason.fact for reason in told.reasons if reason.code == code)
 
 
-def changed(one: Truce, **fields: Any) -> Truce:
+def changed(one: CompiledTruce, **fields: Any) -> CompiledTruce:
     return replace(one, **fields)
 
 
-def bench_of(registry: Registry) -> Bench:
-    """A bench whose registry nobody changes elsewhere."""
+def current_judge_of(registry: CompiledRegistry) -> CurrentJudge:
+    """A judge whose registry no other process changes."""
 
-    async def newest() -> Registry:
+    async def newest() -> CompiledRegistry:
         return registry
 
-    return Bench(registry, newest)
+    return CurrentJudge(registry, newest)
 
 
 def reported(

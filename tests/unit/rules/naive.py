@@ -11,10 +11,11 @@ import shapely
 
 from schemas.instants import HOUR, format_instant
 from schemas.report import Location, Report
-from services.rules.domain.geometry import Disc, outline
-from services.rules.domain.model import Account, PartyRef, Registry, Truce, Window
-from services.rules.domain.names import find_party, index_parties
-from services.rules.domain.time import FOREVER, span_of
+from schemas.time_span import locate_in_time
+from services.rules.judging.geometry import Disc, outline
+from services.rules.judging.model import Account, CompiledRegistry, CompiledTruce, PartyRef, Window
+from services.rules.judging.names import find_party, index_parties
+from services.rules.judging.time import FOREVER
 from tests.unit.rules.build import UTC_ZONE
 
 LADDER = ["Unlikely", "Possible", "Likely", "Observed"]
@@ -41,7 +42,7 @@ def end_of(account: Account) -> int:
     return FOREVER if account.end is None else account.end
 
 
-def lineage(registry: Registry, id: str, at: int) -> set[str]:
+def lineage(registry: CompiledRegistry, id: str, at: int) -> set[str]:
     line = {id}
     while True:
         more = {r.party for p in line for r in registry.parties[p].member_of if r.period.holds(at)} - line
@@ -50,7 +51,7 @@ def lineage(registry: Registry, id: str, at: int) -> set[str]:
         line |= more
 
 
-def who(registry: Registry, name: str, at: int) -> Who:
+def who(registry: CompiledRegistry, name: str, at: int) -> Who:
     match = find_party(name, at, registry.parties, index_parties(registry.parties.values()))
     if match.party is None:
         return Who(None, set(), False, False, set())
@@ -67,9 +68,9 @@ def who(registry: Registry, name: str, at: int) -> Who:
 class Slow:
     """One report before one registry."""
 
-    def __init__(self, registry: Registry, report: Report) -> None:
+    def __init__(self, registry: CompiledRegistry, report: Report) -> None:
         self.registry, self.report = registry, report
-        span = span_of(report.occurred, UTC_ZONE)
+        span = locate_in_time(report.occurred, UTC_ZONE)
         self.start, self.end = span.start, span.end
         self.place = self.shape(report.location)
         self.doers = [who(registry, name, self.start) for name in report.perpetrators]
@@ -95,26 +96,26 @@ class Slow:
 
     # --- time and place
 
-    def moments(self, truce: Truce) -> list[int]:
+    def moments(self, truce: CompiledTruce) -> list[int]:
         edges = {e for w in truce.windows for a in w.accounts for e in (a.start, end_of(a))}
         return [self.start, *sorted(e for e in edges if self.start < e < self.end)]
 
-    def ground(self, truce: Truce, at: int) -> Any:
+    def ground(self, truce: CompiledTruce, at: int) -> Any:
         return shapely.union_all([self.area(a.area) for w in truce.windows for a in w.accounts if holds(a, at)])
 
-    def agreed(self, truce: Truce, at: int) -> Any:
+    def agreed(self, truce: CompiledTruce, at: int) -> Any:
         return shapely.union_all([self.common(w) for w in truce.windows if all(holds(a, at) for a in w.accounts)])
 
     def common(self, window: Window) -> Any:
         return shapely.intersection_all([self.area(a.area) for a in window.accounts])
 
-    def state(self, truce: Truce, at: int) -> str:
+    def state(self, truce: CompiledTruce, at: int) -> str:
         share = self.share(self.ground(truce, at))
         if share <= 0.001:
             return ""
         return "disputed" if share - self.share(self.agreed(truce, at)) > 0.001 else "undisputed"
 
-    def could_apply(self, truce: Truce) -> bool:
+    def could_apply(self, truce: CompiledTruce) -> bool:
         return any(
             self.share(self.area(a.area)) > 0.001
             and a.start < end_of(a)
@@ -124,7 +125,7 @@ class Slow:
             for a in w.accounts
         )
 
-    def stretches(self, truce: Truce) -> list[tuple[int, int, str]]:
+    def stretches(self, truce: CompiledTruce) -> list[tuple[int, int, str]]:
         edges = sorted({e for w in truce.windows for a in w.accounts for e in (a.start, end_of(a))})
         found: list[tuple[int, int, str]] = []
         for start, end in pairwise(edges):
@@ -135,7 +136,7 @@ class Slow:
                 found.append((start, end, state))
         return found
 
-    def window(self, truce: Truce) -> Any:
+    def window(self, truce: CompiledTruce) -> Any:
         stretches = self.stretches(truce)
         for at in self.moments(truce):
             for start, end, state in stretches:
@@ -144,7 +145,7 @@ class Slow:
         distance = {s: max(s[0] - self.end, self.start - s[1], 0) for s in stretches}
         return self.told(truce, *min(stretches, key=lambda s: (distance[s], s[0])))
 
-    def told(self, truce: Truce, start: int, end: int, state: str) -> Any:
+    def told(self, truce: CompiledTruce, start: int, end: int, state: str) -> Any:
         edges = {start, *(e for w in truce.windows for a in w.accounts for e in (a.start, end_of(a)))}
         makers = []
         for window in truce.windows:
@@ -155,7 +156,7 @@ class Slow:
         until = None if end == FOREVER else format_instant(end)
         return format_instant(start), until, state == "disputed", makers[0].area, names
 
-    def makes(self, truce: Truce, window: Window, account: Account, at: int, state: str) -> bool:
+    def makes(self, truce: CompiledTruce, window: Window, account: Account, at: int, state: str) -> bool:
         if state == "undisputed":
             return all(holds(a, at) for a in window.accounts) and self.share(self.common(window)) > 0.001
         return holds(account, at) and (
@@ -164,13 +165,13 @@ class Slow:
 
     # --- act, parties, certainty
 
-    def excluded_by(self, truce: Truce) -> set[str]:
+    def excluded_by(self, truce: CompiledTruce) -> set[str]:
         return {e.party for e in truce.exclusions if e.period.holds(self.start)}
 
     def listed(self, refs: tuple[PartyRef, ...], one: Who) -> bool:
         return any(r.party in one.line and r.period.holds(self.start) for r in refs)
 
-    def present(self, truce: Truce) -> list[Any]:
+    def present(self, truce: CompiledTruce) -> list[Any]:
         out = self.excluded_by(truce)
         return [
             entry
@@ -180,13 +181,13 @@ class Slow:
             and self.share(self.area(entry.area)) > 0.001
         ]
 
-    def finding(self, truce: Truce) -> Found | None:
+    def finding(self, truce: CompiledTruce) -> Found | None:
         if not self.could_apply(truce):
             return None
         outcome, certainty, codes = self.judge(truce)
         return outcome, certainty, *self.window(truce), frozenset(codes)
 
-    def judge(self, truce: Truce) -> tuple[str, str | None, set[str]]:
+    def judge(self, truce: CompiledTruce) -> tuple[str, str | None, set[str]]:
         states = [self.state(truce, at) for at in self.moments(truce)]
         shares = [self.share(self.ground(truce, at)) for at in self.moments(truce)]
         if not any(states):
@@ -206,7 +207,7 @@ class Slow:
             return "undetermined", "Unknown", doubts | more
         return self.violation(truce, doers, targets, "disputed" in states)
 
-    def parties(self, truce: Truce) -> tuple[str, set[str], list[Who], list[Who]]:
+    def parties(self, truce: CompiledTruce) -> tuple[str, set[str], list[Who], list[Who]]:
         duties = [d for d in truce.duties if self.report.act in d.acts]
         doubts: set[str] = set()
         if not duties:
@@ -245,7 +246,7 @@ class Slow:
         return not missing and not any(t.clear for t in targets)
 
     def violation(
-        self, truce: Truce, doers: list[Who], targets: list[Who], disputed: bool
+        self, truce: CompiledTruce, doers: list[Who], targets: list[Who], disputed: bool
     ) -> tuple[str, str, set[str]]:
         codes, caps = {"within_window"}, [3]
         here = [e.party for e in self.present(truce)]

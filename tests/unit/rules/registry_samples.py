@@ -6,10 +6,10 @@ import msgspec
 
 from schemas.instants import format_instant
 from schemas.registry import Document
-from services.rules.domain.document import compile_document
-from services.rules.domain.faults import InvalidRegistryError
-from services.rules.domain.model import Truce
-from services.rules.registry_wire import read_document
+from services.rules.judging.model import CompiledTruce
+from services.rules.registry.domain.document import compile_document
+from services.rules.registry.domain.faults import InvalidRegistryError
+from services.rules.registry.wire import read_document
 
 SQUARE = {"type": "Polygon", "coordinates": [[[36, 33], [37, 33], [37, 34], [36, 34], [36, 33]]]}
 
@@ -54,13 +54,13 @@ def faults(value: Any) -> dict[str, str]:
     return {}
 
 
-def compiled(*announcements: dict[str, Any], timezone: str = "UTC") -> Truce:
+def compiled(*announcements: dict[str, Any], timezone: str = "UTC") -> CompiledTruce:
     """The truce that these announcements make, times in UTC unless told."""
     value = document(timezone=timezone, truces=[truce("calm", *announcements)])
     return compile_document(read(value)).truces["calm"]
 
 
-def told(compiled: Truce) -> list[list[str]]:
+def told(compiled: CompiledTruce) -> list[list[str]]:
     """Each window's accounts as ``announcement start..end [area]``, days and hours of May 2016, UTC."""
     return [
         [

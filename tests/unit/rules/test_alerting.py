@@ -1,4 +1,4 @@
-"""What raises, updates and cancels an alert. Source: the contract, "Alerts and subscriptions"."""
+"""Raises, updates and cancellations of alerts. Source: the contract, "Alerts and subscriptions"."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +8,7 @@ import pytest
 
 from schemas.assessments import Assessment, Interval, ResolvedParty, ResolvedPlace
 from schemas.report import Casualties, Location
-from services.rules.domain.alerting import MATERIAL, AlertState, Surroundings, decide_alert
+from services.rules.assessing.domain.alerting import MATERIAL, AlertState, Surroundings, decide_alert, thread_id
 from tests.unit.rules.build import assess, interval, registry, report
 
 WORLD = registry()
@@ -21,11 +21,11 @@ RETRACTED = assess(WORLD, report(), retracted="we were wrong")
 
 
 def decide(last: AlertState | None, assessment: Assessment) -> AlertState | None:
-    return decide_alert(last, assessment, lambda _: Surroundings())
+    return decide_alert(last, assessment, lambda _: Surroundings(), thread_id(assessment.incident_id))
 
 
 def course(*assessments: Assessment) -> list[tuple[str, int, int] | None]:
-    """What each assessment of one incident in turn leads to: status, episode, revision; None where nothing is told."""
+    """The result of each assessment of one incident in turn: status, episode, revision; None where nothing is told."""
     last: AlertState | None = None
     told: list[tuple[str, int, int] | None] = []
     for one in assessments:

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from schemas.assessments import Link
 from schemas.report import Location
 from schemas.vocabulary import CERTAINTIES
-from services.rules.domain.certainty import LIKELY, OBSERVED, POSSIBLE, UNLIKELY, WORDS, level_of, level_of_grade
-from services.rules.domain.model import Duty
-from services.rules.domain.severity import severity_of
+from services.rules.judging.certainty import LIKELY, OBSERVED, POSSIBLE, UNLIKELY, WORDS, level_of, level_of_grade
+from services.rules.judging.model import CompiledDuty
+from services.rules.judging.severity import severity_of
 from tests.unit.rules.build import (
     account,
     assess,
@@ -89,7 +89,7 @@ def test_an_implausible_perpetrator_costs_one_step() -> None:
     world = registry(truce(exclusions=()))
     got = finding(world, report(perpetrators=("black", "red"), act="airstrike"))
     assert (got.certainty, "implausible_perpetrator" in codes(got)) == ("Observed", False)
-    bound = registry(truce(exclusions=(), duties=(Duty(None, None, frozenset({"airstrike"})),)))
+    bound = registry(truce(exclusions=(), duties=(CompiledDuty(None, None, frozenset({"airstrike"})),)))
     alone = finding(bound, report(perpetrators=("black",), act="airstrike"))
     assert alone.certainty == "Likely"
     assert fact(alone, "implausible_perpetrator") == {"parties": ["black"], "act": "airstrike"}
@@ -99,15 +99,15 @@ def test_an_implausible_perpetrator_costs_one_step() -> None:
 
 def test_corroboration_adds_one_step_but_never_above_a_cap() -> None:
     links = (Link("other", 0.9), Link("weak", 0.3))
-    got = assess(registry(), report(grade="C3"), corroborated=True, links=links)
+    got = assess(registry(), report(grade="C3"), corroborating=("other",), links=links)
     assert (got.certainty, got.links) == ("Observed", links)
     assert fact(got, "corroborated") == {"incidents": ["other"]}
-    assert assess(registry(), report(grade="C3", targets=()), corroborated=True).certainty == "Likely"
+    assert assess(registry(), report(grade="C3", targets=()), corroborating=("other",)).certainty == "Likely"
     assert "corroborated" not in codes(assess(registry(), report(), links=links))
 
 
 def test_only_a_violation_is_more_or_less_certain() -> None:
-    undetermined = assess(registry(), report(at=interval(230, 250), grade="D4"), corroborated=True)
+    undetermined = assess(registry(), report(at=interval(230, 250), grade="D4"), corroborating=("other",))
     assert (undetermined.certainty, undetermined.findings[0].certainty) == ("Unknown", "Unknown")
     assert codes(undetermined) == []
     assert assess(registry(), report(act="protest")).certainty is None

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.rules.domain.limits import MAX_DATED
-from services.rules.domain.memberships import Membership, find_circular
-from services.rules.domain.model import Period
+from services.rules.judging.model import Period
+from services.rules.registry.domain.limits import MAX_DATED
+from services.rules.registry.domain.memberships import Membership, find_circular
 from tests.unit.rules.registry_samples import document, faults, party
 
 

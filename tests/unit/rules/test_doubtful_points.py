@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.report import Location
-from services.rules.domain.model import Place
+from services.rules.judging.model import CompiledPlace
 from tests.unit.rules.build import area, assess, codes, fact, registry, report, square, truce
 
-HILLS = Place("hills", "Hills", 0.5, 0.5, 1.0)
+HILLS = CompiledPlace("hills", "Hills", 0.5, 0.5, 1.0)
 ELSEWHERE = area("north", square(10, 40, 5))
 WORLD = registry(
     truce(),

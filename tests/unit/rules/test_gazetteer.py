@@ -5,15 +5,15 @@ from functools import cache
 import msgspec
 
 from schemas.report import Location, Report
-from services.rules.domain.evaluate import Case, Judge
-from services.rules.domain.model import Registry
-from services.rules.domain.names import normalise
-from services.rules.registry_file import load_registry_file
+from services.rules.judging.evaluate import Case, Judge
+from services.rules.judging.model import CompiledRegistry
+from services.rules.judging.names import normalise
+from services.rules.registry.file import load_registry_file
 from tests.scenario import SCENARIO, reports
 
 
 @cache
-def registry() -> Registry:
+def registry() -> CompiledRegistry:
     return load_registry_file(SCENARIO / "registry.yaml").registry
 
 

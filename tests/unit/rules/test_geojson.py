@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 
 from schemas.registry import Feature
 from schemas.report import Location
-from services.rules.domain.date_line import cut_at_date_line
-from services.rules.domain.document import compile_document
-from services.rules.domain.geometry import measure
-from services.rules.registry_wire import read_document, read_resource
+from services.rules.judging.geometry import measure
+from services.rules.registry.domain.date_line import cut_at_date_line
+from services.rules.registry.domain.document import compile_document
+from services.rules.registry.domain.faults import InvalidRegistryError
+from services.rules.registry.wire import read_document, read_resource
+from services.rules.registry.yaml_json import UnreadableTextError
 from tests.unit.rules.build import area as drawn
 from tests.unit.rules.build import assess, finding, registry, report, truce
 from tests.unit.rules.registry_samples import SQUARE, area, document, faults, read
@@ -72,6 +74,13 @@ def test_what_else_tools_write_is_passed_over() -> None:
 def test_a_number_and_the_same_number_as_text_are_one_id() -> None:
     features = [{**area("a"), "id": 7}, area("7"), area("city"), area("country")]
     assert list(faults(document(areas={"type": "FeatureCollection", "features": features}))) == ["/areas/features/1/id"]
+
+
+@pytest.mark.parametrize("digits", [400, 4_000, 5_000])
+def test_an_id_of_thousands_of_digits_is_refused(digits: int) -> None:
+    data = msgspec.json.encode(area("a")).replace(b'"id":"a"', b'"id":1' + b"0" * digits)
+    with pytest.raises((InvalidRegistryError, UnreadableTextError)):
+        read_resource("areas", data)
 
 
 def test_rings_may_be_wound_either_way() -> None:

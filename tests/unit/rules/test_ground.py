@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.report import Location
-from services.rules.domain.evaluate import Case, Judge
-from services.rules.domain.footprint import Nowhere, Zone
-from services.rules.domain.geometry import Disc, discs_touch, extent_of, measure, outline
-from services.rules.domain.index import Ground
+from services.rules.judging.evaluate import Case, Judge
+from services.rules.judging.footprint import AreaShape, UnresolvedPlace
+from services.rules.judging.geometry import Disc, discs_touch, extent_of, measure, outline
+from services.rules.judging.index import AreaIndex
 from tests.unit.rules.build import AREAS, area, assess, registry, report, square, truce
 
 EARTH_KM = 6371.0088
@@ -62,8 +62,8 @@ def test_discs_touch_along_the_globe(one: Disc, other: Disc, touch: bool) -> Non
 
 def test_shares_are_of_true_ground_and_not_of_degrees() -> None:
     north, everything = shapely.box(0, 60, 10, 84), shapely.box(0, 0, 10, 84)
-    world = Ground({"north": area("north", north), "all": area("all", everything)})
-    (footprint,) = world.footprints([Zone(1)])
+    world = AreaIndex({"north": area("north", north), "all": area("all", everything)})
+    (footprint,) = world.footprints([AreaShape(1)])
     expected = (math.sin(math.radians(84)) - math.sin(math.radians(60))) / math.sin(math.radians(84))
     assert footprint.share(0) == pytest.approx(expected, rel=1e-6)
     assert footprint.share(1) == 1.0
@@ -73,7 +73,7 @@ def test_shares_are_of_true_ground_and_not_of_degrees() -> None:
 def test_the_index_finds_the_areas_that_hold_each_point(several: list[tuple[float, float]]) -> None:
     areas = {f"a{n}": area(f"a{n}", square(n % 3, n // 3, 1.3)) for n in range(9)}
     lons, lats = np.array(several).T
-    pairs = set(zip(*(found.tolist() for found in Ground(areas).holding(lons, lats)), strict=True))
+    pairs = set(zip(*(found.tolist() for found in AreaIndex(areas).holding(lons, lats)), strict=True))
     slow = {
         (p, n)
         for p, (lon, lat) in enumerate(several)
@@ -85,7 +85,7 @@ def test_the_index_finds_the_areas_that_hold_each_point(several: list[tuple[floa
 
 def test_regions_are_unions_of_what_areas_have_in_common() -> None:
     areas = {f"a{n}": area(f"a{n}", square(n, 0, 1.5)) for n in range(3)}
-    footprint, nowhere = Ground(areas).footprints([Zone(1), Nowhere()])
+    footprint, nowhere = AreaIndex(areas).footprints([AreaShape(1), UnresolvedPlace()])
     assert footprint.share_of(frozenset()) == 0.0
     assert footprint.share_of(frozenset({frozenset({1}), frozenset({0, 2})})) == 1.0
     assert footprint.share_of(frozenset({frozenset({0}), frozenset({2})})) == pytest.approx(2 / 3, rel=1e-3)
@@ -95,7 +95,7 @@ def test_regions_are_unions_of_what_areas_have_in_common() -> None:
 
 
 def test_equal_places_share_what_was_measured() -> None:
-    world = Ground({"a": area("a", square(0, 0, 1))})
+    world = AreaIndex({"a": area("a", square(0, 0, 1))})
     one, other, third = world.footprints([Disc(0.5, 0.5, 1), Disc(0.5, 0.5, 1), Disc(0.5, 0.5, 2)])
     assert one is other
     assert one is not third

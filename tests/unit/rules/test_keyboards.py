@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from schemas.assessments import Assessment
 from schemas.report import Location, Report
-from services.rules.domain.evaluate import Case
-from services.rules.domain.names import normalise
+from services.rules.judging.evaluate import Case
+from services.rules.judging.names import normalise
 from tests.unit.rules.test_worked_example import judge, reports
 
 #: Each Arabic letter with the letters of other keyboards that stand for it.

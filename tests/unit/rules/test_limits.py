@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.registry import Feature
-from services.rules.domain import limits
-from services.rules.domain.document import compile_document
-from services.rules.domain.faults import InvalidRegistryError
-from services.rules.domain.limits import (
+from services.rules.judging.parties import PartyDirectory
+from services.rules.registry.domain import limits
+from services.rules.registry.domain.document import compile_document
+from services.rules.registry.domain.faults import InvalidRegistryError
+from services.rules.registry.domain.limits import (
     FREE_MEETING,
     MAX_COALITIONS,
     MAX_FAULTS,
@@ -19,10 +20,9 @@ from services.rules.domain.limits import (
     MAX_POINTS,
     find_excess,
 )
-from services.rules.domain.memberships import Reach
-from services.rules.domain.parties import Roll
-from services.rules.registry_text import UnreadableTextError, find_lines, read_text
-from services.rules.registry_wire import read_document, read_stored, write, write_document
+from services.rules.registry.domain.memberships import Coalitions
+from services.rules.registry.wire import read_document, read_stored, write, write_document
+from services.rules.registry.yaml_json import UnreadableTextError, find_lines, read_text
 from tests.scenario import registry_document
 from tests.unit.rules.registry_samples import announcement, area, document, party, truce
 
@@ -94,7 +94,7 @@ def test_a_union_counts_the_points_of_its_parts() -> None:
 
 
 def test_all_areas_together_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.rules.domain.areas.MAX_POINTS_IN_ALL", 100)
+    monkeypatch.setattr("services.rules.registry.domain.areas.MAX_POINTS_IN_ALL", 100)
     told = faults(with_areas(drawn("a", circle(60)), drawn("b", circle(60))))
     assert told == {"/areas": "has 122 points: all areas together may have at most 100"}
 
@@ -106,7 +106,7 @@ def chain(length: int) -> list[dict[str, Any]]:
 def test_a_party_may_be_in_a_hundred_coalitions() -> None:
     value = document(parties=chain(MAX_COALITIONS + 1), truces=[], presence=[])
     registry = compile_document(read_document(write(value)))
-    assert len(Roll(registry, lambda name: False).lineage("p0", 0)) == MAX_COALITIONS + 1
+    assert len(PartyDirectory(registry, lambda name: False).lineage("p0", 0)) == MAX_COALITIONS + 1
 
 
 def test_a_chain_of_three_thousand_memberships_is_refused() -> None:
@@ -132,7 +132,7 @@ def reachable(start: str, edges: dict[str, list[str]]) -> set[str]:
 
 @given(MEMBERSHIPS)
 def test_circles_and_coalitions_are_those_that_can_be_reached(edges: dict[str, list[str]]) -> None:
-    reach = Reach(edges)
+    reach = Coalitions(edges)
     for party_id, joined in edges.items():
         for coalition in joined:
             back = party_id in {coalition} | reachable(coalition, edges)
@@ -160,7 +160,7 @@ def test_of_very_many_faults_the_first_are_kept() -> None:
 
 
 def test_a_large_malformed_document_is_answered_by_its_first_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.rules.registry_wire.MAX_LOOKED", 10)
+    monkeypatch.setattr("services.rules.registry.wire.MAX_LOOKED", 10)
     with pytest.raises(InvalidRegistryError) as refused:
         read_document(write(document(parties=[party("a"), {**party("b"), "kind": 7}, {}])))
     [fault] = refused.value.faults
@@ -174,16 +174,16 @@ def test_a_large_malformed_document_is_answered_by_its_first_fault(monkeypatch: 
 def test_what_holds_too_many_values_is_refused_before_it_is_decoded(
     monkeypatch: pytest.MonkeyPatch, limit: str, pointer: str
 ) -> None:
-    monkeypatch.setattr("services.rules.registry_wire.MAX_LOOKED", 10)
+    monkeypatch.setattr("services.rules.registry.wire.MAX_LOOKED", 10)
     value = document(parties=[party("a"), party("b", member_of=["a"] * 100), party("c")], truces=[], presence=[])
-    monkeypatch.setattr(f"services.rules.registry_wire.{limit}", {"MAX_VALUES": 50, "MAX_RESOURCES": 2}.get(limit, 99))
+    monkeypatch.setattr(f"services.rules.registry.wire.{limit}", {"MAX_VALUES": 50, "MAX_RESOURCES": 2}.get(limit, 99))
     with pytest.raises(InvalidRegistryError) as refused:
         read_document(write(value))
     assert [fault.pointer for fault in refused.value.faults] == [pointer]
 
 
 def test_yaml_may_hold_so_many_values_for_its_length(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.rules.registry_text.MAX_NODES", 10)
+    monkeypatch.setattr("services.rules.registry.yaml_json.MAX_NODES", 10)
     assert read_text(b"[1234567, 1234567]", "yaml") == [1234567, 1234567]
     with pytest.raises(UnreadableTextError, match="more than"):
         read_text(b"[" + b"[]," * 30 + b"[]]", "yaml")

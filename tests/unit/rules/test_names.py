@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.rules.domain.model import Alias, Period
-from services.rules.domain.names import Match, NameIndex, find_party, index_parties, normalise
+from services.rules.judging.model import CompiledAlias, Period
+from services.rules.judging.names import Match, NameIndex, find_party, index_parties, normalise
 from tests.unit.rules.build import party
 
 
@@ -129,10 +129,14 @@ def test_one_army_is_not_another() -> None:
 PARTIES = {
     p.id: p
     for p in (
-        party("one", names={"en": "The Front", "ar": "الجبهة"}, aliases=(Alias("Shared", Period(None, 10)),)),
-        party("two", names={"en": "two"}, aliases=(Alias("Shared", Period(10, None)), Alias("Later", Period(20, 30)))),
-        party("three", names={"en": "three"}, aliases=(Alias("Twin"),)),
-        party("four", names={"en": "four"}, aliases=(Alias("Twin"),)),
+        party("one", names={"en": "The Front", "ar": "الجبهة"}, aliases=(CompiledAlias("Shared", Period(None, 10)),)),
+        party(
+            "two",
+            names={"en": "two"},
+            aliases=(CompiledAlias("Shared", Period(10, None)), CompiledAlias("Later", Period(20, 30))),
+        ),
+        party("three", names={"en": "three"}, aliases=(CompiledAlias("Twin"),)),
+        party("four", names={"en": "four"}, aliases=(CompiledAlias("Twin"),)),
     )
 }
 INDEX = index_parties(PARTIES.values())

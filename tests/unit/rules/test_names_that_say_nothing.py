@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from schemas.report import Location
-from services.rules.domain.model import Place
+from services.rules.judging.model import CompiledPlace
 from tests.unit.rules.build import assess, codes, registry, report
 from tests.unit.rules.registry_samples import area, document, faults, party
 
@@ -56,7 +56,7 @@ def test_an_id_is_found_as_it_is_seen(written: str) -> None:
 
 
 def test_an_area_id_and_a_place_name_are_found_as_they_are_seen() -> None:
-    world = registry(places=(Place("hills", "High Hills", 0.5, 0.5, 1.0),))
+    world = registry(places=(CompiledPlace("hills", "High Hills", 0.5, 0.5, 1.0),))
     assert assess(world, report(location=Location(area="\u2068city\u2069"))).place.area == "city"
     for name in ("High\u00a0Hills", "\u202bHIGH HILLS\u202c", "Ｈigh-Hills", "High\u200b Hills\ufe0f"):
         assert assess(world, report(location=Location(place=name))).place.lat == 0.5

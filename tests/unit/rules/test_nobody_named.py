@@ -4,8 +4,8 @@ import pytest
 
 from schemas.assessments import Assessment
 from schemas.report import Report
-from services.rules.domain.evaluate import Case
-from services.rules.domain.names import names_nobody
+from services.rules.judging.evaluate import Case
+from services.rules.judging.names import names_nobody
 from tests.unit.rules.test_worked_example import codes, judge, reports
 
 NOBODY = [

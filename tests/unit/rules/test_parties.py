@@ -6,7 +6,7 @@ import pytest
 
 from schemas.assessments import ResolvedParty
 from schemas.report import Location
-from services.rules.domain.model import Duty, PartyRef, Period, Registry
+from services.rules.judging.model import CompiledDuty, CompiledRegistry, PartyRef, Period
 from tests.unit.rules.build import (
     PARTIES,
     account,
@@ -28,13 +28,13 @@ ACTS = frozenset({"shelling", "airstrike", "territorial_gain", "overflight", "oc
 CITY = Location(area="city")
 
 
-def outcome(world: Registry, **fields: Any) -> tuple[str, list[str]]:
+def outcome(world: CompiledRegistry, **fields: Any) -> tuple[str, list[str]]:
     got = finding(world, report(**fields))
     return got.outcome, codes(got)
 
 
-def duty(bound: Any, toward: Any, acts: frozenset[str] = ACTS) -> Duty:
-    return Duty(None if bound == "any" else refs(*bound), None if toward == "any" else refs(*toward), acts)
+def duty(bound: Any, toward: Any, acts: frozenset[str] = ACTS) -> CompiledDuty:
+    return CompiledDuty(None if bound == "any" else refs(*bound), None if toward == "any" else refs(*toward), acts)
 
 
 ONE_WAY_TRUCE = truce(duties=(duty(["red"], ["blue"]),))

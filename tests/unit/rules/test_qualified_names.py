@@ -6,16 +6,18 @@ from hypothesis import strategies as st
 
 from schemas.report import Location
 from schemas.vocabulary import LANGUAGES
-from services.rules.domain.evaluate import Judge
-from services.rules.domain.model import Alias, Place
+from services.rules.judging.evaluate import Judge
+from services.rules.judging.model import CompiledAlias, CompiledPlace
 from tests.unit.rules.build import PARTIES, assess, codes, fact, party, registry, report
 from tests.unit.rules.test_nobody_named import assess as assess_in_syria
 
-GATES = Place("gates", "Gates of Iron", 0.5, 0.5, 1.0, ("Железные Ворота",))
+GATES = CompiledPlace("gates", "Gates of Iron", 0.5, 0.5, 1.0, ("Железные Ворота",))
 IRON = party(
-    "iron", names={"en": "Iron State", "ar": "دولة الحديد"}, aliases=(Alias("IS"), Alias("ISIL"), Alias("Front"))
+    "iron",
+    names={"en": "Iron State", "ar": "دولة الحديد"},
+    aliases=(CompiledAlias("IS"), CompiledAlias("ISIL"), CompiledAlias("Front")),
 )
-STONE = party("stone", names={"en": "Stone State"}, aliases=(Alias("Stones"), Alias("Front")))
+STONE = party("stone", names={"en": "Stone State"}, aliases=(CompiledAlias("Stones"), CompiledAlias("Front")))
 WORLD = registry(parties=(*PARTIES, IRON, STONE), places=(GATES,))
 
 
@@ -60,7 +62,7 @@ def test_anything_else_leaves_a_name_unresolved(name: str) -> None:
 
 
 def test_a_whole_name_with_brackets_or_slashes_is_taken_as_it_stands() -> None:
-    wing = party("wing", names={"en": "Iron State (Syria)"}, aliases=(Alias("IS/ISIL"),))
+    wing = party("wing", names={"en": "Iron State (Syria)"}, aliases=(CompiledAlias("IS/ISIL"),))
     world = registry(parties=(*PARTIES, IRON, wing))
     for name in ("Iron State (Syria)", "IS/ISIL"):
         told = assess(world, report(perpetrators=(name,)))

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from schemas.instants import format_instant
-from services.rules.domain.document import Compiled, compile_document
-from services.rules.registry_file import load_registry_file
+from services.rules.registry.domain.document import CompiledDocument, compile_document
+from services.rules.registry.file import load_registry_file
 from tests.scenario import SCENARIO
 from tests.unit.rules.registry_samples import SQUARE, announcement, area, document, faults, party, read, truce
 
@@ -175,7 +175,7 @@ def test_a_reference_to_a_malformed_part_is_no_fault_of_its_own() -> None:
 def test_what_has_not_changed_is_not_compiled_again() -> None:
     value = document(truces=[truce("calm", announcement("d", "declare", "01 00", starts_at="2016-05-01"))])
     first = read(value)
-    before = Compiled(first, compile_document(first))
+    before = CompiledDocument(first, compile_document(first))
     changed = copy.deepcopy(value)
     changed["truces"].append(truce("other"))
     after = compile_document(read(changed), 2, before)
@@ -189,7 +189,7 @@ def test_what_has_not_changed_is_not_compiled_again() -> None:
 def test_what_others_lean_on_has_them_compiled_again(gone: str) -> None:
     value = document(truces=[truce("calm", announcement("d", "declare", "01 00", starts_at="2016-05-01"))])
     first = read(value)
-    before = Compiled(first, compile_document(first))
+    before = CompiledDocument(first, compile_document(first))
     if gone == "timezone":
         after = compile_document(read({**value, "timezone": "UTC"}), 2, before)
         assert after.truces["calm"].windows != before.registry.truces["calm"].windows

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from services.rules.registry_file import RegistryFileError, load_registry_file
-from services.rules.registry_wire import read_document
+from services.rules.registry.file import RegistryFileError, load_registry_file
+from services.rules.registry.wire import read_document
 from tests.scenario import SCENARIO, registry_document
 from tests.unit.rules.registry_samples import area, document
 

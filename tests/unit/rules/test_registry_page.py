@@ -9,7 +9,7 @@ import msgspec
 import yaml
 
 from schemas import registry
-from services.rules.registry_file import load_registry_file
+from services.rules.registry.file import load_registry_file
 
 PAGE: Final = Path(__file__).parents[3] / "docs" / "registry.md"
 

@@ -1,12 +1,15 @@
 """Text as plain values, and where each stands."""
 
+from typing import Any
+
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.rules import registry_text
-from services.rules.registry_text import UnreadableTextError, find_lines, line_of, read_text, to_json
+from services.rules.registry import yaml_json as registry_text
+from services.rules.registry.yaml_json import UnreadableTextError, find_lines, line_of, read_text, to_json
+from services.rules.registry.yaml_writer import OneLine, write_yaml
 
 
 def yaml(text: str) -> object:
@@ -45,13 +48,13 @@ def test_a_small_text_cannot_stand_for_an_endless_one() -> None:
         ("!!python/object:os.Thing {a: 1}", "tag", 1),
         ("a: 1\nb: !thing x\n", "tag", 2),
         ("a: 1\na: 2\n", "twice", 2),
-        ("a: *x\n", "stands for nothing", 1),
-        ("a: &x [*x]\n", "stands for nothing", 1),
-        ("a: [1\nb: 2\n", "no YAML", 2),
+        ("a: *x\n", "refers to no finished value", 1),
+        ("a: &x [*x]\n", "refers to no finished value", 1),
+        ("a: [1\nb: 2\n", "not valid YAML", 2),
         ("a: 1\n---\nb: 2\n", "more than one document", 2),
         ("? [a]\n: 1\n", "key must be text", 1),
         ("a:\n  " + "[" * 60 + "]" * 60, "deeper", 2),
-        ("a: \x07\n", "no YAML", None),
+        ("a: \x07\n", "not valid YAML", None),
     ],
 )
 def test_what_we_do_not_read_is_refused_with_its_line(text: str, why: str, line: int | None) -> None:
@@ -129,3 +132,17 @@ def test_json_without_escapes_is_yaml_and_means_the_same(value: object) -> None:
     if b"\\" in text or not text.isascii():
         return
     assert msgspec.json.decode(to_json(text, "yaml")) == value
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**17), 10**17) | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"])) | st.from_regex(r"[-+]?[0-9.eE]{1,5}"),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text("abc: #-", min_size=1), inner, max_size=4),
+    max_leaves=10,
+)  # fmt: skip
+
+
+@given(st.dictionaries(st.text("abc", min_size=1), JSON_VALUES))
+def test_what_is_written_as_yaml_is_read_back_as_the_same(value: dict[str, Any]) -> None:
+    for written in (value, OneLine(value)):
+        assert read_text(write_yaml(written).encode(), "yaml") == value

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.registry import Document
-from services.rules.domain.document import compile_document
-from services.rules.domain.faults import InvalidRegistryError
-from services.rules.domain.resources import (
+from services.rules.registry.domain.document import compile_document
+from services.rules.registry.domain.faults import InvalidRegistryError
+from services.rules.registry.domain.resources import (
     SETTINGS,
-    Change,
     NoSuchResourceError,
+    ResourceChange,
     announce,
     apply,
     delete,
@@ -22,8 +22,8 @@ from services.rules.domain.resources import (
     put,
     split,
 )
-from services.rules.registry_file import load_registry_file
-from services.rules.registry_wire import read_announcement, read_document, read_resource, read_stored, write
+from services.rules.registry.file import load_registry_file
+from services.rules.registry.wire import read_announcement, read_document, read_resource, read_stored, write
 from tests.scenario import SCENARIO
 from tests.unit.rules.registry_samples import area, document, party, read, truce
 
@@ -76,7 +76,7 @@ def test_a_difference_leads_there_and_back(one: Document, other: Document) -> No
     before, after = split(one), split(other)
     changes = diff(before, after)
     assert apply(before, changes) == after
-    assert apply(after, [Change(c.key, c.after, c.before) for c in changes]) == before
+    assert apply(after, [ResourceChange(c.key, c.after, c.before) for c in changes]) == before
     assert {c.op for c in changes} <= {"add", "replace", "remove"}
     assert diff(before, before) == []
 

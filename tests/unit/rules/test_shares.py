@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from schemas.assessments import Assessment
 from schemas.report import Location
-from services.rules.domain.footprint import Zone
-from services.rules.domain.geometry import Disc, measure, outline, unite
-from services.rules.domain.index import Ground
-from services.rules.domain.stretches import Stretches
+from services.rules.judging.footprint import AreaShape
+from services.rules.judging.geometry import Disc, measure, outline, unite
+from services.rules.judging.index import AreaIndex
+from services.rules.registry.domain.segments import WindowSegments
 from tests.unit.rules.build import account, area, assess, registry, report, truce
-from tests.unit.rules.ground_by_strips import ground
+from tests.unit.rules.ground_by_strips import common_ground, ground
 
 #: The corners of a long triangle, and a point on its longest edge.
 SOUTH, NORTH, EAST = (38.0091, 34.4411), (37.6764, 35.3102), (38.0983, 34.5471)
@@ -52,8 +52,10 @@ def cut_polygons(draw: Any) -> tuple[Any, list[Any]]:
 
 def share(place: Any, *areas: Any) -> float:
     """The share of a place, a polygon or a disc, in the union of areas."""
-    world = Ground({f"a{n}": area(f"a{n}", one) for n, one in enumerate([*areas, place]) if not isinstance(one, Disc)})
-    (footprint,) = world.footprints([place if isinstance(place, Disc) else Zone(len(areas))])
+    world = AreaIndex(
+        {f"a{n}": area(f"a{n}", one) for n, one in enumerate([*areas, place]) if not isinstance(one, Disc)}
+    )
+    (footprint,) = world.footprints([place if isinstance(place, Disc) else AreaShape(len(areas))])
     return footprint.share_of(frozenset(frozenset((n,)) for n in range(len(areas))))
 
 
@@ -66,7 +68,7 @@ def test_ground_is_what_quadrature_finds(shape: Any) -> None:
 def test_a_share_is_what_quadrature_finds(one: Any, other: Any) -> None:
     moved = shapely.transform(other, lambda xy: xy - xy[0] + shapely.get_coordinates(one)[0])
     assume(moved.bounds[1] > -89 and moved.bounds[3] < 89)
-    assert share(one, moved) == pytest.approx(ground(shapely.intersection(one, moved)) / ground(one), abs=1e-6)
+    assert share(one, moved) == pytest.approx(common_ground(one, moved) / ground(one), abs=1e-6)
 
 
 @given(cut_polygons())
@@ -141,7 +143,7 @@ def test_a_window_told_to_people_names_an_area_that_its_accounts_cover_by_ground
         areas=(area("most", shapely.box(0, 0, 10, 83.6)), area("all", shapely.box(0, 0, 10, 84))),
     )
     one = world.truces["calm"]
-    told = Stretches(one, world).of(one.windows[0])
+    told = WindowSegments(one, world).of(one.windows[0])
     assert [(stretch.area, stretch.disputed) for stretch in told] == [("most", False), ("all", False)]
 
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from schemas.instants import format_instant
 from schemas.report import Location, Occurrence
-from services.rules.domain.evaluate import Judge
-from services.rules.domain.model import Account, Place, Registry
-from services.rules.domain.names import normalise
+from services.rules.judging.evaluate import Judge
+from services.rules.judging.model import Account, CompiledPlace, CompiledRegistry
+from services.rules.judging.names import normalise
 from tests.unit.rules.build import (
     AREAS,
     account,
@@ -91,7 +91,7 @@ def test_a_place_that_no_window_ever_touched_is_outside_every_area() -> None:
 
 
 def test_a_world_without_truces_or_areas_covers_nothing() -> None:
-    empty = Registry(1, "UTC")
+    empty = CompiledRegistry(1, "UTC")
     assert codes(assess(empty, report(perpetrators=(), targets=()))) == ["outside_every_area"]
     assert codes(assess(empty, report(perpetrators=(), targets=(), location=CITY))) == ["outside_every_area"]
     assert Judge(empty).assess([], now=0) == []
@@ -357,11 +357,11 @@ def test_a_union_may_have_several_parts_and_holes() -> None:
 # --- which place is meant
 
 TOWNS = (
-    Place("p1", "Old Town", 0.5, 0.5, 2.0, aliases=("البلدة القديمة",)),
-    Place("p2", "Twin", 0.5, 0.5, 2.0),
-    Place("p3", "Twin", 10.0, 10.0, 2.0),
-    Place("p4", "City Area", 50.0, 50.0, 2.0),
-    Place("p5", "Far Town", 50.0, 50.0, 2.0),
+    CompiledPlace("p1", "Old Town", 0.5, 0.5, 2.0, aliases=("البلدة القديمة",)),
+    CompiledPlace("p2", "Twin", 0.5, 0.5, 2.0),
+    CompiledPlace("p3", "Twin", 10.0, 10.0, 2.0),
+    CompiledPlace("p4", "City Area", 50.0, 50.0, 2.0),
+    CompiledPlace("p5", "Far Town", 50.0, 50.0, 2.0),
 )
 MAP = registry(places=TOWNS)
 
@@ -468,7 +468,7 @@ def test_names_that_normalise_to_nothing_match_nothing() -> None:
 def test_a_wider_disc_never_turns_outside_into_inside(
     lon: float, lat: float, radius: float, factor: float, kind: str
 ) -> None:
-    """What lies outside stays part of the wider disc. It is less than 0.1 % of one more than 31.6 times as wide: so
+    """The part outside stays part of the wider disc. It is less than 0.1 % of one more than 31.6 times as wide: so
     wide a disc may well lie inside around a small hole, and the rule says so. Up to there it holds for every area."""
     shape = square(0, 0, 1)
     if kind == "hole":

@@ -10,8 +10,8 @@ from schemas.local_time import FIRST_DAY, LAST_DAY
 from schemas.report import Occurrence
 from schemas.vocabulary import LANGUAGES
 from schemas.zones import zone_names
-from services.rules.domain.evaluate import Case, Judge
-from services.rules.domain.model import Account, Window
+from services.rules.judging.evaluate import Case, Judge
+from services.rules.judging.model import Account, Window
 from tests.unit.rules.build import registry, report, truce
 from tests.unit.rules.registry_samples import announcement as said
 from tests.unit.rules.registry_samples import compiled, document, faults, party, told

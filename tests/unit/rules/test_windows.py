@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.instants import DAY, HOUR, format_instant, parse_instant
-from services.rules.registry_file import load_registry_file
+from services.rules.registry.file import load_registry_file
 from tests.scenario import SCENARIO
 from tests.unit.rules.registry_samples import announcement as said
 from tests.unit.rules.registry_samples import compiled, document, faults, told, truce
@@ -255,10 +255,10 @@ def test_a_day_is_a_local_day() -> None:
         ([said("d", "declare", "01 00")], "0/starts_at", "required"),
         ([said("r", "restate", "01 00")], "0/restates", "required"),
         ([said("w", "withdraw", "01 00")], "0/withdraws", "required"),
-        ([{**DECLARED, "ends_at": "2016-05-02"}], "0/duration", "one too many"),
-        ([{**DECLARED, "duration": "PT1M"}], "0/duration", "no duration"),
-        ([{**DECLARED, "starts_at": "soon"}], "0/starts_at", "no date"),
-        ([{**DECLARED, "announced_at": "then"}], "0/announced_at", "no date"),
+        ([{**DECLARED, "ends_at": "2016-05-02"}], "0/duration", "cannot be combined"),
+        ([{**DECLARED, "duration": "PT1M"}], "0/duration", "not a duration"),
+        ([{**DECLARED, "starts_at": "soon"}], "0/starts_at", "neither a date"),
+        ([{**DECLARED, "announced_at": "then"}], "0/announced_at", "neither a date"),
         ([{**DECLARED, "issuer": "nobody"}], "0/issuer", "no party"),
         ([{**DECLARED, "area": "nowhere"}], "0/area", "no area"),
         ([{**DECLARED, "restates": "d"}], "0/restates", "no meaning"),

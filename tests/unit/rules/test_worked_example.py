@@ -11,8 +11,8 @@ import pytest
 from schemas.assessments import Assessment
 from schemas.instants import parse_instant, to_datetime
 from schemas.report import Location, Report
-from services.rules.domain.evaluate import Case, Judge
-from services.rules.registry_file import load_registry_file
+from services.rules.judging.evaluate import Case, Judge
+from services.rules.registry.file import load_registry_file
 
 SCENARIO = Path(__file__).parents[3] / "deploy" / "scenarios" / "syria_2016"
 START = parse_instant("2016-03-01T00:00:00Z")

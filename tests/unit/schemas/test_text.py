@@ -3,11 +3,11 @@
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from schemas.text import is_invisible, says_something, visible
-from services.rules.domain.names import normalise
+from services.rules.judging.names import normalise
 
 HIDDEN = [
     "\u200b", "\u200e", "\u200f", "\u202e", "\u2066", "\u2069", "\ufeff", "\u00ad", "\u2060", "\u034f", "\ufe0f",
@@ -43,5 +43,6 @@ def test_the_visible_is_composed_and_stays_as_it_is(text: str) -> None:
 
 
 @given(st.text())
+@example("\N{CEDILLA}")
 def test_only_a_text_that_says_something_has_a_normalised_name(text: str) -> None:
     assert not normalise(text) or says_something(visible(text))

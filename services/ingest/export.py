@@ -1,0 +1,114 @@
+"""Incidents as CSV with a row of HXL hashtags, as analysts' tools and ``trucewatch import`` read it.
+
+Source: the contract, "Incident reports"; HXL standard 1.1.
+"""
+
+import csv
+import io
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from schemas.report import Occurrence, Report
+from services.connectors.exported import quote_cell
+from services.ingest.listing import Listed
+from services.ingest.wire import IncidentSummary
+from services.platform.paging import PageQuery
+
+#: Incidents read at once.
+SLICE: Final = 1_000
+COLUMNS: Final = (
+    ("incident_id", "#meta+incident"),
+    ("external_id", "#event+id"),
+    ("partner", "#meta+partner"),
+    ("state", "#status+state"),
+    ("verdict", "#status+verdict"),
+    ("certainty", "#status+certainty"),
+    ("severity", "#status+severity"),
+    ("truces", "#meta+truces"),
+    ("from", "#date+start"),
+    ("to", "#date+end"),
+    ("act", "#event+type"),
+    ("place", "#loc+name"),
+    ("area", "#loc+code"),
+    ("lat", "#geo+lat"),
+    ("lon", "#geo+lon"),
+    ("radius_km", "#geo+precision+km"),
+    ("perpetrators", "#group+name+first"),
+    ("targets", "#group+name+second"),
+    ("killed", "#affected+killed"),
+    ("injured", "#affected+injured"),
+    ("source", "#org+name"),
+    ("grade", "#meta+grade"),
+    ("description", "#description"),
+    ("occurred", "#meta+occurred"),
+    ("occurred.date", "#meta+occurred+day"),
+    ("occurred.from", "#meta+occurred+from"),
+    ("occurred.to", "#meta+occurred+to"),
+    ("claims", "#meta+claims"),
+    ("sites", "#meta+sites"),
+    ("aggregate", "#meta+aggregate"),
+    ("source.url", "#meta+url"),
+    ("source.quotes", "#meta+source"),
+    ("evidence", "#meta+evidence"),
+    ("language", "#meta+language"),
+)
+
+ReadPage = Callable[[PageQuery], Awaitable[Sequence[Listed]]]
+
+
+async def csv_of(query: PageQuery, read: ReadPage) -> AsyncIterator[str]:
+    """All incidents of a list from the query's position on, a slice at a time: columns, hashtags, rows."""
+    yield _lines([[name for name, _ in COLUMNS], [tag for _, tag in COLUMNS]])
+    query = replace(query, limit=SLICE)
+    while True:
+        found = await read(query)
+        page = found[:SLICE]
+        if page:
+            yield _lines([_row(one.summary) for one in page])
+        if len(found) <= SLICE:
+            return
+        query = replace(query, after=page[-1].key)
+
+
+def _row(one: IncidentSummary) -> list[str | int | float | None]:
+    stored: Any = one.report
+    report = msgspec.json.decode(stored, type=Report)
+    where = report.location
+    texts = [
+        one.incident_id, one.external_id, one.partner, one.state, one.verdict, one.certainty, one.severity,
+        ";".join(one.truces), one.occurred.start, one.occurred.end, report.act, where.place, where.area,
+    ]  # fmt: skip
+    said = [";".join(report.perpetrators), ";".join(report.targets)]
+    numbers = [report.casualties.killed, report.casualties.injured]
+    source = [report.source.name, report.source.grade, report.description]
+    return [
+        *map(quote_cell, texts), where.lat, where.lon, where.radius_km, *map(quote_cell, said), *numbers,
+        *map(quote_cell, source), *map(quote_cell, _as_posted(report)),
+    ]  # fmt: skip
+
+
+def _as_posted(report: Report) -> list[str | None]:
+    """The rest of a report, in its own words: what the columns before do not say, or say in UTC."""
+    occurred = report.occurred
+    if isinstance(occurred, Occurrence):
+        times = [None, occurred.date, *map(_write_moment, (occurred.start, occurred.end))]
+    else:
+        times = [_write_moment(occurred), None, None, None]
+    lists = [report.claims, report.sites, report.source.quotes, report.evidence]
+    claims, sites, quotes, evidence = (";".join(values) for values in lists)
+    aggregate = "true" if report.aggregate else None
+    return [*times, claims, sites, aggregate, report.source.url, quotes, evidence, report.language]
+
+
+def _write_moment(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()
+
+
+def _lines(rows: Sequence[Sequence[str | int | float | None]]) -> str:
+    made = io.StringIO()
+    csv.writer(made, lineterminator="\r\n").writerows(rows)
+    return made.getvalue()

@@ -1,0 +1,101 @@
+"""The facets of a judged incident: the words by which lists filter it, each found by one index.
+
+A facet is ``kind/value``: ``truce/aleppo-calm``, ``party/isis``, ``act/shelling``, ``verdict/violation``.
+"""
+
+import math
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+import msgspec
+
+from schemas.assessments import ResolvedParty, ResolvedPlace
+from schemas.boxes import Box, box_of
+from schemas.vocabulary import SEVERITIES, Act, Certainty, Outcome, Severity
+
+#: The kinds of facets that an index finds; by the others an incident is only checked.
+INDEXED: Final = frozenset({"verdict", "severity", "act", "truce", "party", "area", "cell"})
+#: A box over more cells of one degree than this is found by other facets, or by time.
+MOST_CELLS: Final = 16
+#: The facet of incidents whose disc reaches over more cells.
+WIDE: Final = "cell/wide"
+
+
+class JudgedTruce(msgspec.Struct):
+    truce: str
+    outcome: Outcome
+
+
+class JudgedFacts(msgspec.Struct):
+    """The part of an assessment that lists filter by."""
+
+    verdict: Outcome
+    certainty: Certainty | None
+    severity: Severity
+    act: Act
+    place: ResolvedPlace
+    perpetrators: tuple[ResolvedParty, ...]
+    targets: tuple[ResolvedParty, ...]
+    findings: tuple[JudgedTruce, ...]
+
+
+def facets_of(facts: JudgedFacts, areas: Iterable[str]) -> tuple[str, ...]:
+    """The facets of an incident; ``areas`` are those that its place touches. Truces count where their finding carries
+    the verdict, parties on either side, with their coalitions, as in the filters of subscriptions."""
+    parties = {id for one in (*facts.perpetrators, *facts.targets) for id in (one.party, *one.coalitions)} - {None}
+    return (
+        f"verdict/{facts.verdict}",
+        f"severity/{facts.severity}",
+        f"act/{facts.act}",
+        *([] if facts.certainty is None else [f"certainty/{facts.certainty}"]),
+        *sorted({f"truce/{one.truce}" for one in facts.findings if one.outcome == facts.verdict}),
+        *(f"party/{id}" for id in sorted(filter(None, parties))),
+        *(f"area/{id}" for id in sorted(set(areas))),
+        *_cells_of(facts.place),
+    )
+
+
+def read_facets(told: str | None) -> dict[str, list[Any]]:
+    """The values of each kind of facet, of an incident's facets on lines; none of an incident that is not judged."""
+    found: dict[str, list[Any]] = {}
+    for facet in filter(None, (told or "").split("\n")):
+        kind, _, value = facet.partition("/")
+        found.setdefault(kind, []).append(value)
+    return found
+
+
+def severities_from(least: str) -> tuple[str, ...]:
+    """The severities of at least this gravity."""
+    return SEVERITIES[: SEVERITIES.index(least) + 1]
+
+
+def cells_over(box: Box) -> tuple[str, ...] | None:
+    """The facets of all places in a box; None where these are too many to look each of them up."""
+    cells = _cells(box)
+    return None if cells is None else (*cells, WIDE)
+
+
+def _cells_of(place: ResolvedPlace) -> tuple[str, ...]:
+    box = box_of(place)
+    if box is None:
+        return ()
+    cells = _cells(box)
+    return (WIDE,) if cells is None else cells
+
+
+def _cells(box: Box) -> tuple[str, ...] | None:
+    west, south, east, north = box
+    rows = range(math.floor(south), math.floor(north) + 1)
+    columns = [*_columns(west, east)]
+    if len(rows) * len(columns) > MOST_CELLS:
+        return None
+    return tuple(f"cell/{row}/{column}" for row in rows for column in columns)
+
+
+def _columns(west: float, east: float) -> Iterator[int]:
+    first, last = math.floor(west), math.floor(east)
+    if west <= east:
+        yield from (column if column < 180 else -180 for column in range(first, last + 1))
+    else:
+        yield from range(first, 180)
+        yield from range(-180, last + 1)

@@ -1,0 +1,227 @@
+"""Lists of incidents in SQL: whatever is filtered by, an index leads to the page.
+
+A list with filters begins at the rarest facet that it asks for (:mod:`services.ingest.facets`) and checks the others
+on the projection. A list from a time on begins three days before it, since nothing but an aggregate lasts longer; those
+few have an index of their own.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import Column, ColumnElement, Connection, Select, and_, case, func, or_, select
+
+from schemas.assessments import Interval
+from schemas.boxes import Box, read_box
+from schemas.instants import format_instant
+from schemas.vocabulary import CERTAINTIES, expand_acts
+from services.ingest.domain import state_of
+from services.ingest.facets import cells_over, read_facets, severities_from
+from services.ingest.sql import LONG, deaths, facets, is_long, newest, projections, revisions
+from services.ingest.wire import IncidentSummary
+from services.platform.db.containing import holds
+from services.platform.db.packing import unpack
+from services.platform.db.paging import one_of, select_page, touching_times
+from services.platform.paging import PageQuery
+
+#: Incidents of a facet that are counted before it is called frequent.
+COUNTED: Final = 1_000
+#: The filters that stand for facets.
+_FACETED: Final = ("truce", "area", "party", "act", "verdict", "min_severity")
+
+_STATE: ColumnElement[str] = case(
+    # As services.ingest.domain.state_of has it, for a newest revision.
+    (revisions.c.retracted.is_not(None), "retracted"),
+    (projections.c.revision >= revisions.c.revision, "assessed"),
+    (deaths.c.revision >= revisions.c.revision, "dead_lettered"),
+    else_="accepted",
+)
+_FACET_ORDER: Final = (facets.c.occurred_start, facets.c.incident_id)
+_DEAD = deaths.c.incident_id == revisions.c.incident_id
+_BY_TIME = revisions.outerjoin(projections, projections.c.incident_id == revisions.c.incident_id).outerjoin(
+    deaths, _DEAD
+)
+_BY_FACET = (
+    facets.join(projections, projections.c.incident_id == facets.c.incident_id)
+    .join(revisions, and_(revisions.c.incident_id == facets.c.incident_id, newest))
+    .outerjoin(deaths, _DEAD)
+)
+
+
+class _Fact(msgspec.Struct):
+    """A stored fact, of which the report is passed on as it is."""
+
+    received_at: str
+    report: msgspec.Raw
+    retracted: str | None = None
+
+
+read_fact: Final = msgspec.json.Decoder(_Fact).decode
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One incident of a list with its place in the order."""
+
+    key: tuple[int | str, ...]
+    summary: IncidentSummary
+
+
+def list_incidents(connection: Connection, query: PageQuery, partner: str | None = None) -> list[Listed]:
+    """One page of the incidents of ``partner`` (None: of all), with one more."""
+    conditions = _conditions(query)
+    if partner is not None:
+        conditions.append(revisions.c.partner == partner)
+    size = len(_order(query))
+    found = {
+        row.incident_id: Listed(tuple(row)[-size:], summary_of(row))
+        for statement in _statements(connection, query)
+        for row in connection.execute(statement.where(*conditions))
+    }
+    ordered = sorted(found.values(), key=lambda one: one.key, reverse=query.descending)
+    return ordered[: query.limit + 1]
+
+
+def cursor_types(query: PageQuery) -> tuple[type, ...]:
+    """The types of the sort key of such a list."""
+    return tuple(column.type.python_type for column in _order(query))
+
+
+def summary_of(row: Any) -> IncidentSummary:
+    """An incident in a list, from a row of :func:`incident_rows`."""
+    fact = read_fact(unpack(row.body))
+    report: Any = fact.report
+    state = state_of(row.revision, retracted=row.retracted is not None, assessed=row.assessed or 0, dead=row.dead or 0)
+    occurred = Interval(format_instant(row.occurred_start), format_instant(row.occurred_end))
+    named = read_facets(row.facets)
+    certainty, severity = (next(iter(named.get(kind, ())), None) for kind in ("certainty", "severity"))
+    return IncidentSummary(
+        incident_id=row.incident_id, external_id=row.external_id, partner=row.partner, revision=row.revision,
+        received_at=fact.received_at, state=state, verdict=row.verdict, certainty=certainty, severity=severity,
+        truces=named.get("truce", []), occurred=occurred, report=report,
+    )  # fmt: skip
+
+
+def incident_rows(*more: ColumnElement[Any], source: Any = _BY_TIME) -> Select[Any]:
+    """The columns of a list of incidents, and ``more``."""
+    assessed, dead = projections.c.revision.label("assessed"), deaths.c.revision.label("dead")
+    return select(revisions, assessed, projections.c.verdict, projections.c.facets, dead, *more).select_from(source)
+
+
+def _statements(connection: Connection, query: PageQuery) -> Iterator[Select[Any]]:
+    """Statements whose rows together hold the page: an index leads each of them, and ends it after a page."""
+    lead, order = _choose_lead(connection, query), _order(query)
+    if lead is None:
+        yield _page(_BY_TIME, query, order, [newest, *_not_before(query, order[0])])
+    for facet in lead or ():
+        columns = _FACET_ORDER if query.by == "occurred" else order
+        conditions = [facets.c.facet == facet, *_not_before(query, facets.c.occurred_start)]
+        yield _page(_BY_FACET, query, columns, [*conditions, *_before_end(query, facets.c.occurred_start)])
+    if query.start is not None:
+        yield _page(_BY_TIME, query, order, [newest, is_long])
+
+
+def _page(
+    source: Any, query: PageQuery, key: Sequence[Column[Any]], where: Sequence[ColumnElement[bool]]
+) -> Select[Any]:
+    keys = (column.label(f"key{n}") for n, column in enumerate(key))
+    return select_page(incident_rows(*keys, source=source).where(*where), query, *key)
+
+
+def _not_before(query: PageQuery, start: ColumnElement[int]) -> list[ColumnElement[bool]]:
+    """Incidents that are no aggregates for their length, and begin earlier, are over when the query's times begin."""
+    if query.start is None or start.name == revisions.c.received_at.name:
+        return []
+    return [start > query.start - LONG]
+
+
+def _before_end(query: PageQuery, start: ColumnElement[int]) -> list[ColumnElement[bool]]:
+    return [] if query.end is None else [start < query.end]
+
+
+def _choose_lead(connection: Connection, query: PageQuery) -> tuple[str, ...] | None:
+    """The facets, of one filter, that the fewest incidents have; None where a list is not filtered by any, or is not
+    by the time of the incident and all are frequent."""
+    best, fewest = None, None
+    for lead in _leads(query):
+        count = sum(_count(connection, query, facet) for facet in lead)
+        if fewest is None or count < fewest:
+            best, fewest = lead, count
+    return None if fewest is None or (query.by != "occurred" and fewest >= COUNTED) else best
+
+
+def _count(connection: Connection, query: PageQuery, facet: str) -> int:
+    """How many incidents of these times have a facet, up to COUNTED."""
+    start = facets.c.occurred_start
+    some = select(start).where(facets.c.facet == facet, *_not_before(query, start), *_before_end(query, start))
+    return connection.execute(select(func.count()).select_from(some.limit(COUNTED).subquery())).scalar_one()
+
+
+def _leads(query: PageQuery) -> Iterator[tuple[str, ...]]:
+    """For each filter that can lead, the facets of which an incident must have one."""
+    for name in _FACETED:
+        if wanted := facets_wanted(query, name):
+            yield wanted
+    boxes = [cells_over(read_box(text)) for text in query.values("bbox")]
+    if boxes and None not in boxes:
+        yield tuple(dict.fromkeys(cell for cells in boxes for cell in cells or ()))
+
+
+def facets_wanted(query: PageQuery, name: str) -> tuple[str, ...]:
+    """The facets of which an incident must have one to pass a filter; none where the filter is not set."""
+    values = query.values(name)
+    match name:
+        case "act":
+            values = tuple(sorted(expand_acts(values)))
+        case "min_severity":
+            name, values = "severity", tuple(dict.fromkeys(one for least in values for one in severities_from(least)))
+    return tuple(f"{name}/{value}" for value in values)
+
+
+def _order(query: PageQuery) -> tuple[Column[Any], ...]:
+    """The sort key. A list by facets is about incidents as judged, so that the index of a facet has its order."""
+    if query.by == "received":
+        return revisions.c.received_at, revisions.c.incident_id
+    if any(True for _ in _leads(query)):
+        return projections.c.occurred_start, projections.c.incident_id
+    return revisions.c.occurred_start, revisions.c.received_at, revisions.c.incident_id
+
+
+def _conditions(query: PageQuery) -> list[ColumnElement[bool]]:
+    return [
+        *one_of(query, "external_id", revisions.c.external_id),
+        *one_of(query, "state", _STATE),
+        *(_has_one(wanted) for name in _FACETED if (wanted := facets_wanted(query, name))),
+        *_certain(query),
+        *([or_(*(_touches(read_box(text)) for text in boxes))] if (boxes := query.values("bbox")) else ()),
+        *touching_times(query, revisions.c.occurred_start, revisions.c.occurred_end),
+    ]
+
+
+def _has_one(wanted: Sequence[str]) -> ColumnElement[bool]:
+    return or_(*(holds(projections.c.facets, f"\n{facet}\n") for facet in wanted))
+
+
+def _certain(query: PageQuery) -> Iterator[ColumnElement[bool]]:
+    """Of violations those of at least a certainty; the other verdicts have none that counts."""
+    if least := query.values("min_certainty"):
+        last = max(CERTAINTIES.index(one) for one in least)
+        certain = _has_one([f"certainty/{one}" for one in CERTAINTIES[: last + 1]])
+        yield or_(projections.c.verdict != "violation", certain)
+
+
+def _touches(box: Box) -> ColumnElement[bool]:
+    """Whether the box around a place has a point in ``box``."""
+    west, south, east, north = box
+    of, parts = projections.c, [(west, east)] if west <= east else [(west, 180.0), (-180.0, east)]
+    if east == 180.0:
+        parts.append((-180.0, -180.0))
+    beside = [
+        or_(
+            and_(of.west <= of.east, of.west <= last, of.east >= first),
+            and_(of.west > of.east, or_(of.west <= last, of.east >= first)),
+        )
+        for first, last in parts
+    ]
+    return and_(of.south <= north, of.north >= south, or_(*beside))
