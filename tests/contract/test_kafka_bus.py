@@ -11,6 +11,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import GroupCoordinatorNotAvailableError
 from cloudevents.core.bindings.kafka import KafkaMessage, from_kafka_event
 
 from schemas.codec import UnreadableEventError, decode
@@ -19,7 +20,7 @@ from schemas.events import IncidentReported
 from schemas.topics import DEAD_SUFFIX, INCIDENTS, TOPICS, Topic
 from services.platform.bus import kafka as kafka_bus
 from services.platform.bus.kafka import PUBLISH_S, KafkaBus
-from services.platform.bus.kafka_reader import KafkaReader
+from services.platform.bus.kafka_reader import MAX_UNANSWERED, KafkaReader
 from services.platform.bus.kafka_records import partition_of
 from services.platform.bus.kafka_topics import create_topics, new_topic
 from services.platform.bus.port import Received
@@ -408,8 +409,43 @@ async def test_a_reader_whose_coordination_ended_by_an_unforeseen_error_reads_on
                 with pytest.raises(RetryLaterError, match="the handler is closed"):
                     await reader.fetch(50, 0.2)
                 assert reader._inner is None
-                batch: list[Received] = []
-                while not batch:
-                    batch.extend(await reader.fetch(50, 0.2))
+                assert await _fetched(reader)
         finally:
             await reader.close()
+
+
+async def test_a_reader_whose_client_waits_for_metadata_for_ever_starts_over(
+    kafka: Kafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same RuntimeError ends aiokafka's task that refreshes the metadata. What waits for it waits for ever."""
+    topic = await fresh_topic(kafka, partitions=1)
+    async with opened(kafka) as bus:
+        await bus.publish([event(topic, 0)])
+        reader = KafkaReader(kafka.bootstrap, topic, "metadata-ended")
+        try:
+            async with asyncio.timeout(90):
+                batch = await _fetched(reader)
+                inner = reader._inner
+                assert inner is not None
+                inner._client._sync_task.cancel()
+
+                async def unknown(*_: object) -> None:
+                    raise GroupCoordinatorNotAvailableError
+
+                monkeypatch.setattr(inner._client, "coordinator_lookup", unknown)
+                inner._coordinator.coordinator_dead()
+                for _ in range(MAX_UNANSWERED):
+                    with pytest.raises(RetryLaterError, match="no answer"):
+                        await reader.commit(batch)
+                assert reader._inner is None
+                await reader.commit(await _fetched(reader))
+                assert await reader.lag() == 0
+        finally:
+            await reader.close()
+
+
+async def _fetched(reader: KafkaReader) -> list[Received]:
+    batch: list[Received] = []
+    while not batch:
+        batch.extend(await reader.fetch(50, 0.2))
+    return batch

@@ -108,6 +108,13 @@ def ask_status(cluster: Cluster) -> tuple[int, int]:
     return sum(lags) + status["deliveries"]["backlog"], status["dead_letters"]
 
 
+def where_under_way(cluster: Cluster) -> str:
+    """What ``/status`` says of each consumer and of the messages to be sent."""
+    with cluster.client() as client:
+        status = client.get("/status", headers={"accept": "application/json"}).json()
+    return f"{status['components']}, {status['deliveries']}"
+
+
 def counted(cluster: Cluster, statement: str) -> dict[str, tuple[int, int]]:
     with psycopg.connect(cluster.database_uri) as connection:
         return {row[0]: (row[1], row[2]) for row in connection.execute(statement.encode())}
@@ -126,6 +133,8 @@ def draw_up(
     """The account once nothing is under way any more. ``dead_before``: dead letters of earlier rounds. ``times``: how
     long the fault took, and how long settling."""
     lag, dead = wait_caught_up(cluster, dead_before, CAUGHT_UP_S)
+    if lag:
+        answers.odd.append(f"still under way: {where_under_way(cluster)}")
     assessed, alerted = (
         {incident: found == (1, 1) for incident, found in counted(cluster, statement).items()}
         for statement in (_ASSESSED, _ALERTED)

@@ -66,7 +66,7 @@ def revoke_a_key(stage: Stage) -> None:
             stage.note(f"the subscription could not be given away: {given.text}")
         if missing := _missing(stage, path, began, SystemClock().now()):
             deliveries = operator.get(f"/v1/subscriptions/{id}/deliveries").json()["items"]
-            waiting = [found for found in deliveries if found["state"] != "delivered"]
+            waiting = [found for found in deliveries if found["status"] != "delivered"]
             stage.note(f"{len(missing)} alerts of a held subscription were lost; not delivered: {waiting}")
         ids = {(incident, found.id) for found, incident in _pairs(_told(stage, path))}
         if repeated := len(ids) - len({incident for incident, _ in ids}):

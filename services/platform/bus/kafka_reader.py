@@ -27,6 +27,9 @@ OPEN_S: Final = 20.0
 ASK_S: Final = 4.0
 #: Silence after which a reader asks where the log ends; standing still twice while behind means stuck.
 SILENCE_S: Final = 5.0
+#: A client that gets no answer so often, one after another, may never get one again, although the broker is back:
+#: aiokafka's task that refreshes its metadata ends at an error that it did not foresee, and everything waits for it.
+MAX_UNANSWERED: Final = 2
 
 #: A member that does not come back for its next batch within this time is left out, and another takes its partitions.
 MAX_PAUSE_MS: Final = 60_000
@@ -58,6 +61,7 @@ class KafkaReader:
         self._committed: Offsets = {}
         self._stood_at: Offsets | None = None
         self._quiet_since = 0.0
+        self._unanswered = 0
         self.restarts = 0
 
     async def fetch(self, limit: int, wait_s: float) -> Sequence[Received]:
@@ -79,7 +83,8 @@ class KafkaReader:
         return []
 
     async def commit(self, batch: Sequence[Received]) -> None:
-        """See :class:`Consumer`. Raises RetryLaterError when the broker does not answer in time."""
+        """See :class:`Consumer`. Raises RetryLaterError when the broker does not answer in time; the second time, the
+        reader starts over."""
         inner = self._inner
         if not batch or inner is None:
             return
@@ -91,7 +96,7 @@ class KafkaReader:
             log.info("%s: the group moved on before the commit", self._topic)
             return
         try:
-            await self._asked(inner.commit(offsets))
+            await self._counted(inner.commit(offsets))
         except (CommitFailedError, IllegalStateError, RebalanceInProgressError) as error:
             # Another member has these partitions now and will repeat the batch, which is harmless.
             log.info("%s: the group moved on before the commit: %r", self._topic, error)
@@ -155,7 +160,7 @@ class KafkaReader:
         """Raises RetryLaterError when the broker is away, or when this reader stood still while behind."""
         self._quiet_since = asyncio.get_running_loop().time()
         try:
-            ends, positions = await self._places(inner)
+            ends, positions = await self._counted(self._places(inner))
         except IllegalStateError:
             # The group moved on meanwhile: what this member has now is looked at next time.
             return
@@ -172,8 +177,7 @@ class KafkaReader:
         """Where each partition of this reader ends, and where it stands. Raises IllegalStateError for one that it has
         lost meanwhile."""
         mine = inner.assignment()
-        ends = await self._asked(inner.end_offsets(mine))
-        return ends, {tp: await self._asked(inner.position(tp)) for tp in mine}
+        return await inner.end_offsets(mine), {tp: await inner.position(tp) for tp in mine}
 
     async def _opened(self) -> AIOKafkaConsumer:
         if self._inner is None:
@@ -229,12 +233,25 @@ class KafkaReader:
         except (TimeoutError, *AWAY) as error:
             raise RetryLaterError(f"kafka: no answer about {self._topic}: {error!r}") from error
 
+    async def _counted(self, question: Awaitable[Any]) -> Any:
+        """The answer, asked for by the task that reads: a client without answers is closed, for a new one to be made."""
+        try:
+            answer = await self._asked(question)
+        except RetryLaterError:
+            self._unanswered += 1
+            if self._unanswered >= MAX_UNANSWERED:
+                log.warning("%s: no answers, starting over", self._topic)
+                await self._abandon()
+            raise
+        self._unanswered = 0
+        return answer
+
     def _forget(self) -> None:
         """Ask for committed offsets anew; an answer still under way is not kept."""
         self._committed = {}
 
     async def _abandon(self) -> None:
-        inner, self._inner = self._inner, None
+        inner, self._inner, self._unanswered = self._inner, None, 0
         self._forget()
         if inner is not None:
             await end_consumer(inner)
