@@ -141,8 +141,8 @@ class CellReader:
 
 
 def split_names(text: str, separator: str) -> list[str]:
-    """The parts of a list, with single blanks, without empty ones."""
-    return [name for part in text.split(separator) if (name := " ".join(part.split()))]
+    """The parts of a list as they are said, without blanks around them and without empty ones."""
+    return [name for part in text.split(separator) if (name := part.strip())]
 
 
 def read_number(text: str, *, decimal_comma: bool = False) -> float | None:
