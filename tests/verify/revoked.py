@@ -23,6 +23,10 @@ PATIENCE_S: Final = 60.0
 #: An attempt that a busy machine let run out of time is tried again, and again.
 RETRIED_S: Final = 200.0
 _ALERTED: Final = "SELECT incident_id FROM alert_log WHERE recorded_at >= %s AND recorded_at < %s"
+_FATES: Final = (
+    "SELECT incident_id, recorded_at, d.state, d.created_at, d.due_at, d.attempts, d.claimed_by FROM alert_log"
+    " LEFT JOIN deliveries d ON d.alert_id = alert_log.alert_id AND d.subscription_id = %s WHERE incident_id = ANY(%s)"
+)
 
 
 class Stage(Protocol):
@@ -65,9 +69,7 @@ def revoke_a_key(stage: Stage) -> None:
         if given.status_code != 200:
             stage.note(f"the subscription could not be given away: {given.text}")
         if missing := _missing(stage, path, began, SystemClock().now()):
-            deliveries = operator.get(f"/v1/subscriptions/{id}/deliveries").json()["items"]
-            waiting = [found for found in deliveries if found["status"] != "delivered"]
-            stage.note(f"{len(missing)} alerts of a held subscription were lost; not delivered: {waiting}")
+            stage.note(f"{len(missing)} alerts of a held subscription were lost: {_fates(stage, id, missing)}")
         ids = {(incident, found.id) for found, incident in _pairs(_told(stage, path))}
         if repeated := len(ids) - len({incident for incident, _ in ids}):
             stage.note(f"{repeated} alerts of a held subscription came under two ids")
@@ -92,6 +94,12 @@ def _missing(stage: Stage, path: str, began: int, ended: int) -> set[str]:
     except TimeoutError:
         return expected - set(_incidents(_told(stage, path)))
     return set()
+
+
+def _fates(stage: Stage, subscription: str, incidents: set[str]) -> list[tuple[Any, ...]]:
+    """When each was alerted, and what became of its message, if there is one."""
+    with psycopg.connect(stage.cluster.database_uri) as connection:
+        return list(connection.execute(_FATES, (subscription, list(incidents))))
 
 
 def _pairs(deliveries: Sequence[Delivery]) -> list[tuple[Delivery, str]]:
