@@ -12,6 +12,9 @@ import msgspec
 from schemas.report import DEFAULT_RADIUS_KM, Occurrence, Report
 from schemas.vocabulary import IncidentState
 
+#: The digits of an incident's id that a map names it by; two in a million incidents share them by chance.
+SHORT_ID: Final = 10
+
 _encode = msgspec.json.Encoder().encode
 _replace = msgspec.structs.replace
 _NONE_STATED: Final = next(f.default for f in msgspec.structs.fields(Report) if f.name == "casualties")

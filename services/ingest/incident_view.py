@@ -3,8 +3,9 @@
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection
+from sqlalchemy import ColumnElement, Connection, and_
 
+from services.ingest.domain import SHORT_ID
 from services.ingest.listing import incident_rows, read_fact, summary_of
 from services.ingest.sql import projections, revisions
 from services.ingest.wire import IncidentView, RevisionView
@@ -12,17 +13,25 @@ from services.platform.db.packing import unpack
 
 
 def find_incident(connection: Connection, incident_id: str, partner: str | None) -> IncidentView | None:
-    """An incident with all its revisions; None where there is none, or not one of ``partner``'s (None: anyone's)."""
+    """An incident with all its revisions; None where there is none, or not one of ``partner``'s (None: anyone's).
+    It may be named by the first digits of its id, as on a map, where no other begins so."""
     rows = connection.execute(
         incident_rows(projections.c.body.label("assessment"))
-        .where(revisions.c.incident_id == incident_id)
+        .where(_is_named(incident_id))
         .order_by(revisions.c.revision.desc())
     ).all()
-    if not rows or partner not in (None, rows[0].partner):
+    if not rows or len({row.incident_id for row in rows}) > 1 or partner not in (None, rows[0].partner):
         return None
     kept = [_revision(row.revision, row.body) for row in rows]
     assessment: Any = None if rows[0].assessment is None else msgspec.Raw(unpack(rows[0].assessment))
     return IncidentView(**msgspec.structs.asdict(summary_of(rows[0])), revisions=kept, assessment=assessment)
+
+
+def _is_named(incident_id: str) -> ColumnElement[bool]:
+    if len(incident_id) != SHORT_ID:
+        return revisions.c.incident_id == incident_id
+    # Beyond every digit of an id.
+    return and_(revisions.c.incident_id >= incident_id, revisions.c.incident_id < f"{incident_id}g")
 
 
 def _revision(number: int, body: bytes) -> RevisionView:

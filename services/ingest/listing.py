@@ -37,6 +37,11 @@ _STATE: ColumnElement[str] = case(
     (deaths.c.revision >= revisions.c.revision, "dead_lettered"),
     else_="accepted",
 )
+#: The columns of an incident on a map.
+_PLACED: Final = (
+    revisions.c.incident_id, revisions.c.occurred_start, projections.c.facets,
+    projections.c.west, projections.c.south, projections.c.east, projections.c.north,
+)  # fmt: skip
 _FACET_ORDER: Final = (facets.c.occurred_start, facets.c.incident_id)
 _DEAD = deaths.c.incident_id == revisions.c.incident_id
 _BY_TIME = revisions.outerjoin(projections, projections.c.incident_id == revisions.c.incident_id).outerjoin(
@@ -70,16 +75,33 @@ class Listed:
 
 def list_incidents(connection: Connection, query: PageQuery, partner: str | None = None) -> list[Listed]:
     """One page of the incidents of ``partner`` (None: of all), with one more."""
-    conditions = _conditions(query)
+    size = len(_order(query))
+    return [Listed(tuple(row)[-size:], summary_of(row)) for row in _find_rows(connection, query, partner)]
+
+
+def list_placed(connection: Connection, query: PageQuery, partner: str | None = None) -> list[Any]:
+    """The rows of such a page (:data:`_PLACED` and the key) whose incident was judged to be somewhere."""
+    return _find_rows(connection, query, partner, _PLACED, [projections.c.west.is_not(None)])
+
+
+def _find_rows(
+    connection: Connection,
+    query: PageQuery,
+    partner: str | None,
+    columns: Sequence[ColumnElement[Any]] | None = None,
+    where: Sequence[ColumnElement[bool]] = (),
+) -> list[Any]:
+    """The rows of a page, with one more; each ends in its sort key."""
+    conditions = [*_conditions(query), *where]
     if partner is not None:
         conditions.append(revisions.c.partner == partner)
     size = len(_order(query))
     found = {
-        row.incident_id: Listed(tuple(row)[-size:], summary_of(row))
-        for statement in _statements(connection, query)
+        row.incident_id: row
+        for statement in _statements(connection, query, columns)
         for row in connection.execute(statement.where(*conditions))
     }
-    ordered = sorted(found.values(), key=lambda one: one.key, reverse=query.descending)
+    ordered = sorted(found.values(), key=lambda row: tuple(row)[-size:], reverse=query.descending)
     return ordered[: query.limit + 1]
 
 
@@ -109,24 +131,31 @@ def incident_rows(*more: ColumnElement[Any], source: Any = _BY_TIME) -> Select[A
     return select(revisions, assessed, projections.c.verdict, projections.c.facets, dead, *more).select_from(source)
 
 
-def _statements(connection: Connection, query: PageQuery) -> Iterator[Select[Any]]:
+def _statements(
+    connection: Connection, query: PageQuery, columns: Sequence[ColumnElement[Any]] | None
+) -> Iterator[Select[Any]]:
     """Statements whose rows together hold the page: an index leads each of them, and ends it after a page."""
     lead, order = _choose_lead(connection, query), _order(query)
     if lead is None:
-        yield _page(_BY_TIME, query, order, [newest, *_not_before(query, order[0])])
+        yield _page(columns, _BY_TIME, query, order, [newest, *_not_before(query, order[0])])
     for facet in lead or ():
-        columns = _FACET_ORDER if query.by == "occurred" else order
+        key = _FACET_ORDER if query.by == "occurred" else order
         conditions = [facets.c.facet == facet, *_not_before(query, facets.c.occurred_start)]
-        yield _page(_BY_FACET, query, columns, [*conditions, *_before_end(query, facets.c.occurred_start)])
+        yield _page(columns, _BY_FACET, query, key, [*conditions, *_before_end(query, facets.c.occurred_start)])
     if query.start is not None:
-        yield _page(_BY_TIME, query, order, [newest, is_long])
+        yield _page(columns, _BY_TIME, query, order, [newest, is_long])
 
 
 def _page(
-    source: Any, query: PageQuery, key: Sequence[Column[Any]], where: Sequence[ColumnElement[bool]]
+    columns: Sequence[ColumnElement[Any]] | None,
+    source: Any,
+    query: PageQuery,
+    key: Sequence[Column[Any]],
+    where: Sequence[ColumnElement[bool]],
 ) -> Select[Any]:
-    keys = (column.label(f"key{n}") for n, column in enumerate(key))
-    return select_page(incident_rows(*keys, source=source).where(*where), query, *key)
+    keys = [column.label(f"key{n}") for n, column in enumerate(key)]
+    rows = incident_rows(*keys, source=source) if columns is None else select(*columns, *keys).select_from(source)
+    return select_page(rows.where(*where), query, *key)
 
 
 def _not_before(query: PageQuery, start: ColumnElement[int]) -> list[ColumnElement[bool]]:

@@ -26,10 +26,14 @@ def answers_of(operation: Operation, schemas: Schemas) -> dict[str, Any]:
         example = _example(operation) if status == first else None
         content = _answer_content(answer, items, schemas, example)
         if content and status == first:
-            content |= {kind: {"schema": {"type": "string"}} for kind in operation.described.also}
+            content |= {kind: {"schema": _schema_of(kind)} for kind in operation.described.also}
         made[str(status)] = {"description": HTTPStatus(status).phrase} | ({"content": content} if content else {})
     refused = find_refusals(operation) - {int(status) for status in made}
     return made | {str(status): {"$ref": f"#/components/responses/{_named(status)}"} for status in sorted(refused)}
+
+
+def _schema_of(kind: str) -> dict[str, Any]:
+    return {"type": "object" if kind.endswith("json") else "string"}
 
 
 def _named(status: int) -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final, get_args
 
 import msgspec
@@ -15,8 +16,9 @@ from services.ingest.export import csv_of
 from services.ingest.http.batch import TYPES, Batches
 from services.ingest.http.declared import EXAMPLE, IDEMPOTENCY_KEY, POST_INCIDENT, REPORT_HEADERS
 from services.ingest.http.intake import Intake, answer, check_type, read_headers
+from services.ingest.incident_map import MAX_FEATURES, draw
 from services.ingest.incident_view import find_incident
-from services.ingest.listing import Listed, cursor_types, list_incidents
+from services.ingest.listing import Listed, cursor_types, list_incidents, list_placed
 from services.ingest.names import KnownNames, tell
 from services.ingest.use_cases import IdempotencyKey, Retraction
 from services.ingest.wire import (
@@ -40,6 +42,8 @@ from services.platform.http.routes import make_router, principal_of
 from services.platform.paging import PageQuery
 
 CSV_TYPE: Final = "text/csv"
+GEOJSON_TYPE: Final = "application/geo+json"
+_BY_ACCEPT: Final = {"vary": "accept"}
 INCIDENTS_LIST: Final = Listing(
     IncidentSummary,
     orders=("-occurred", "occurred", "-received", "received"),
@@ -120,21 +124,14 @@ def build_router(intake: Intake, batches: Batches, database: Database, clock: Cl
 
     @router.get("/v1/incidents")
     @describe(
-        "Incidents; a partner sees its own; as CSV all of them, with a row of HXL hashtags",
+        "Incidents; a partner sees its own; as CSV all of them, with a row of HXL hashtags; as GeoJSON, for a map, up "
+        f"to {MAX_FEATURES:,} that have a place: `id` is the beginning of the incident's id, `radius` is in km",
         lists=INCIDENTS_LIST,
         roles=("partner", "monitor"),
-        also=(CSV_TYPE,),
+        also=(CSV_TYPE, GEOJSON_TYPE),
     )
     async def get_incidents(request: Request) -> Response:
-        query, partner = read_list(request, INCIDENTS_LIST), _whose(request)
-
-        async def read(page: PageQuery) -> Sequence[Listed]:
-            return await database.read(lambda connection: list_incidents(connection, page, partner))
-
-        if prefers(request.headers.get("accept", ""), CSV_TYPE):
-            return StreamingResponse(csv_of(query, read), media_type=CSV_TYPE, headers={"vary": "accept"})
-        listed = make_page(query, await read(query), lambda one: one.key, lambda one: one.summary)
-        return reply(listed, headers={"vary": "accept"})
+        return await _answer_list(request, database)
 
     return router
 
@@ -143,6 +140,23 @@ def _whose(request: Request) -> str | None:
     """The partner to whose incidents a request is confined; None for all."""
     principal = principal_of(request)
     return principal.name if principal.role == "partner" else None
+
+
+async def _answer_list(request: Request, database: Database) -> Response:
+    query, partner, accept = read_list(request, INCIDENTS_LIST), _whose(request), request.headers.get("accept", "")
+
+    async def read(page: PageQuery) -> Sequence[Listed]:
+        return await database.read(lambda connection: list_incidents(connection, page, partner))
+
+    if prefers(accept, CSV_TYPE):
+        return StreamingResponse(csv_of(query, read), media_type=CSV_TYPE, headers=_BY_ACCEPT)
+    if prefers(accept, GEOJSON_TYPE):
+        size = query.limit if "limit" in request.query_params else MAX_FEATURES
+        whole = replace(query, limit=size)
+        body = await database.read(lambda connection: draw(list_placed(connection, whole, partner), size))
+        return Response(body, media_type=GEOJSON_TYPE, headers=_BY_ACCEPT)
+    listed = make_page(query, await read(query), lambda one: one.key, lambda one: one.summary)
+    return reply(listed, headers=_BY_ACCEPT)
 
 
 async def _retract(intake: Intake, clock: Clock, incident_id: str, request: Request) -> Response:

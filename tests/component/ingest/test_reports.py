@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from schemas import codec
-from schemas.assessments import Interval
+from schemas.assessments import Interval, ResolvedPlace
 from schemas.topics import INCIDENTS, REGISTRY
 from tests.component.ingest.running import RunningIngest, judged, report
 from tests.unit.ingest.samples import REPORT
@@ -417,6 +417,49 @@ async def test_a_list_as_csv_holds_every_incident_and_no_formula(ingest: Running
     assert (row["verdict"], row["severity"], row["place"], row["lat"]) == ("violation", "Severe", "حلب", "-3.5")
     assert dict(zip(names, second, strict=True))["state"] == "accepted"
     assert dict(zip(names, tags, strict=True))["external_id"] == "#event+id"
+
+
+def _somewhere(lat: float, lon: float, radius_km: float = 1.0) -> dict[str, Any]:
+    return {"place": ResolvedPlace(lat=lat, lon=lon, radius_km=radius_km)}
+
+
+async def test_a_list_as_geojson_is_a_compact_map_of_what_was_judged(ingest: RunningIngest) -> None:
+    ids = [
+        (await ingest.partner.post("/v1/incidents", json=report(external_id=f"r{n}"))).json()["incident_id"]
+        for n in range(4)
+    ]
+    await ingest.publish(
+        [
+            judged(ids[0], 1, 1, certainty="Likely", **_somewhere(36.21437, 37.166, 2.5)),
+            judged(ids[1], 1, 1, "not_covered", **_somewhere(-10.0, 179.999, 300.0)),
+            judged(ids[2], 1, 1),  # nowhere
+        ]
+    )
+    wanted = {"accept": "application/geo+json"}
+    answer = await ingest.monitor.get("/v1/incidents", headers=wanted)
+    assert (answer.headers["content-type"], answer.headers["vary"]) == ("application/geo+json", "accept")
+    drawn = answer.json()
+    assert (drawn["type"], drawn["has_more"]) == ("FeatureCollection", False)
+    assert drawn["features"][0] == {
+        "type": "Feature",
+        "id": ids[0][:10],
+        "geometry": {"type": "Point", "coordinates": [37.166, 36.214]},
+        "properties": {
+            "verdict": "violation", "severity": "Severe", "certainty": "Likely", "act": "shelling", "radius": 2.5,
+            "time": "2016-05-07T21:00:00Z",
+        },
+    }  # fmt: skip
+    assert drawn["features"][1]["geometry"]["coordinates"] == [179.999, -10.0]
+    assert "certainty" not in drawn["features"][1]["properties"]
+    for id in ids[:2]:
+        assert (await ingest.monitor.get(f"/v1/incidents/{id[:10]}")).json()["incident_id"] == id
+    assert (await ingest.other.get(f"/v1/incidents/{ids[0][:10]}")).status_code == 404
+
+    filtered = await ingest.monitor.get("/v1/incidents?verdict=not_covered", headers=wanted)
+    assert [one["id"] for one in filtered.json()["features"]] == [ids[1][:10]]
+    limited = await ingest.monitor.get("/v1/incidents?limit=1", headers=wanted)
+    assert (len(limited.json()["features"]), limited.json()["has_more"]) == (1, True)
+    assert (await ingest.other.get("/v1/incidents", headers=wanted)).json()["features"] == []
 
 
 async def test_json_is_what_a_list_is_unless_csv_is_asked_for(ingest: RunningIngest) -> None:

@@ -24,7 +24,9 @@ from tests.unit.connectors.reading import DAMASCUS
 _QUERY: Final = PageQuery(by="received", descending=False, limit=100, start=None, end=None, chosen={})
 #: A cell has no blanks at its end; characters that no report may hold are refused at the edge.
 _TEXT: Final = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=1, max_size=30)
-_WORD: Final = st.sampled_from(["=1+1", "-2", "@x", "'", "'=a", "nan", "-", "n/a", "a,b", 'a"b', "حلب", "0042", "a\u00a0 b"])
+_WORD: Final = st.sampled_from(
+    ["=1+1", "-2", "@x", "'", "'=a", "nan", "-", "n/a", "a,b", 'a"b', "حلب", "0042", "a\u00a0 b"]
+)
 _SAID: Final = (_TEXT | _WORD).filter(lambda text: text == text.strip())
 _NAME: Final = _SAID.filter(lambda text: ";" not in text)
 _NAMES: Final = st.lists(_NAME.filter(lambda name: name[0] != "'"), max_size=3, unique=True)
