@@ -234,7 +234,7 @@ class KafkaReader:
             raise RetryLaterError(f"kafka: no answer about {self._topic}: {error!r}") from error
 
     async def _counted(self, question: Awaitable[Any]) -> Any:
-        """The answer, asked for by the task that reads: a client without answers is closed, for a new one to be made."""
+        """The answer, asked for by the reading task: a client without answers is closed, for a new one to be made."""
         try:
             answer = await self._asked(question)
         except RetryLaterError:
