@@ -13,6 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 from cloudevents.core.bindings.kafka import KafkaMessage, from_kafka_event
+from msgspec import structs
 
 from schemas.codec import UnreadableEventError, decode
 from schemas.envelope import Event
@@ -241,6 +242,22 @@ async def test_a_broker_that_hangs_is_noticed_and_closing_does_not_hang(
             assert not exceeds(time.monotonic() - started, 8)
     leftovers = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
     assert leftovers == []
+
+
+async def test_publishing_ends_in_time_although_the_producer_sends_nothing_any_more(
+    kafka: Kafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What aiokafka did not foresee ends its sender; more than a batch for one partition then waits for the first."""
+    monkeypatch.setattr(kafka_bus, "PUBLISH_S", PUBLISH_S)
+    topic = await fresh_topic(kafka, partitions=1)
+    large = [structs.replace(event(topic, number), data=b"1" * (kafka_bus.BATCH_BYTES * 2 // 3)) for number in range(3)]
+    async with opened(kafka) as bus, asyncio.timeout(60):
+        await bus.publish(large)
+        assert bus._producer is not None
+        bus._producer._sender.sender_task.cancel()
+        with pytest.raises(RetryLaterError, match="publishing"):
+            await bus.publish(large)
+        await bus.publish(large)
 
 
 async def test_a_reader_that_stands_still_while_the_log_grows_says_so_and_starts_over(kafka: Kafka) -> None:

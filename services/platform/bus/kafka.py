@@ -142,21 +142,24 @@ class KafkaBus:
 
     async def _send(self, producer: AIOKafkaProducer, events: Sequence[Event]) -> None:
         waiting: list[asyncio.Future[Any]] = []
-        try:
-            for (topic, partition), batches in (await _batched(producer, events)).items():
-                for batch in batches:
-                    waiting.append(await producer.send_batch(batch, topic, partition=partition))
-        finally:
-            # Also when sending broke off: an outcome that nobody looks at would be a warning at the end.
-            outcomes = await asyncio.gather(*waiting, return_exceptions=True)
-        for outcome in outcomes:
-            if isinstance(outcome, BaseException):
-                raise outcome
+        for (topic, partition), batches in (await _batched(producer, events)).items():
+            for batch in batches:
+                sent = await producer.send_batch(batch, topic, partition=partition)
+                # When sending breaks off, nobody waits for it: a producer that sends nothing any more has no outcome.
+                sent.add_done_callback(_look_at)
+                waiting.append(sent)
+        await asyncio.gather(*waiting)
 
     async def _drop_producer(self) -> None:
         producer, self._producer = self._producer, None
         if producer is not None:
             await end_producer(producer)
+
+
+def _look_at(sent: asyncio.Future[Any]) -> None:
+    """An outcome that nobody looks at would be a warning at the end."""
+    if not sent.cancelled():
+        sent.exception()
 
 
 async def _batched(producer: AIOKafkaProducer, events: Sequence[Event]) -> dict[tuple[str, int], list[BatchBuilder]]:
