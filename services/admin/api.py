@@ -65,6 +65,14 @@ class KeyMade(msgspec.Struct, frozen=True):
     expires_at: str | None
 
 
+class KeyInUse(msgspec.Struct, frozen=True):
+    """The key that a request shows."""
+
+    id: str
+    name: str
+    role: Role
+
+
 class Retried(msgspec.Struct, frozen=True):
     """The dead letter is on its topic again."""
 
@@ -133,6 +141,12 @@ def _add_keys(router: APIRouter, clock: Clock, ring: KeyRing, keys: KeyTransacti
         known = await keys.read(lambda store: store.all())
         matching = [key for key in known if _matches(key, query)]
         return reply(make_page(query, page_items(matching, query, _key_order), _key_order, _view))
+
+    @router.get("/v1/keys/self")
+    @describe("The key that the request shows: its name and its role", answers={200: KeyInUse})
+    async def get_self(request: Request) -> Response:
+        principal = principal_of(request)
+        return reply(KeyInUse(principal.key_id, principal.name, principal.role), headers={"cache-control": "no-store"})
 
     @router.delete("/v1/keys/{key_id}")
     @describe("Revoke a key", answers={204: None}, roles=("operator",), problems=(409,))

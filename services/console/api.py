@@ -1,4 +1,4 @@
-"""The console over HTTP: ``/status`` as JSON or as a page, ``/`` the same page, and the two files that it needs."""
+"""The console over HTTP: ``/status`` as JSON or as a page with the two files that it needs, and the desk."""
 
 from collections.abc import Awaitable, Callable
 from importlib.resources import files
@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 import schemas
+from services.console.desk import desk_router
 from services.console.page import StatusPage, read_static
 from services.console.reference import reference_router
 from services.platform.clock import Clock
@@ -29,7 +30,6 @@ def status_router(supply: Supply, clock: Clock) -> APIRouter:
     router = make_router("operators")
     page = StatusPage()
     document = files(schemas).joinpath("generated", "openapi.json").read_bytes()
-    static = {name: read_static(name) for name in _FILES}
 
     async def show(request: Request) -> Response:
         html = page.render(await supply(), clock.now(), language_of(request))
@@ -56,25 +56,25 @@ def status_router(supply: Supply, clock: Clock) -> APIRouter:
         answer_in(request, "en")
         return reply(await supply(), headers={"vary": "accept", "cache-control": "no-store"})
 
-    @router.get("/")
-    @describe("The console's first page", roles=None, published=False, worded=True)
-    async def home(request: Request) -> Response:
-        return await show(request)
-
     @router.get("/openapi.json")
     @describe("The OpenAPI document", roles=None, published=False)
     async def openapi() -> Response:
         return Response(document, headers={"cache-control": "no-cache"}, media_type="application/json")
 
-    @router.get("/console/{name}")
-    @describe("A file of the console", roles=None, published=False)
-    async def file(name: str) -> Response:
-        if name not in static:
-            return Response(status_code=404)
-        return Response(static[name], headers={"cache-control": "no-cache"}, media_type=_FILES[name])
-
+    for name, kind in _FILES.items():
+        _add_file(router, name, kind)
     router.include_router(reference_router())
+    router.include_router(desk_router())
     return router
+
+
+def _add_file(router: APIRouter, name: str, kind: str) -> None:
+    content = read_static(name)
+
+    @router.get(f"/console/{name}")
+    @describe("A file of the console", roles=None, published=False)
+    async def file() -> Response:
+        return Response(content, headers={"cache-control": "no-cache"}, media_type=kind)
 
 
 EXAMPLE: Final = {

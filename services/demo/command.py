@@ -126,7 +126,7 @@ async def _open_clients(
         partner = (await operator.post("/v1/keys", {"name": "demo-partner", "role": "partner"}))["key"]
         monitor = (await operator.post("/v1/keys", {"name": "demo-monitor", "role": "monitor"}))["key"]
         async with open_api(url, partner, clock) as as_partner, open_api(url, monitor, clock) as as_monitor:
-            yield DemoClients(operator, as_partner, as_monitor, clock, output), f"{url}/#key={monitor}"
+            yield DemoClients(operator, as_partner, as_monitor, clock, output), f"{url}/console/#key={monitor}"
 
 
 async def _run_and_wait(clients: DemoClients, inbox: Inbox, receiver: Receiver, pace_s: float, link: str) -> bool:

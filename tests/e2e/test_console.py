@@ -78,17 +78,17 @@ async def opened(chromium: Chromium, path: str = "", viewport: Any = DESKTOP) ->
 
 
 async def test_a_link_with_a_key_shows_alerts_and_the_key_leaves_the_address_bar(chromium: Chromium) -> None:
-    async with opened(chromium, f"#key={KEY}") as (server, page):
+    async with opened(chromium, f"status#key={KEY}") as (server, page):
         await expect(page.locator(".alert")).to_have_count(1)
         await expect(page.locator(".headline")).to_have_text(ALERT["headline"])
-        assert page.url == server.url
+        assert page.url == server.url + "status"
         server.alerts += [{**ALERT, "id": f"a{n}", "headline": f"news {n}"} for n in range(5)]
         await expect(page.locator(".alert")).to_have_count(6)
         await expect(page.locator(".headline").first).to_have_text("news 4")
 
 
 async def test_a_later_revision_takes_the_place_of_the_one_before(chromium: Chromium) -> None:
-    async with opened(chromium, f"#key={KEY}") as (server, page):
+    async with opened(chromium, f"status#key={KEY}") as (server, page):
         await expect(page.locator(".alert")).to_have_count(1)
         server.alerts.append({**ALERT, "revision": 2, "status": "cancelled", "headline": "no longer"})
         await expect(page.locator(".alert.cancelled .headline")).to_have_text("no longer")
@@ -96,14 +96,14 @@ async def test_a_later_revision_takes_the_place_of_the_one_before(chromium: Chro
 
 
 async def test_what_a_report_says_is_never_markup(chromium: Chromium) -> None:
-    async with opened(chromium, f"#key={KEY}") as (server, page):
+    async with opened(chromium, f"status#key={KEY}") as (server, page):
         server.alerts.append({**ALERT, "id": "evil", "headline": "<img src=x onerror=alert(1)>"})
         await expect(page.locator(".headline").first).to_have_text("<img src=x onerror=alert(1)>")
         assert await page.locator(".alert img").count() == 0
 
 
 async def test_a_key_is_asked_for_refused_taken_and_forgotten(chromium: Chromium) -> None:
-    async with opened(chromium) as (_server, page):
+    async with opened(chromium, "status") as (_server, page):
         await page.get_by_label("API key").fill("tw_wrong")
         await page.get_by_role("button", name="Show alerts").click()
         await expect(page.locator("#live-note")).to_have_text("This key is not valid, or no longer.")
@@ -116,7 +116,7 @@ async def test_a_key_is_asked_for_refused_taken_and_forgotten(chromium: Chromium
 
 
 async def test_the_status_refreshes_by_itself(chromium: Chromium) -> None:
-    async with opened(chromium) as (server, page):
+    async with opened(chromium, "status") as (server, page):
         await expect(page.get_by_role("heading", level=1)).to_have_text("All is well")
         server.status = compose(bus=False)
         await expect(page.get_by_role("heading", level=1)).to_have_text("Alerts cannot flow", timeout=10_000)
@@ -127,7 +127,7 @@ async def test_the_status_refreshes_by_itself(chromium: Chromium) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("viewport", [DESKTOP, TELEPHONE])
 async def test_nothing_runs_over_the_edge(chromium: Chromium, viewport: Any, scheme: Literal["light", "dark"]) -> None:
-    async with opened(chromium, f"#key={KEY}", viewport) as (_server, page):
+    async with opened(chromium, f"status#key={KEY}", viewport) as (_server, page):
         await page.emulate_media(color_scheme=scheme)
         await expect(page.locator(".alert")).to_have_count(1)
         assert await page.evaluate("document.documentElement.scrollWidth") == viewport["width"]
@@ -154,7 +154,7 @@ async def test_the_reference_shows_every_operation_and_asks_nobody_else(chromium
 
 @pytest.mark.parametrize("viewport", [DESKTOP, TELEPHONE])
 async def test_arabic_reads_from_right_to_left(chromium: Chromium, viewport: Any) -> None:
-    async with opened(chromium, f"?language=ar#key={KEY}", viewport) as (server, page):
+    async with opened(chromium, f"status?language=ar#key={KEY}", viewport) as (server, page):
         await expect(page.get_by_role("heading", level=1)).to_have_text("كل شيء على ما يرام")
         await expect(page.locator(".alert .meta")).to_contain_text("تنبيه جديد")
         assert await page.evaluate("getComputedStyle(document.body).direction") == "rtl"

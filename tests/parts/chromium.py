@@ -1,10 +1,11 @@
 """Debian's Chromium driven by Playwright, whose own browsers cannot be had everywhere."""
 
 import shutil
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
+from playwright import sync_api
 from playwright.async_api import Page, ViewportSize, async_playwright
 
 from tests.parts.process import MissingPartError
@@ -46,3 +47,13 @@ class Chromium:
                 yield await browser.new_page(viewport=viewport)
             finally:
                 await browser.close()
+
+    @contextmanager
+    def one_page(self, viewport: ViewportSize = DESKTOP) -> Iterator[sync_api.Page]:
+        """One page for many tests, which are not asynchronous."""
+        with sync_api.sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=self.path, args=FLAGS)
+            try:
+                yield browser.new_page(viewport=viewport)
+            finally:
+                browser.close()

@@ -1,0 +1,230 @@
+"""The desk in a real browser over a real process: every page in every language, and what people do there."""
+
+import time
+from collections.abc import Iterator
+from itertools import count
+from typing import Final
+
+import pytest
+from playwright.sync_api import expect
+
+from schemas.vocabulary import LANGUAGES
+from schemas.wording.words import words
+from tests.parts.chromium import Chromium
+from tests.parts.desk import NARROW, WAIT_MS, WIDE, Desk, open_desk
+from tests.parts.machine import exceeds
+from tests.scenario import bearer
+
+#: Pages by the path that follows /console; {incident} is one with a finding for two truces.
+PAGES: Final = ("/", "/incidents", "/incidents/{incident}", "/truces", "/truces/aleppo-calm")
+HOSTILE: Final = "<img src=x onerror=alert(1)>\u202etxt.exe\u202c{{7*7}}"
+_numbers = count()
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory, chromium: Chromium) -> Iterator[Desk]:
+    with open_desk(tmp_path_factory.mktemp("desk"), chromium) as desk:
+        yield desk
+
+
+@pytest.fixture
+def desk(running: Desk) -> Iterator[Desk]:
+    """Nothing may go wrong on the page while a test uses it."""
+    running.forget()
+    running.page.set_viewport_size(WIDE)
+    yield running
+    assert running.complaints == []
+
+
+def incident(desk: Desk) -> str:
+    found: str = desk.client.get("/v1/incidents?external_id=midan-20160508").json()["items"][0]["incident_id"]
+    return found
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_in_every_language_and_width(desk: Desk, page: str, language: str) -> None:
+    desk.open(page.format(incident=incident(desk)), language=language)
+    assert desk.page.evaluate("document.documentElement.lang") == language
+    assert desk.page.evaluate("document.documentElement.dir") == words(language).direction
+    assert "desk." not in desk.page.inner_text("body")
+    for viewport in (WIDE, NARROW):
+        desk.page.set_viewport_size(viewport)
+        assert desk.overflow() <= 0
+        assert desk.accessibility_faults() == []
+
+
+def test_a_key_is_asked_for_refused_taken_and_forgotten(desk: Desk) -> None:
+    page = desk.page
+    page.goto(f"{desk.service.url}/")
+    page.evaluate("sessionStorage.clear()")
+    page.goto(f"{desk.service.url}/?language=en")
+    page.get_by_label("API key").fill("tw_wrong")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_have_text("This key is not valid, or no longer.", timeout=WAIT_MS)
+    # A browser reports an answer of 401 as an error, whatever the page makes of it.
+    desk.complaints.clear()
+    page.get_by_label("API key").fill(desk.keys["monitor"])
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.locator(".row").first).to_be_visible(timeout=WAIT_MS)
+    assert page.url == f"{desk.service.url}/console/?language=en"
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_label("API key")).to_be_visible()
+    assert page.evaluate("sessionStorage.getItem('key')") is None
+
+
+def test_a_key_in_a_link_leaves_the_address_at_once(desk: Desk) -> None:
+    desk.open("/truces", role="monitor")
+    assert desk.page.url == f"{desk.service.url}/console/truces"
+
+
+@pytest.mark.parametrize("role", ["partner", "monitor", "operator"])
+def test_nobody_is_led_to_what_the_key_may_not_do(desk: Desk, role: str) -> None:
+    desk.open("/", role=role)
+    for link in desk.page.locator("nav a").all():
+        link.click()
+        desk.settle()
+    desk.open(f"/incidents/{incident(desk)}", role=role)
+    assert [answer for answer in desk.answers if answer[0] in (401, 403)] == []
+
+
+def test_a_new_violation_comes_by_itself_and_moves_nothing_that_is_read(desk: Desk) -> None:
+    page = desk.page
+    page.set_viewport_size({"width": 900, "height": 500})
+    desk.open("/", language="en")
+    before = page.locator(".row").count()
+    desk.post(f"new-{next(_numbers)}")
+    expect(page.locator(".row")).to_have_count(before + 1, timeout=WAIT_MS)
+    third = page.locator(".row").nth(3)
+    third.scroll_into_view_if_needed()
+    page.evaluate("scrollBy(0, 400)")
+    text = page.locator(".row").first.inner_text()
+    desk.post(f"new-{next(_numbers)}")
+    waiting = page.get_by_role("button", name="1 new")
+    expect(waiting).to_be_visible(timeout=WAIT_MS)
+    assert page.locator(".row").first.inner_text() == text
+    waiting.click()
+    expect(page.locator(".row")).to_have_count(before + 2)
+    expect(page.locator(".row .row-link").first).to_be_focused()
+
+
+def test_filters_stand_in_the_address_and_come_back_with_it(desk: Desk) -> None:
+    page = desk.page
+    desk.open("/", language="en")
+    page.locator(".filters summary").click()
+    page.get_by_label("Verdict").select_option("undetermined")
+    expect(page.locator(".row")).to_have_count(1, timeout=WAIT_MS)
+    assert "verdict=undetermined" in page.url
+    page.reload()
+    desk.settle()
+    expect(page.locator(".row")).to_have_count(1)
+    page.go_back()
+    desk.settle()
+    expect(page.locator(".row").nth(2)).to_be_visible(timeout=WAIT_MS)
+
+
+def test_the_keyboard_alone_opens_an_incident_and_comes_back(desk: Desk) -> None:
+    page = desk.page
+    desk.open("/", language="en")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    name = page.locator(".row .row-link").nth(1)
+    expect(name).to_be_focused()
+    title = name.inner_text()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text(title, timeout=WAIT_MS)
+    expect(page.get_by_role("heading", level=1)).to_be_focused()
+    page.go_back()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Live", timeout=WAIT_MS)
+
+
+def test_an_incident_says_for_each_truce_what_decided(desk: Desk) -> None:
+    desk.open(f"/incidents/{incident(desk)}", language="en")
+    rows = desk.page.locator(".verdicts tbody tr")
+    expect(rows).to_have_count(2)
+    for row in rows.all():
+        expect(row.get_by_text("decided this")).to_have_count(1)
+    expect(desk.page.get_by_text("within 1 km")).to_be_visible()
+    expect(desk.page.get_by_role("rowheader", name="Aleppo desk")).to_be_visible(timeout=WAIT_MS)
+
+
+def test_a_correction_is_told_in_words(desk: Desk) -> None:
+    name = f"corrected-{next(_numbers)}"
+    desk.post(name, casualties={"killed": 1})
+    found = desk.post(name, casualties={"killed": 3}, act="mortar")
+    desk.open(f"/incidents/{found}", language="en")
+    changes = desk.page.locator(".history .changes").first
+    history = desk.page.locator(".history")
+    expect(history.get_by_text("killed: 3").first).to_be_visible()
+    expect(history.get_by_text("mortar fire").first).to_be_visible()
+    assert "{" not in changes.inner_text()
+
+
+def test_gaps_and_disputed_stretches_are_text_too(desk: Desk) -> None:
+    desk.open("/truces/aleppo-calm", language="en")
+    expect(desk.page.locator("figcaption")).to_contain_text("gap 10 May 2016, 00:01–01:00")
+    expect(desk.page.locator("figcaption")).to_contain_text("disputed from 4 May 2016, 00:01 to 7 May 2016, 01:00")
+
+
+def test_an_announcement_is_previewed_then_made(desk: Desk) -> None:
+    page = desk.page
+    desk.open("/truces/eastern-ghouta-calm", language="en")
+    page.get_by_role("button", name="Announce").click()
+    page.get_by_label("Issuer").select_option("russia")
+    page.get_by_label("Until").fill("2016-05-09T12:00")
+    page.get_by_label("Words").fill("Extended until Monday noon.")
+    page.get_by_role("button", name="Preview").click()
+    expect(page.locator(".preview")).to_contain_text("9 May 2016, 12:00", timeout=WAIT_MS)
+    assert "russia" not in [one["issuer"] for one in desk.client.get(TRUCE).json()["announcements"]]
+    page.get_by_label("Reason").fill("said by telephone")
+    page.get_by_role("button", name="Confirm").click()
+    expect(page.get_by_text("Announced: version")).to_be_visible(timeout=WAIT_MS)
+    assert "russia" in [one["issuer"] for one in desk.client.get(TRUCE).json()["announcements"]]
+    assert desk.client.get("/v1/audit?limit=1").json()["items"][0]["action"] == "truces.announced"
+
+
+TRUCE: Final = "/v1/truces/eastern-ghouta-calm"
+
+
+def test_hostile_text_is_text(desk: Desk) -> None:
+    page = desk.page
+    found = desk.post(
+        f"hostile-{next(_numbers)}",
+        location={"place": HOSTILE, "lat": 36.2, "lon": 37.15, "radius_km": 1.0},
+        description=HOSTILE + "w" * 9_000,
+        source={"name": HOSTILE},
+        perpetrators=[HOSTILE],
+    )
+    for path in ("/", f"/incidents/{found}"):
+        page.set_viewport_size(NARROW)
+        desk.open(path, language="en")
+        expect(page.get_by_text("<img src=x").first).to_be_visible()
+        assert page.locator("main img").count() == 0
+        assert desk.overflow() <= 0
+
+
+def test_the_first_page_weighs_no_more_than_its_budget(desk: Desk) -> None:
+    """desk.md, "Budgets": HTML, CSS and JavaScript of a page without map and chart, as they are sent."""
+    desk.open("/")
+    sizes = desk.page.evaluate(
+        "performance.getEntries().filter((one) => one.name.includes('/console/') && "
+        "!one.name.endsWith('.json')).map((one) => [one.name, one.encodedBodySize || 0])"
+    )
+    assert sum(size for _, size in sizes) <= 40_000, sizes
+
+
+def test_a_server_that_is_gone_is_said_within_ten_seconds(desk: Desk) -> None:
+    page = desk.page
+    desk.open("/", language="en")
+    expect(page.locator(".pulse.ok, .pulse.degraded")).to_be_visible(timeout=WAIT_MS)
+    desk.service.stop()
+    stopped = time.monotonic()
+    expect(page).to_have_title("Not connected · Live · Trucewatch", timeout=60_000)
+    assert not exceeds(time.monotonic() - stopped, 10)
+    expect(page.locator(".pulse")).to_have_text("Not connected")
+    expect(page.locator(".lost-banner")).to_contain_text("Not connected")
+    desk.complaints.clear()
+    desk.service.start()
+    expect(page).to_have_title("Live · Trucewatch", timeout=30_000)
+    desk.complaints.clear()
+    assert desk.client.get("/v1/keys/self", headers=bearer()).json()["role"] == "operator"

@@ -1,0 +1,108 @@
+"""The files of the desk: vendored ones as they were published, its own under an address that never changes."""
+
+import base64
+import gzip
+import hashlib
+import json
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from httpx import ASGITransport, AsyncClient, Response
+
+from schemas.vocabulary import LANGUAGES
+from schemas.wording.catalogue import read_catalogue
+from services.console.api import status_router
+from services.console.desk import SPOKEN, hash_files, language_document, read_files
+from services.platform.http.middleware import install_problems
+from services.status.report import Status
+from tests.fakes import DrivenClock
+from tests.unit.console.test_status import compose
+
+ROOT = Path(__file__).parents[3]
+CONSOLE = ROOT / "services" / "console"
+VENDOR = CONSOLE / "vendor"
+
+
+def packages() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = tomllib.loads((VENDOR / "vendor.toml").read_text())["package"]
+    return found
+
+
+async def get(path: str, **headers: str) -> Response:
+    async def supply() -> Status:
+        return compose()
+
+    app = FastAPI()
+    install_problems(app)
+    app.include_router(status_router(supply, DrivenClock()))
+    async with AsyncClient(transport=ASGITransport(app), base_url="http://test") as client:
+        return await client.get(path, headers=headers)
+
+
+def test_vendored_files_are_those_that_were_published() -> None:
+    hashes = {name.rpartition("/")[2]: one for package in packages() for name, one in package["files"].items()}
+    found = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in VENDOR.iterdir()}
+    del found["vendor.toml"]
+    assert found == hashes
+
+
+def test_every_vendored_package_has_its_licence_in_the_notice() -> None:
+    notice = (ROOT / "NOTICE").read_text()
+    for package in packages():
+        assert f"{package['name']} {package['version']} ({package['licence']})" in notice
+
+
+async def test_a_file_is_kept_for_ever_and_sent_packed() -> None:
+    contents = read_files()
+    base = f"/console/{hash_files(contents)}/"
+    packed = await get(base + "main.js", **{"accept-encoding": "gzip"})
+    assert packed.headers["content-encoding"] == "gzip"
+    assert "immutable" in packed.headers["cache-control"]
+    plain = await get(base + "main.js", **{"accept-encoding": "identity"})
+    assert plain.content == packed.content == contents["main.js"].content
+    assert gzip.decompress(contents["main.js"].packed) == plain.content
+    assert (await get(base + "none.js")).status_code == 404
+    assert (await get("/console/0000000000000000/main.js")).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/console/", "/console/truces/aleppo-calm", "/console/incidents?verdict=violation"])
+async def test_every_page_is_one_shell_under_a_strict_policy(path: str) -> None:
+    answer = await get(path)
+    assert answer.status_code == 200
+    policy = answer.headers["content-security-policy"]
+    assert "unsafe" not in policy
+    assert "require-trusted-types-for 'script'" in policy
+    (imports,) = re.findall(r'<script type="importmap">(.*?)</script>', answer.text)
+    digest = base64.b64encode(hashlib.sha256(imports.encode()).digest()).decode()
+    assert f"'sha256-{digest}'" in policy
+    for place in json.loads(imports)["imports"].values():
+        assert (await get(place)).status_code == 200
+
+
+async def test_the_first_address_leads_to_the_desk_with_its_query() -> None:
+    answer = await get("/?language=ar")
+    assert (answer.status_code, answer.headers["location"]) == (307, "/console/?language=ar")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_counts_has_every_form_of_the_language(language: str) -> None:
+    document = language_document(language)  # type: ignore[arg-type]
+    forms = {"en": 2, "ar": 6, "ru": 3}[language]
+    for key in read_catalogue("en").counted:
+        if key.startswith(SPOKEN):
+            assert len(document[key]) == forms, key  # type: ignore[arg-type]
+
+
+def modules() -> dict[str, str]:
+    return {file.name: file.read_text("utf-8") for file in (CONSOLE / "desk").rglob("*.js")}
+
+
+def test_no_module_makes_markup_of_text() -> None:
+    for name, text in modules().items():
+        assert not re.search(
+            r"innerHTML|outerHTML|insertAdjacentHTML|dangerouslySetInnerHTML|eval\(|document\.write", text
+        ), name
