@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +14,7 @@ from schemas.report import Location, Occurrence, Report
 from services.rules.assessing.domain.reach import reach_of
 from services.rules.judging.evaluate import Case, Judge
 from services.rules.judging.model import Area, CompiledAlias, CompiledParty, CompiledPlace, CompiledRegistry, Names
-from tests.unit.rules.build import registry, square
+from tests.unit.rules.build import account, registry, report, square, truce
 from tests.unit.rules.test_properties import (
     HERE,
     IDS,
@@ -161,3 +162,23 @@ def test_what_is_judged_otherwise_after_a_change_was_touched_by_it(
 
 def test_no_change_touches_nothing() -> None:
     assert reach_of(registry(), replace(registry(), version=2)).is_empty
+
+
+@pytest.mark.parametrize("hours", [1.0, -10.0])
+def test_a_window_that_goes_on_from_another_changes_it_for_the_incidents_of_its_first_day(hours: float) -> None:
+    """However long ago that was: the stretch that the finding names ends later."""
+    first, then = account("a", 0, 240, "city"), account("b", 240, 480, "city")
+    world = registry(truce("t0", [[first]]))
+    other = registry(truce("t0", [[first], [then]]), version=2)
+    one = report(at=hours, location=Location(lon=0.5, lat=0.5, radius_km=1.0))
+    (was,), (now,) = judged(world, one), judged(other, one)
+    assert (was.verdict, was.findings[0].window) != (now.verdict, now.findings[0].window)
+    assert reach_of(world, other).touches(Judge(world).keys_of([Case("i", 1, one)])[0])
+
+
+def test_a_window_apart_from_another_leaves_the_incidents_of_that_alone() -> None:
+    first, then = account("a", 0, 240, "city"), account("b", 480, 720, "city")
+    world = registry(truce("t0", [[first]]))
+    other = registry(truce("t0", [[first], [then]]), version=2)
+    one = report(at=1.0, location=Location(lon=0.5, lat=0.5, radius_km=1.0))
+    assert not reach_of(world, other).touches(Judge(world).keys_of([Case("i", 1, one)])[0])

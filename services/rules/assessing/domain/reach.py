@@ -14,6 +14,7 @@ import numpy as np
 from services.rules.judging.index import Box
 from services.rules.judging.keys import TIME_ZONE, IncidentKeys, area_key, name_key, party_key
 from services.rules.judging.model import (
+    Account,
     Area,
     CompiledParty,
     CompiledPlace,
@@ -163,24 +164,44 @@ def _fields_of_truces(before: CompiledRegistry, after: CompiledRegistry) -> Iter
         if was == now:
             continue
         whole = was is None or now is None or _without_windows(was) != _without_windows(now)
+        runs = _runs([truce for truce in (was, now) if truce is not None])
         for truce, other, registry in ((was, now, before), (now, was, after)):
             if truce is not None:
                 kept = frozenset[Window]() if whole or other is None else frozenset(other.windows)
                 for window in truce.windows:
                     if window not in kept:
-                        yield from _fields_of(window, registry)
+                        yield from _fields_of(window, registry, runs)
+
+
+def _runs(truces: Iterable[CompiledTruce]) -> list[tuple[int, int]]:
+    """The times in which accounts overlap or follow on one another, ascending: no stretch of any place is longer."""
+    spans = sorted((a.start, _end(a)) for truce in truces for window in truce.windows for a in window.accounts)
+    runs: list[tuple[int, int]] = []
+    for start, end in spans:
+        if runs and start <= runs[-1][1]:
+            runs[-1] = runs[-1][0], max(end, runs[-1][1])
+        else:
+            runs.append((start, end))
+    return runs
+
+
+def _end(account: Account) -> int:
+    return FOREVER if account.end is None else account.end
 
 
 def _without_windows(truce: CompiledTruce) -> tuple[object, ...]:
     return (truce.names, truce.kind, truce.area, truce.duties, truce.exclusions, truce.guarantors)
 
 
-def _fields_of(window: Window, registry: CompiledRegistry) -> Iterator[Field]:
-    """Where and when a window has a say: all its accounts together, since one is held against the others."""
+def _fields_of(window: Window, registry: CompiledRegistry, runs: Sequence[tuple[int, int]]) -> Iterator[Field]:
+    """Where and when a window has a say: all its accounts together, since one is held against the others, and as long
+    as others lead to it, since it may lengthen or cut the stretch that a finding names."""
     if not window.accounts:
         return
-    start = min(account.start for account in window.accounts) - NEAR
-    end = max(FOREVER if account.end is None else account.end for account in window.accounts)
+    start = min(account.start for account in window.accounts)
+    end = max(map(_end, window.accounts))
+    met = [run for run in runs if run[0] <= end and run[1] >= start]
+    start, end = met[0][0] - NEAR, met[-1][1]
     for area in {account.area for account in window.accounts}:
         yield Field(_box(registry.areas[area]), start, end if end == FOREVER else end + NEAR)
 
