@@ -1,6 +1,5 @@
 """``trucewatch announce``: an announcement of a truce, with what it changes shown before it is sent."""
 
-import re
 import sys
 from dataclasses import dataclass
 from typing import Any, Final, get_args
@@ -16,7 +15,7 @@ from schemas.registry import Action
 from services.cli.ask import FILE_REFUSED, SERVER_REFUSED, ask, client_options, complain, say
 from services.cli.client import Answered, Api, RefusedError
 from services.cli.registry_load import registry_zone
-from services.cli.registry_text import flip_lines, local, windows_of_change_lines
+from services.cli.registry_text import as_registry_time, flip_lines, local, windows_of_change_lines
 from services.platform.clock import SystemClock
 
 #: The flips of which the reports are looked up, to name them.
@@ -136,8 +135,7 @@ def make_announcement(
 
 
 def _written(time: str | None) -> str | None:
-    """A time as the registry writes it, between its day and its hour a T."""
-    return None if time is None else re.sub(r"(?<=\d) +(?=\d)", "T", time.strip())
+    return None if time is None else as_registry_time(time)
 
 
 def _free_id(issuer: str, announced_at: str, truce: dict[str, Any], zone: ZoneInfo, now: int) -> str:

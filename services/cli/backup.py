@@ -24,9 +24,7 @@ _HAS_STORAGE: Final = "SELECT count(*) FROM sqlite_master WHERE type = 'table' A
 
 def back_up(data: Path, file: Path) -> None:
     """Copy the storage in ``data`` into ``file``, marked as a copy; a process may be using it. Raises SettingsError."""
-    source = data / DATABASE_FILE
-    if not source.is_file():
-        raise SettingsError(f"--data: there is no storage in {data}")
+    source = check_storage(data)
     try:
         # Made here, so that it never has another mode; one that is there is not overwritten.
         os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
@@ -37,6 +35,14 @@ def back_up(data: Path, file: Path) -> None:
     except sqlite3.Error as error:
         file.unlink()
         raise SettingsError(f"{source} cannot be copied: {error}") from error
+
+
+def check_storage(data: Path) -> Path:
+    """The file of the storage in ``data``. Raises SettingsError where there is none."""
+    file = data / DATABASE_FILE
+    if not file.is_file():
+        raise SettingsError(f"--data: there is no storage in {data}")
+    return file
 
 
 def put_back(data: Path, file: Path) -> Path | None:

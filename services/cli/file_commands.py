@@ -4,22 +4,21 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NoReturn, get_args
 from zoneinfo import ZoneInfo
 
 import click
 import msgspec
-from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress, TaskID
 
 from schemas.vocabulary import Language
 from schemas.wording.words import Words, words
 from schemas.zones import find_zone
 from services.cli.ask import FILE_REFUSED, ask, client_options, complain, say
 from services.cli.client import Api, terminal_language
+from services.cli.progress import progress_bar
 from services.cli.reading import checked, count_names, describe, fate_of, find_unknown, read_map
 from services.cli.release import Release, find_missing_events, note_events
 from services.cli.sending import Refusal, Summary, send_outcomes, told_refusals, wait_for_verdicts
@@ -178,7 +177,7 @@ async def _send(api: Api, job: FileJob) -> bool:
     """Whether anything was refused."""
     context, surveyed = await _begin(api, job)
     told, release = words(job.language), Release()
-    with _progress() as progress:
+    with progress_bar() as progress:
         task = progress.add_task(told.say("import.sending"), total=surveyed.rows, told="")
         summary = await send_outcomes(
             api,
@@ -235,24 +234,11 @@ def _show(progress: Progress, task: TaskID, summary: Summary, told: Words) -> No
 
 
 async def _judged(api: Api, summary: Summary, told: Words) -> Counter[str]:
-    with _progress() as progress:
+    with progress_bar() as progress:
         task = progress.add_task(told.say("import.judging"), total=len(summary.taken), told="")
         return await wait_for_verdicts(
             api, summary.taken, SystemClock().sleep, lambda done: progress.update(task, completed=done)
         )
-
-
-@contextmanager
-def _progress() -> Iterator[Progress]:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[told]}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        yield progress
 
 
 def _tell(summary: Summary, told: Words) -> None:

@@ -23,6 +23,9 @@ CLIENT_COMMANDS: Final = {
     "backup": "storage_commands:backup",
     "restore": "storage_commands:restore",
     "restored": "storage_commands:restored",
+    "migrate-to": "storage_commands:migrate",
+    "retract": "report_commands:retract",
+    "report": "report_commands:report",
     "release": "storage_commands:release",
 }
 

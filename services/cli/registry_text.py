@@ -1,5 +1,6 @@
 """The registry's windows and changes as lines that people read. They come as the API answers them."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -22,6 +23,11 @@ def local(text: str | None, zone: ZoneInfo) -> str:
         return "open"
     moment = to_datetime(parse_instant(text)).astimezone(zone)
     return f"{moment:%Y-%m-%d %H:%M:%S}" if moment.second or moment.microsecond else f"{moment:%Y-%m-%d %H:%M}"
+
+
+def as_registry_time(text: str) -> str:
+    """A typed time as the registry writes it, between its day and its hour a T."""
+    return re.sub(r"(?<=\d) +(?=\d)", "T", text.strip())
 
 
 def window_lines(windows: Sequence[Mapping[str, Any]], other: Sequence[Any], sign: str, zone: ZoneInfo) -> list[str]:

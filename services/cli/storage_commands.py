@@ -1,4 +1,5 @@
-"""``trucewatch backup``, ``restore``, ``restored``: they work on the storage itself; ``release`` asks a server."""
+"""``trucewatch backup``, ``restore``, ``restored``, ``migrate-to``: they work on the storage itself; ``release`` asks a
+server."""
 
 import asyncio
 import os
@@ -11,9 +12,11 @@ from typing import Any
 import click
 
 from services.cli.ask import FILE_REFUSED, ask, client_options, say, told_in_one_sentence
-from services.cli.backup import back_up, put_back, tell_restored
+from services.cli.backup import back_up, check_storage, put_back, tell_restored
+from services.cli.migrating import CopyFailedError, migrate_to
+from services.cli.progress import progress_bar
 from services.platform.process.data_directory import hold_data_directory
-from services.platform.settings.config import SettingsError, embedded_url
+from services.platform.settings.config import KEY_FILE, SettingsError, embedded_url
 from services.platform.settings.environment import Environment
 from services.platform.settings.values import read_database_url
 
@@ -59,6 +62,28 @@ def restored(data: Path | None) -> None:
     with told_in_one_sentence(), nullcontext() if data is None else hold_data_directory(data):
         asyncio.run(tell_restored(_url(data)))
     click.echo("Deliveries are held from the next start on, or within seconds where it runs.", err=True)
+
+
+@click.command("migrate-to")
+@_data_option(exists=True)
+@click.argument("database_url")
+def migrate(data: Path, database_url: str) -> None:
+    """Copy the stopped storage in --data into the empty PostgreSQL database at DATABASE_URL.
+
+    Every row is compared by a checksum before anything is kept there; --data stays as it is. The password may come from
+    TRUCEWATCH_DATABASE_PASSWORD, certificates from TRUCEWATCH_DATABASE_CA_FILE and its like.
+    """
+    with told_in_one_sentence():
+        check_storage(data)
+        url = read_database_url(Environment({**os.environ, "TRUCEWATCH_DATABASE_URL": database_url}))
+        with hold_data_directory(data), progress_bar() as bar:
+            task = bar.add_task("copying", total=None, told="")
+            try:
+                rows = migrate_to(data, url, lambda done, total: bar.update(task, completed=done, total=total))
+            except CopyFailedError as error:
+                raise click.ClickException(str(error)) from error
+    click.echo(f"{rows} rows copied, every table compared.", err=True)
+    click.echo(f"Set TRUCEWATCH_SECRET_KEY_FILE={data / KEY_FILE} for notify: secrets are encrypted by it.", err=True)
 
 
 def _url(data: Path | None) -> str:

@@ -132,6 +132,12 @@ def _open(connection: Connection, marked: bool, mark: Mark | None, fresh: str, n
     return after, row.count
 
 
+def is_put_back(connection: Connection, file: Path) -> bool:
+    """Whether the next start on an SQLite storage, with the mark in ``file``, would see that it was restored."""
+    row = _load(connection)
+    return row is not None and _is_restored(row, "", read_mark(file))
+
+
 def _is_restored(row: Any, here: str, mark: Mark | None) -> bool:
     if row.place == COPY or mark is None or mark.generation != row.generation:
         return True

@@ -23,11 +23,16 @@ def upgrade(engine: Engine) -> None:
     try:
         # SQLite itself does not wait for another process that is just making the file.
         with retry_while_locked(engine.connect) as connection, connection.begin():
-            if connection.dialect.name == "postgresql":
-                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-            command.upgrade(config(connection), "head")
+            upgrade_within(connection)
     except (OperationalError, InterfaceError) as error:
         raise RetryLaterError(f"database: {error.orig}") from error
+
+
+def upgrade_within(connection: Connection) -> None:
+    """The same in the transaction of ``connection``."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    command.upgrade(config(connection), "head")
 
 
 def config(connection: Connection) -> Config:

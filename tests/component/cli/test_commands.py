@@ -40,6 +40,9 @@ def run(*arguments: str) -> Result:
         ["restore"],
         ["restored"],
         ["release"],
+        ["migrate-to"],
+        ["retract"],
+        ["report"],
     ],
 )
 def test_every_command_explains_itself(command: list[str]) -> None:
