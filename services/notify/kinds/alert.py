@@ -9,8 +9,8 @@ from services.notify.kinds.kind import Kind, Material
 from services.notify.render import wording
 from services.notify.render.cap import cap_of
 from services.notify.render.json import MAX_DATA, alert_data, alert_fields, fit, links, write_body
-from services.notify.render.mail import MailPage
 from services.notify.render.mime import NAME_SLOT
+from services.notify.render.page import MessagePage
 
 
 def alert_body(alert: Alert, *, status: AlertStatus, language: Language, sent_at: int, public_url: str) -> bytes:
@@ -22,14 +22,14 @@ def alert_body(alert: Alert, *, status: AlertStatus, language: Language, sent_at
     return write_body(ALERT.type(status), sent_at, fit(data, MAX_DATA))
 
 
-def alert_page(alert: Alert, *, status: AlertStatus, language: Language, public_url: str) -> MailPage:
+def alert_page(alert: Alert, *, status: AlertStatus, language: Language, public_url: str) -> MessagePage:
     """What people read of one revision of an alert; ``status`` follows the message."""
     say = words(language)
     headline = wording.headline(alert, language)
     told = say.name("status", status)
     url = links(alert, public_url)
     over = status == "cancelled"
-    return MailPage(
+    return MessagePage(
         subject=wording.titled(alert, status, language),
         title=headline,
         preview=" ".join(wording.reason_texts(alert, language)[:2]),
@@ -57,7 +57,7 @@ def _cap(made: Material) -> bytes:
     return cap_of(told.alert, told.status, made.revisions, made.public_url, made.rings_of)
 
 
-def _page(made: Material) -> MailPage:
+def _page(made: Material) -> MessagePage:
     [told] = made.alerts
     return alert_page(told.alert, status=told.status, language=made.language, public_url=made.public_url)
 

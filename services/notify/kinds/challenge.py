@@ -11,7 +11,7 @@ from services.notify.domain.identity import hash_token
 from services.notify.domain.subscription import Subscription, format_of
 from services.notify.kinds.kind import Job, Kind, Material
 from services.notify.render.json import write_body
-from services.notify.render.mail import MailPage
+from services.notify.render.page import MessagePage
 from services.notify.render.plain import plain_name
 from services.notify.render.slack import slack_body
 
@@ -73,7 +73,7 @@ def _body(made: Material) -> bytes:
 
 def _slack(made: Material) -> bytes:
     say, name = words(made.language), plain_name(made.subscription.draft.name)
-    page = MailPage(
+    page = MessagePage(
         subject=say.say("mail.confirm_subject.channel"),
         title=say.say("mail.confirm_title.channel"),
         preview="",

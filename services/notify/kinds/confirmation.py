@@ -9,7 +9,7 @@ from schemas.wording.words import words
 from services.notify.domain.subscription import Subscription
 from services.notify.kinds.challenge import holds, is_void
 from services.notify.kinds.kind import ConsentRequest, Job, Kind, Material
-from services.notify.render.mail import MailPage
+from services.notify.render.page import MessagePage
 from services.notify.render.plain import plain_name
 
 #: How long a confirmation link is good for.
@@ -24,12 +24,12 @@ class ConfirmLinks:
     block: str
 
 
-def confirm_page(what: Literal["channel", "contact"], name: str, to: ConfirmLinks, language: Language) -> MailPage:
+def confirm_page(what: Literal["channel", "contact"], name: str, to: ConfirmLinks, language: Language) -> MessagePage:
     """The mail that asks for consent. The subscription's name is its only text by the owner, without anything that a
     mail reader would turn into a link."""
     say = words(language)
     lead = say.say(f"mail.confirm_lead.{what}", name=plain_name(name))
-    return MailPage(
+    return MessagePage(
         subject=say.say(f"mail.confirm_subject.{what}"),
         title=say.say(f"mail.confirm_title.{what}"),
         preview=say.say("mail.confirm_how"),
@@ -40,7 +40,7 @@ def confirm_page(what: Literal["channel", "contact"], name: str, to: ConfirmLink
     )
 
 
-def _page(what: Literal["channel", "contact"], made: Material, token: str | None) -> MailPage:
+def _page(what: Literal["channel", "contact"], made: Material, token: str | None) -> MessagePage:
     base = f"{made.public_url}/v1"
     links = ConfirmLinks(f"{base}/confirm?token={token}", f"{base}/block?token={token}")
     return confirm_page(what, made.subscription.draft.name, links, made.language)

@@ -15,8 +15,8 @@ from services.notify.domain.heartbeat import Heartbeat
 from services.notify.kinds.kind import Kind, Material, Member
 from services.notify.render import wording
 from services.notify.render.json import MAX_BODY, MAX_DATA, Data, alert_data, fit, links, write_body
-from services.notify.render.mail import DigestRow, MailPage
 from services.notify.render.mime import NAME_SLOT
+from services.notify.render.page import DigestRow, MessagePage
 
 #: Alerts shown in one letter; the rest is counted.
 MAX_ROWS: Final = 100
@@ -75,7 +75,7 @@ def digest_page(
     public_url: str,
     daily: bool = False,
     heartbeat: Heartbeat | None = None,
-) -> MailPage:
+) -> MessagePage:
     """What people read of a digest of ``[start, end)``, each alert with its net status; ``daily``: of one day.
 
     A heartbeat, where given, is one line of it.
@@ -92,7 +92,7 @@ def digest_page(
         notes.append(_heartbeat_line(heartbeat, zone, say))
     if alerts:
         notes.append(say.say("mail.link_note"))
-    return MailPage(
+    return MessagePage(
         subject=say.say(f"mail.{title}_subject", alerts=counted, span=period, day=day),
         title=say.say(f"mail.{title}_title", alerts=counted, day=day),
         preview=lead,
@@ -148,7 +148,7 @@ def _body(made: Material) -> bytes:
     return digest_body(alerts, start=content.start, end=content.end, group=content.group, sent_at=made.job.created_at)
 
 
-def _page(made: Material) -> MailPage:
+def _page(made: Material) -> MessagePage:
     content, mode = made.job.read(DigestContent), made.subscription.draft.mode
     return digest_page(
         [(told.alert, told.status) for told in made.alerts],

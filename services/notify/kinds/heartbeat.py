@@ -11,8 +11,8 @@ from services.notify.domain.heartbeat import Heartbeat, carrier_of
 from services.notify.kinds.digest import digest_page, say_last_alert, say_period
 from services.notify.kinds.kind import Kind, Material
 from services.notify.render.json import write_body
-from services.notify.render.mail import MailPage
 from services.notify.render.mime import NAME_SLOT
+from services.notify.render.page import MessagePage
 
 
 def heartbeat_body(beat: Heartbeat, *, sent_at: int) -> bytes:
@@ -29,12 +29,12 @@ def heartbeat_body(beat: Heartbeat, *, sent_at: int) -> bytes:
     return write_body(HEARTBEAT.name, sent_at, data)
 
 
-def heartbeat_page(beat: Heartbeat, *, zone: ZoneInfo, language: Language) -> MailPage:
+def heartbeat_page(beat: Heartbeat, *, zone: ZoneInfo, language: Language) -> MessagePage:
     """What people read of a heartbeat by itself."""
     say = words(language)
     lead = say.say("mail.heartbeat_lead", sequence=beat.sequence)
     alerts = say.count("violations", beat.violations)
-    return MailPage(
+    return MessagePage(
         subject=say.say("mail.heartbeat_subject", sequence=beat.sequence, alerts=alerts),
         title=say.say("mail.heartbeat_title"),
         preview=lead,
@@ -54,7 +54,7 @@ def _body(made: Material) -> bytes:
     return heartbeat_body(made.job.read(Heartbeat), sent_at=made.job.created_at)
 
 
-def _page(made: Material) -> MailPage:
+def _page(made: Material) -> MessagePage:
     """An empty digest with the heartbeat's line, where the subscription has digests; else a page of its own."""
     beat, draft = made.job.read(Heartbeat), made.subscription.draft
     carrier = carrier_of(draft)

@@ -18,7 +18,7 @@ from services.notify.domain.delivery import AttemptAnswer, Judgement
 from services.notify.domain.identity import message_id
 from services.notify.domain.subscription import Subscription
 from services.notify.render.cap import RingsOf, no_rings
-from services.notify.render.mail import MailPage
+from services.notify.render.page import MessagePage
 
 #: An alert that a message is about: its id, revision, and the status that the recipient is told.
 Member = tuple[str, int, AlertStatus]
@@ -64,7 +64,7 @@ class Kind:
 
     name: str
     bodies: Mapping[str, Callable[["Material"], bytes]] = field(default_factory=dict)
-    page: Callable[["Material"], MailPage] | None = None
+    page: Callable[["Material"], MessagePage] | None = None
     has_status: bool = False
     alerts: Callable[["Job"], Sequence[Member]] | None = None
     needs_proof: bool = True

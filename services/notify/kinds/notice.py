@@ -11,7 +11,7 @@ from schemas.wording.words import words
 from services.notify.domain.consent import address_of
 from services.notify.domain.own_headers import hide_user
 from services.notify.kinds.kind import Kind, Material
-from services.notify.render.mail import MailPage
+from services.notify.render.page import MessagePage
 
 Occasion = Literal["failing", "disabled", "gone", "bounced", "silence_expired", "names_removed"]
 
@@ -28,14 +28,14 @@ class NoticeContent(msgspec.Struct, frozen=True):
 
 def notice_page(
     occasion: Occasion, name: str, *, since: int, zone: ZoneInfo, endpoint: str, answer: str, language: Language
-) -> MailPage:
+) -> MessagePage:
     """What the owner reads; ``since`` is an instant."""
     say = words(language)
     shown, moment = clean(name), say.moment(since, zone)
     lead = say.say(f"notice.{occasion}.lead", name=shown, since=moment)
     said = "removed" if occasion == "names_removed" else "answer"
     details = (("endpoint", clean(endpoint)), ("since", moment), (said, clean(answer)[:300]))
-    return MailPage(
+    return MessagePage(
         subject=say.say(f"notice.{occasion}.subject", name=shown),
         title=say.say(f"notice.{occasion}.title"),
         preview=lead,
@@ -45,7 +45,7 @@ def notice_page(
     )
 
 
-def _page(made: Material) -> MailPage:
+def _page(made: Material) -> MessagePage:
     content, subscription = made.job.read(NoticeContent), made.subscription
     return notice_page(
         content.kind,

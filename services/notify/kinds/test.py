@@ -5,8 +5,8 @@ from typing import Final
 from schemas.wording.words import words
 from services.notify.kinds.kind import Kind, Material
 from services.notify.render.json import write_body
-from services.notify.render.mail import MailPage
 from services.notify.render.mime import NAME_SLOT
+from services.notify.render.page import MessagePage
 
 
 def _body(made: Material) -> bytes:
@@ -14,10 +14,10 @@ def _body(made: Material) -> bytes:
     return write_body(TEST.name, made.job.created_at, data)
 
 
-def _page(made: Material) -> MailPage:
+def _page(made: Material) -> MessagePage:
     say = words(made.language)
     lead = say.say("mail.test_lead", name=NAME_SLOT)
-    return MailPage(
+    return MessagePage(
         subject=say.say("mail.test_subject"),
         title=say.say("mail.test_title"),
         preview="",

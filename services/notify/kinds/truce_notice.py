@@ -17,8 +17,8 @@ from services.notify.domain.subscription import NoticeType, Subscription
 from services.notify.domain.truce_schedule import PublishedSchedule, Span, write_span
 from services.notify.kinds.kind import Job, Kind, Material
 from services.notify.render.json import write_body
-from services.notify.render.mail import MailPage
 from services.notify.render.mime import NAME_SLOT
+from services.notify.render.page import MessagePage
 
 #: Maximum characters of an announcement's words in a mail.
 _MAX_WORDS: Final = 1_000
@@ -79,7 +79,7 @@ def _body(made: Material) -> bytes:
     return write_body(made.job.kind.name, made.job.created_at, data)
 
 
-def truce_page(type: str, content: TruceNoticeContent, language: Language) -> MailPage:
+def truce_page(type: str, content: TruceNoticeContent, language: Language) -> MessagePage:
     """The mail of one notice, its times by the registry's time zone."""
     say, zone = words(language), find_zone(content.timezone)
     title = say.say(f"{type}.title", truce=clean(content.name))
@@ -96,7 +96,7 @@ def truce_page(type: str, content: TruceNoticeContent, language: Language) -> Ma
         ("truce.changed_by", "" if cause.by is None else clean(cause.by.name)),
         ("truce.reason", clean(cause.reason or "")),
     ]
-    return MailPage(
+    return MessagePage(
         subject=title,
         title=title,
         preview=lead,
@@ -136,7 +136,7 @@ def _zone_note(window: FoundWindow, zone: ZoneInfo, say: Words) -> str:
     return say.say("truce.zone", zone=say.foreign(zone_label(parse_instant(window.end or window.start), zone)))
 
 
-def _page(made: Material) -> MailPage:
+def _page(made: Material) -> MessagePage:
     return truce_page(made.job.kind.name, made.job.read(TruceNoticeContent), made.language)
 
 

@@ -1,6 +1,5 @@
-"""The content of a mail, and the templates that render it as text and HTML."""
+"""A message as a letter: the templates that render it as text and HTML."""
 
-from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
@@ -9,54 +8,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from schemas.vocabulary import Language
 from schemas.wording.words import words
 from services.notify.render.mime import UNSUBSCRIBE_SLOT, Letter, encode_body, encode_text
+from services.notify.render.page import TONES, MessagePage
 
-
-@dataclass(frozen=True, slots=True)
-class Tone:
-    """The colour of the bar and the badge, in light and dark mode. White text is readable on both."""
-
-    light: str
-    dark: str
-
-
-TONES: Final[dict[str, Tone]] = {
-    "Extreme": Tone("#7a1020", "#a5293c"),
-    "Severe": Tone("#b3261e", "#c2453e"),
-    "Moderate": Tone("#b45309", "#b0620f"),
-    "Minor": Tone("#7a6410", "#80701f"),
-    "calm": Tone("#1f5fbf", "#2f6fcb"),
-    "over": Tone("#566272", "#5d6a7b"),
-}
 _FONT: Final = "Segoe UI,Roboto,Helvetica,Tahoma,Arial,sans-serif"
-
-
-@dataclass(frozen=True, slots=True)
-class DigestRow:
-    """One alert of a digest."""
-
-    headline: str
-    detail: str
-    url: str
-
-
-@dataclass(frozen=True, slots=True)
-class MailPage:
-    """The content of a letter. Its texts contain no control characters."""
-
-    subject: str
-    title: str
-    preview: str
-    tone: str = "calm"
-    badge: str = ""
-    lead: tuple[str, ...] = ()
-    button: tuple[str, str] | None = None
-    changes: tuple[tuple[str, str, str], ...] = ()
-    facts: tuple[tuple[str, str], ...] = ()
-    reasons: tuple[str, ...] = ()
-    rows: tuple[DigestRow, ...] = ()
-    links: tuple[tuple[str, str], ...] = ()
-    notes: tuple[str, ...] = ()
-    footer: str = ""
 
 
 @cache
@@ -69,7 +23,7 @@ def _templates() -> Environment:
     )
 
 
-def render(page: MailPage, language: Language) -> Letter:
+def render(page: MessagePage, language: Language) -> Letter:
     """The letter of a page, text and HTML."""
     say = words(language)
     values = {

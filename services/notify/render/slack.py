@@ -14,8 +14,8 @@ import msgspec
 from schemas.vocabulary import Language
 from schemas.wording.words import words
 from services.notify.render.json import MAX_BODY
-from services.notify.render.mail import TONES, MailPage
 from services.notify.render.mime import NAME_SLOT
+from services.notify.render.page import TONES, MessagePage
 
 #: Attachments of a message: Discord shows ten. The first is the message itself.
 MAX_ROWS: Final = 9
@@ -29,7 +29,7 @@ _JOINER: Final = "\u2060"
 _encode = msgspec.json.Encoder().encode
 
 
-def slack_body(page: MailPage, language: Language, name: str = "") -> bytes:
+def slack_body(page: MessagePage, language: Language, name: str = "") -> bytes:
     """The body of a page, under 20 kB: long texts are cut. ``name`` is the subscription's."""
     body = b""
     for length in _LENGTHS:
@@ -49,7 +49,7 @@ class _Writer:
     def __init__(self, length: int, name: str) -> None:
         self._length, self._name = length, name
 
-    def message(self, page: MailPage, language: Language) -> dict[str, Any]:
+    def message(self, page: MessagePage, language: Language) -> dict[str, Any]:
         """The name and the place of each key as Slack documents them; ``mrkdwn`` off shows asterisks as they are."""
         rows = [
             {"fallback": self._text(row.headline), "title": self._text(row.headline), "title_link": row.url,
@@ -64,7 +64,7 @@ class _Writer:
             "attachments": [self._first(page, language), *rows],
         }
 
-    def _first(self, page: MailPage, language: Language) -> dict[str, Any]:
+    def _first(self, page: MessagePage, language: Language) -> dict[str, Any]:
         link = page.button or next(iter(page.links), None)
         title = page.badge or (page.title if page.title != page.subject or link is None else link[0])
         return {
@@ -77,7 +77,7 @@ class _Writer:
             "mrkdwn_in": [],
         }
 
-    def _lines(self, page: MailPage, language: Language) -> Sequence[str]:
+    def _lines(self, page: MessagePage, language: Language) -> Sequence[str]:
         say = words(language)
         changes = (f"{field}: {before} → {after}" for field, before, after in page.changes)
         more = len(page.rows) - MAX_ROWS

@@ -9,7 +9,7 @@ import pytest
 from services.notify.kinds import catalogue
 from services.notify.kinds.kind import Kind, Material
 from services.notify.render.json import write_body
-from services.notify.render.mail import MailPage
+from services.notify.render.page import MessagePage
 from services.notify.sql.history import SqlHistory
 from tests.component.notify.running import RunningNotify, hook, running_notify
 from tests.parts.mail import Mailbox
@@ -22,9 +22,9 @@ def _body(made: Material) -> bytes:
     return write_body("shift.begins", made.job.created_at, made.job.read(dict[str, str]))
 
 
-def _page(made: Material) -> MailPage:
+def _page(made: Material) -> MessagePage:
     who = made.job.read(dict[str, str])["who"]
-    return MailPage(subject=f"{who} begins", title="A shift begins", preview="", lead=(who,))
+    return MessagePage(subject=f"{who} begins", title="A shift begins", preview="", lead=(who,))
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from schemas.assessments import Alert, ResolvedPlace, SourceRef
 from schemas.vocabulary import LANGUAGES, AlertStatus, Language
 from services.notify.kinds.alert import alert_page
-from services.notify.render.mail import DigestRow, MailPage
+from services.notify.render.page import DigestRow, MessagePage
 from services.notify.render.slack import MAX_ROWS, escape_slack, slack_body
 from tests.unit.notify.samples import ALERT, NASTY, UPDATE_CHANGES
 
@@ -82,7 +82,7 @@ def check(value: Any) -> None:
 @pytest.mark.parametrize("letter", ["x", "&", "\U0001f525", '"'])
 def test_the_worst_page_stays_under_twenty_kilobytes(letter: str) -> None:
     long = letter * 5_000
-    page = MailPage(
+    page = MessagePage(
         long, long, long, badge=long, lead=(long,) * 5, facts=((long, long),) * 10, reasons=(long,) * 90,
         changes=((long, long, long),) * 9, rows=(DigestRow(long, long, URL),) * 90, notes=(long,) * 4,
         links=((long, URL),),
@@ -92,7 +92,7 @@ def test_the_worst_page_stays_under_twenty_kilobytes(letter: str) -> None:
 
 def test_a_digest_shows_its_first_alerts_and_counts_the_rest() -> None:
     rows = tuple(DigestRow(f"alert {number}", "severe", f"{URL}/{number}") for number in range(30))
-    told = json.loads(slack_body(MailPage("30 alerts", "30 alerts", "", rows=rows), "en"))
+    told = json.loads(slack_body(MessagePage("30 alerts", "30 alerts", "", rows=rows), "en"))
     first, *shown = told["attachments"]
     assert [one["title_link"] for one in shown] == [f"{URL}/{number}" for number in range(MAX_ROWS)]
     assert "21 more alerts" in first["text"]
