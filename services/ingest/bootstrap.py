@@ -17,6 +17,7 @@ from services.ingest.http.batch import Batches, Claim, Claimed, Settlement
 from services.ingest.http.declared import POST_INCIDENT
 from services.ingest.http.incidents import build_router
 from services.ingest.http.intake import PATH, Intake
+from services.ingest.http.statistics import build_router as build_statistics
 from services.ingest.names import FOLLOWER as NAMES
 from services.ingest.names import KnownNames
 from services.ingest.projection import read_judged
@@ -52,6 +53,7 @@ async def build(runtime: Runtime) -> Service:
     adapters = await build_adapters(runtime, admission, writer, intake.count)
     router = make_router()
     router.include_router(build_router(intake, batches, database, runtime.clock, names))
+    router.include_router(build_statistics(database, names))
     router.include_router(adapters.router)
     waiting = UnassessedAge(database, runtime.clock)
     loops = [

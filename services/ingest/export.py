@@ -62,13 +62,13 @@ ReadPage = Callable[[PageQuery], Awaitable[Sequence[Listed]]]
 
 async def csv_of(query: PageQuery, read: ReadPage) -> AsyncIterator[str]:
     """All incidents of a list from the query's position on, a slice at a time: columns, hashtags, rows."""
-    yield _lines([[name for name, _ in COLUMNS], [tag for _, tag in COLUMNS]])
+    yield write_lines([[name for name, _ in COLUMNS], [tag for _, tag in COLUMNS]])
     query = replace(query, limit=SLICE)
     while True:
         found = await read(query)
         page = found[:SLICE]
         if page:
-            yield _lines([_row(one.summary) for one in page])
+            yield write_lines([_row(one.summary) for one in page])
         if len(found) <= SLICE:
             return
         query = replace(query, after=page[-1].key)
@@ -108,7 +108,7 @@ def _write_moment(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat()
 
 
-def _lines(rows: Sequence[Sequence[str | int | float | None]]) -> str:
+def write_lines(rows: Sequence[Sequence[str | int | float | None]]) -> str:
     made = io.StringIO()
     csv.writer(made, lineterminator="\r\n").writerows(rows)
     return made.getvalue()

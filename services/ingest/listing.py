@@ -43,14 +43,14 @@ _PLACED: Final = (
     projections.c.west, projections.c.south, projections.c.east, projections.c.north,
 )  # fmt: skip
 _FACET_ORDER: Final = (facets.c.occurred_start, facets.c.incident_id)
-_DEAD = deaths.c.incident_id == revisions.c.incident_id
+DEAD = deaths.c.incident_id == revisions.c.incident_id
 _BY_TIME = revisions.outerjoin(projections, projections.c.incident_id == revisions.c.incident_id).outerjoin(
-    deaths, _DEAD
+    deaths, DEAD
 )
 _BY_FACET = (
     facets.join(projections, projections.c.incident_id == facets.c.incident_id)
     .join(revisions, and_(revisions.c.incident_id == facets.c.incident_id, newest))
-    .outerjoin(deaths, _DEAD)
+    .outerjoin(deaths, DEAD)
 )
 
 
@@ -170,14 +170,21 @@ def _before_end(query: PageQuery, start: ColumnElement[int]) -> list[ColumnEleme
 
 
 def _choose_lead(connection: Connection, query: PageQuery) -> tuple[str, ...] | None:
-    """The facets, of one filter, that the fewest incidents have; None where a list is not filtered by any, or is not
-    by the time of the incident and all are frequent."""
-    best, fewest = None, None
+    """The rarest facets; None where a list is not filtered by any, or is not by the time of the incident and all are
+    frequent."""
+    best, fewest = find_rarest(connection, query)
+    return None if query.by != "occurred" and fewest >= COUNTED else best
+
+
+def find_rarest(connection: Connection, query: PageQuery) -> tuple[tuple[str, ...] | None, int]:
+    """The facets, of one filter, that the fewest incidents have, and how many that are, up to COUNTED of each; None
+    where nothing is filtered by facets."""
+    best, fewest = None, 0
     for lead in _leads(query):
         count = sum(_count(connection, query, facet) for facet in lead)
-        if fewest is None or count < fewest:
+        if best is None or count < fewest:
             best, fewest = lead, count
-    return None if fewest is None or (query.by != "occurred" and fewest >= COUNTED) else best
+    return best, fewest
 
 
 def _count(connection: Connection, query: PageQuery, facet: str) -> int:
@@ -189,9 +196,7 @@ def _count(connection: Connection, query: PageQuery, facet: str) -> int:
 
 def _leads(query: PageQuery) -> Iterator[tuple[str, ...]]:
     """For each filter that can lead, the facets of which an incident must have one."""
-    for name in _FACETED:
-        if wanted := facets_wanted(query, name):
-            yield wanted
+    yield from wanted_facets(query)
     boxes = [cells_over(read_box(text)) for text in query.values("bbox")]
     if boxes and None not in boxes:
         yield tuple(dict.fromkeys(cell for cells in boxes for cell in cells or ()))
@@ -219,13 +224,27 @@ def _order(query: PageQuery) -> tuple[Column[Any], ...]:
 
 def _conditions(query: PageQuery) -> list[ColumnElement[bool]]:
     return [
-        *one_of(query, "external_id", revisions.c.external_id),
-        *one_of(query, "state", _STATE),
-        *(_has_one(wanted) for name in _FACETED if (wanted := facets_wanted(query, name))),
-        *_certain(query),
-        *([or_(*(_touches(read_box(text)) for text in boxes))] if (boxes := query.values("bbox")) else ()),
+        *of_revisions(query),
+        *(_has_one(wanted) for wanted in wanted_facets(query)),
+        *of_projections(query),
         *touching_times(query, revisions.c.occurred_start, revisions.c.occurred_end),
     ]
+
+
+def wanted_facets(query: PageQuery) -> Iterator[tuple[str, ...]]:
+    """For each filter by facets that is set, those of which an incident must have one."""
+    return (wanted for name in _FACETED if (wanted := facets_wanted(query, name)))
+
+
+def of_revisions(query: PageQuery) -> list[ColumnElement[bool]]:
+    """The filters that look at the report, or at its state (:data:`DEAD` is joined for that)."""
+    return [*one_of(query, "external_id", revisions.c.external_id), *one_of(query, "state", _STATE)]
+
+
+def of_projections(query: PageQuery) -> list[ColumnElement[bool]]:
+    """The filters that no facet decides."""
+    boxes = query.values("bbox")
+    return [*_certain(query), *([or_(*(_touches(read_box(text)) for text in boxes))] if boxes else ())]
 
 
 def _has_one(wanted: Sequence[str]) -> ColumnElement[bool]:

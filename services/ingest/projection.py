@@ -11,7 +11,7 @@ from services.ingest.facets import JudgedFacts, facets_of
 from services.ingest.use_cases import ProjectedAssessment
 
 
-class _Read(JudgedFacts):
+class _Read(JudgedFacts, kw_only=True):
     """The part of an assessment that lists show and filter by."""
 
     incident_id: str

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import msgspec
 from sqlalchemy import (
@@ -34,11 +34,11 @@ from schemas.instants import HOUR, format_instant
 from schemas.report import Report
 from schemas.time_span import TimeSpan
 from schemas.topics import INCIDENTS
-from services.ingest.facets import INDEXED
+from services.ingest.facets import GROUPS, INDEXED, Claims, read_claims
 from services.ingest.use_cases import IdempotencyKey, KeyAnswer, ProjectedAssessment, Revision, SourceItem
 from services.platform import audit
 from services.platform.db import outbox
-from services.platform.db.bulk import insert_new_rows, insert_rows, select_by_key, upsert_rows
+from services.platform.db.bulk import insert_rows, select_by_key, upsert_rows
 from services.platform.db.packing import pack, unpack
 from services.platform.db.tables import metadata
 from services.platform.db.upsert import upsert
@@ -101,13 +101,17 @@ projections = Table(
 )
 
 #: The incidents of each facet by their start. The projection itself has the last word: a process that was slow to
-#: notice that it lost a partition may leave facets of an assessment that another one has replaced.
+#: notice that it lost a partition may leave facets of an assessment that another one has replaced. Of a kind that
+#: statistics are grouped by, it has what they add up.
 facets = Table(
     "incident_facets",
     metadata,
     Column("facet", Text, primary_key=True),
     Column("occurred_start", BigInteger, primary_key=True),
     Column("incident_id", Text, primary_key=True),
+    Column("killed", Integer),
+    Column("injured", Integer),
+    Column("counting", SmallInteger, nullable=False, server_default="0"),
     sqlite_with_rowid=False,
 )
 
@@ -165,6 +169,7 @@ _COLUMNS: Final = tuple(revisions.c.keys())
 #: The fields of Judged in their order.
 _PROJECTED: Final = tuple(projections.c.keys())
 _FACETS: Final = tuple(facets.c.keys())
+_NO_CLAIMS: Final = Claims()
 _KNOWN: Final = "SELECT incident_id, sequence, occurred_start, facets FROM incident_projections WHERE incident_id"
 _DELETE_FACET = delete(facets).where(
     facets.c.facet == bindparam("of"),
@@ -229,12 +234,13 @@ class SqlIncidents:
         before = {row for id, (_, start, text) in known.items() for row in _facet_rows(id, start, text.splitlines())}
         after = {row for one in newer for row in _facet_rows(one.incident_id, one.start, one.facets)}
         replaced = {one.incident_id for one in newer}
-        self._delete_facets([row for row in sorted(before - after) if row[2] in replaced])
-        insert_new_rows(self.connection, facets, _FACETS, sorted(after - before))
+        gone = {row[:3] for row in before if row[2] in replaced} - {row[:3] for row in after}
+        self._delete_facets(sorted(gone))
+        upsert_rows(self.connection, facets, _FACETS, sorted(after - before, key=_key_of_facet))
 
-    def _delete_facets(self, rows: Sequence[tuple[str, int, str]]) -> None:
-        if rows:
-            values = [dict(zip(("of", "at", "id"), row, strict=True)) for row in rows]
+    def _delete_facets(self, keys: Sequence[tuple[str, int, str]]) -> None:
+        if keys:
+            values = [dict(zip(("of", "at", "id"), key, strict=True)) for key in keys]
             self.connection.execute(_DELETE_FACET, values)
 
     def recall_items(self, ids: Iterable[str]) -> dict[str, SourceItem]:
@@ -259,9 +265,20 @@ def _projected(one: ProjectedAssessment) -> tuple[Any, ...]:
     return one.incident_id, one.sequence, one.revision, one.verdict, one.start, *box, told, pack(one.body)
 
 
-def _facet_rows(incident_id: str, start: int, named: Iterable[str]) -> Iterator[tuple[str, int, str]]:
+_FacetRow: TypeAlias = tuple[str, int, str, int | None, int | None, int]
+
+
+def _key_of_facet(row: Sequence[Any]) -> Any:
+    return row[:3]
+
+
+def _facet_rows(incident_id: str, start: int, named: Sequence[str]) -> Iterator[_FacetRow]:
     """The rows of those facets that lists begin with."""
-    return ((facet, start, incident_id) for facet in named if facet.partition("/")[0] in INDEXED)
+    claims = read_claims(named)
+    for facet in named:
+        kind = facet.partition("/")[0]
+        if kind in INDEXED:
+            yield facet, start, incident_id, *(claims if kind in GROUPS else _NO_CLAIMS)
 
 
 def find_oldest_unassessed(connection: Connection, since: int) -> int | None:

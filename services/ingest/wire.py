@@ -10,6 +10,9 @@ from schemas.vocabulary import Certainty, IncidentState, Outcome, Severity
 
 MAX_BATCH: Final = 10_000
 MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
+#: Of statistics: periods, and series.
+MAX_POINTS: Final = 1_000
+MAX_SERIES: Final = 100
 
 
 class AcceptedReport(msgspec.Struct, frozen=True):
@@ -74,3 +77,33 @@ class IncidentView(IncidentSummary, frozen=True):
 
     revisions: list[RevisionView]
     assessment: Assessment | None
+
+
+class ClaimedExtent(msgspec.Struct, frozen=True):
+    """The least and the most that claims come to, of which none are added that tell of one event."""
+
+    min: int
+    max: int
+
+
+class StatisticsPoint(msgspec.Struct, frozen=True):
+    """The incidents that begin in one period, ``at`` is its first instant. Casualties are as claimed."""
+
+    at: str
+    incidents: int
+    killed: ClaimedExtent
+    injured: ClaimedExtent
+
+
+class Series(msgspec.Struct, frozen=True):
+    """The periods in which there are incidents of one verdict, truce, party, area, act or severity."""
+
+    key: str
+    points: list[StatisticsPoint]
+
+
+class Statistics(msgspec.Struct, frozen=True):
+    """The series with most incidents, by their keys; ``omitted`` is the number of further ones."""
+
+    series: list[Series]
+    omitted: int

@@ -413,6 +413,22 @@ ANSWERS: Final[dict[tuple[str, str], Any]] = {
     ("get", "/v1/incidents/{incident_id}/assessments"): page(ASSESSMENT),
     ("get", "/v1/incidents/{incident_id}/explain"): _EXPLANATION,
     ("get", "/v1/incidents"): page(_SUMMARY),
+    ("get", "/v1/statistics"): {
+        "series": [
+            {
+                "key": "violation",
+                "points": [
+                    {
+                        "at": "2016-05-07T21:00:00Z",
+                        "incidents": 3,
+                        "killed": {"min": 4, "max": 6},
+                        "injured": {"min": 0, "max": 0},
+                    }
+                ],
+            }
+        ],
+        "omitted": 0,
+    },
     ("get", "/v1/incidents/{incident_id}"): {**_SUMMARY, "revisions": [_REVISION], "assessment": ASSESSMENT},
     ("post", "/v1/incidents"): {"incident_id": "inc_5f1d0c6b8a7e49d2b3c4", "revision": 1, "status": "accepted"},
     ("post", "/v1/incidents/batch"): {

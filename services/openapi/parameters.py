@@ -3,6 +3,8 @@
 from typing import Any, Final
 
 from schemas.vocabulary import LANGUAGES
+from services.ingest.facets import GROUPS
+from services.ingest.tallies import PERIODS
 from services.openapi.examples import PARAMETERS
 from services.openapi.operations import Operation
 from services.platform.http.describe import Described
@@ -11,7 +13,9 @@ from services.platform.http.lists import MAX_PAGE, PAGE, Listing
 
 #: Query parameters that are no text of any kind.
 SCHEMAS_OF_QUERY: Final[dict[str, dict[str, Any]]] = {
-    name: {"type": "boolean", "default": False} for name in ("dry_run", "allow_unknown")
+    **{name: {"type": "boolean", "default": False} for name in ("dry_run", "allow_unknown")},
+    "by": {"type": "string", "enum": list(PERIODS), "default": PERIODS[0]},
+    "group": {"type": "string", "enum": list(GROUPS), "default": GROUPS[0]},
 }
 _LANGUAGE: Final = {"type": "string", "enum": list(LANGUAGES)}
 _ABOUT_LANGUAGE: Final = "The language of the sentences; without it, `Accept-Language` decides, else it is English."

@@ -47,7 +47,8 @@ ABOUT_REFUSALS: Final = {
 }
 #: The tag of an operation by the first part of its path after the version.
 TAG_OF: Final = {
-    "incidents": "incidents", "assessments": "assessments", "evaluate": "assessments", "registry": "registry",
+    "incidents": "incidents", "statistics": "incidents",
+    "assessments": "assessments", "evaluate": "assessments", "registry": "registry",
     "parties": "registry", "presence": "registry", "areas": "registry", "places": "registry", "truces": "registry",
     "alerts": "alerts", "silences": "alerts", "feed-tokens": "alerts", "lookup": "alerts",
     "subscriptions": "subscriptions", "confirm": "subscriptions", "unsubscribe": "subscriptions",

@@ -43,7 +43,7 @@ from services.platform.paging import PageQuery
 
 CSV_TYPE: Final = "text/csv"
 GEOJSON_TYPE: Final = "application/geo+json"
-_BY_ACCEPT: Final = {"vary": "accept"}
+BY_ACCEPT: Final = {"vary": "accept"}
 INCIDENTS_LIST: Final = Listing(
     IncidentSummary,
     orders=("-occurred", "occurred", "-received", "received"),
@@ -110,7 +110,7 @@ def build_router(intake: Intake, batches: Batches, database: Database, clock: Cl
         worded=True,
     )
     async def get_incident(incident_id: str, request: Request) -> Response:
-        partner = _whose(request)
+        partner = whose(request)
         found = await database.read(lambda connection: find_incident(connection, incident_id, partner))
         if found is None:
             raise Problem(404, "Not found", "There is no such incident.")
@@ -136,27 +136,27 @@ def build_router(intake: Intake, batches: Batches, database: Database, clock: Cl
     return router
 
 
-def _whose(request: Request) -> str | None:
+def whose(request: Request) -> str | None:
     """The partner to whose incidents a request is confined; None for all."""
     principal = principal_of(request)
     return principal.name if principal.role == "partner" else None
 
 
 async def _answer_list(request: Request, database: Database) -> Response:
-    query, partner, accept = read_list(request, INCIDENTS_LIST), _whose(request), request.headers.get("accept", "")
+    query, partner, accept = read_list(request, INCIDENTS_LIST), whose(request), request.headers.get("accept", "")
 
     async def read(page: PageQuery) -> Sequence[Listed]:
         return await database.read(lambda connection: list_incidents(connection, page, partner))
 
     if prefers(accept, CSV_TYPE):
-        return StreamingResponse(csv_of(query, read), media_type=CSV_TYPE, headers=_BY_ACCEPT)
+        return StreamingResponse(csv_of(query, read), media_type=CSV_TYPE, headers=BY_ACCEPT)
     if prefers(accept, GEOJSON_TYPE):
         size = query.limit if "limit" in request.query_params else MAX_FEATURES
         whole = replace(query, limit=size)
         body = await database.read(lambda connection: draw(list_placed(connection, whole, partner), size))
-        return Response(body, media_type=GEOJSON_TYPE, headers=_BY_ACCEPT)
+        return Response(body, media_type=GEOJSON_TYPE, headers=BY_ACCEPT)
     listed = make_page(query, await read(query), lambda one: one.key, lambda one: one.summary)
-    return reply(listed, headers=_BY_ACCEPT)
+    return reply(listed, headers=BY_ACCEPT)
 
 
 async def _retract(intake: Intake, clock: Clock, incident_id: str, request: Request) -> Response:

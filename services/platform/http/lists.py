@@ -49,7 +49,7 @@ class Listing(msgspec.Struct, frozen=True):
 
     The first order is the one that is taken unless another is asked for; ``-created`` is descending. ``key`` has the
     types of the sort key, or gives them for a query; None: the list reads its cursors itself. ``times``: which times
-    ``from`` and ``to`` are about; empty where the list takes neither.
+    ``from`` and ``to`` are about; empty where the list takes neither. ``paged``: it comes in pages.
     """
 
     items: Any
@@ -57,12 +57,13 @@ class Listing(msgspec.Struct, frozen=True):
     key: tuple[type, ...] | Callable[[PageQuery], tuple[type, ...]] | None
     times: str = ""
     filters: dict[str, ListFilter] = {}
+    paged: bool = True
 
     @property
     def parameters(self) -> list[str]:
         times = ("from", "to") if self.times else ()
         order = ("order",) if len(self.orders) > 1 else ()
-        return [*times, *self.filters, *order, "limit", "after"]
+        return [*times, *self.filters, *order, *(("limit", "after") if self.paged else ())]
 
 
 def read_list(request: Request, listing: Listing) -> PageQuery:

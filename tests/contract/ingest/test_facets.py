@@ -100,10 +100,10 @@ def keep(connection: Connection, incidents: Sequence[Known]) -> None:
         for number, one in enumerate(incidents)
     ]  # fmt: skip
     take(stores, NoAnswers(), filings)
-    follow_assessments(stores, [_event_of(one) for one in incidents])
+    follow_assessments(stores, [event_of(one) for one in incidents])
 
 
-def _event_of(one: Known, sequence: int = 1) -> Any:
+def event_of(one: Known, sequence: int = 1) -> Any:
     told = {field: getattr(one.assessment, field) for field in one.assessment.__struct_fields__}
     told = {field: value for field, value in told.items() if field not in ("incident_id", "revision", "verdict")}
     return read_judged(judged(one.id, 1, sequence, one.assessment.verdict, areas=one.areas, **told))
@@ -119,7 +119,7 @@ def kept(database_url: str) -> Iterator[tuple[Engine, list[Known]]]:
         pairs = zip(incidents, others, strict=True)
         keep(connection, [replace(other, id=one.id, span=one.span) for one, other in pairs])
     with engine.begin() as connection:
-        follow_assessments(SqlIncidents(connection), [_event_of(one, 2) for one in incidents])
+        follow_assessments(SqlIncidents(connection), [event_of(one, 2) for one in incidents])
     yield engine, incidents
     engine.dispose()
 
