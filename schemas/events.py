@@ -44,6 +44,16 @@ class AlertDecided(msgspec.Struct, frozen=True):
     alert: Alert
 
 
+class ReassessmentEnded(msgspec.Struct, frozen=True):
+    """All incidents that a change of the registry can touch were judged again. ``alerts``: how many events on the topic
+    ``alerts`` have it as their cause."""
+
+    id: str
+    registry_version: int
+    alerts: int
+    ended_at: str
+
+
 class RegistryChanged(msgspec.Struct, frozen=True):
     """One resource of the registry changed. ``body`` is its new form, null when it was deleted.
 

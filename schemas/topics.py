@@ -28,6 +28,9 @@ REGISTRY: Final = Topic(
 )
 WINDOWS: Final = Topic("windows", events.TruceScheduled, "trucewatch.truce.scheduled", "truce", "rules", compacted=True)
 ALERTS: Final = Topic("alerts", events.AlertDecided, "trucewatch.alert.decided", "alert_id", "rules")
+REASSESSMENTS: Final = Topic(
+    "reassessments", events.ReassessmentEnded, "trucewatch.reassessment.ended", "reassessment", "rules"
+)
 KEYS: Final = Topic("keys", events.KeyChanged, "trucewatch.key.changed", "key id", "ingest", compacted=True)
 AUDIT: Final = Topic("audit", events.OperatorActed, "trucewatch.operator.acted", "resource", "every")
 #: Records that an operator retries; those that adapters could not read are on its ``.dead`` topic.
@@ -42,6 +45,7 @@ SERVICE_STATUS: Final = Topic(
 )
 
 TOPICS: Final[dict[str, Topic]] = {
-    t.name: t for t in (INCIDENTS, ASSESSMENTS, REGISTRY, WINDOWS, ALERTS, KEYS, AUDIT, INBOUND, SERVICE_STATUS)
+    t.name: t
+    for t in (INCIDENTS, ASSESSMENTS, REGISTRY, WINDOWS, ALERTS, REASSESSMENTS, KEYS, AUDIT, INBOUND, SERVICE_STATUS)
 }
 DEAD_SUFFIX: Final = ".dead"

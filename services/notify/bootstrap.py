@@ -13,7 +13,7 @@ import msgspec
 from schemas.codec import decode, decode_as
 from schemas.envelope import Event
 from schemas.events import AlertDecided
-from schemas.topics import ALERTS, ASSESSMENTS, WINDOWS
+from schemas.topics import ALERTS, ASSESSMENTS, REASSESSMENTS, WINDOWS
 from services.notify.channels.smtp import SmtpSender, parse_relay
 from services.notify.channels.webhook import WebhookSender
 from services.notify.domain.generation import Generation
@@ -39,6 +39,7 @@ from services.notify.sending.sweep import KeepAlive, StrandedClaims, Sweeper
 from services.notify.sql.alert_book import SqlAlertBook
 from services.notify.sql.alert_log import SqlAlertLog
 from services.notify.sql.blocks import SqlBlocks
+from services.notify.sql.changes import SqlChanges
 from services.notify.sql.deliveries import SqlDeliveries
 from services.notify.sql.feeds import SqlFeedTokens
 from services.notify.sql.generations import GenerationStore
@@ -55,6 +56,7 @@ from services.notify.sql.truce_notices import SqlTruceNotices
 from services.notify.use_cases.ask_readers import ask_readers
 from services.notify.use_cases.close_silences import close_silences
 from services.notify.use_cases.directory import Directory
+from services.notify.use_cases.flush_changes import flush_changes
 from services.notify.use_cases.flush_groups import flush_groups
 from services.notify.use_cases.flush_heartbeats import flush_heartbeats
 from services.notify.use_cases.flush_truce_notices import flush_truce_notices
@@ -76,6 +78,7 @@ from services.platform.settings.secret_key import open_sealer
 GROUP: Final = "notify.alerts"
 COUNTING: Final = "notify.counts"
 SCHEDULES: Final = "notify.windows"
+CHANGES: Final = "notify.reassessments"
 #: Counting is in no hurry: it waits for company, so that it costs the writer a few commits a second.
 COUNTED_AT_ONCE: Final = 1_000
 COUNTING_LINGERS_S: Final = 0.25
@@ -119,6 +122,7 @@ async def build(runtime: Runtime) -> Service:
         on_fault=partial(_note, faults),
     )
     dispatcher.pause(storage.generation.held)
+    changes = SqlChanges(database, partial(faults.note, "notify.flush_changes"))
     groups = SqlGroups(database, partial(faults.note, "notify.flush_groups"))
     beats, beating = SqlHeartbeats(database, partial(faults.note, "notify.flush_heartbeats")), set[str]()
     judged = SqlJudgedReports(database)
@@ -140,6 +144,7 @@ async def build(runtime: Runtime) -> Service:
             ),
             "follow_attempts": observer.follow_up,
             "release_silenced": partial(release_silenced, directory=directory, store=book, sender=dispatcher),
+            "flush_changes": partial(flush_changes, directory=directory, changes=changes),
             "flush_groups": partial(flush_groups, directory=directory, groups=groups),
             "flush_heartbeats": partial(flush_heartbeats, directory=directory, started=beating, store=beats),
             "flush_truce_notices": partial(flush_truce_notices, directory=directory, asked={}, store=notices),
@@ -192,6 +197,7 @@ async def build(runtime: Runtime) -> Service:
         await runtime.loop(ALERTS, GROUP, handle, limit=200),
         await runtime.loop(ASSESSMENTS, COUNTING, listen, limit=COUNTED_AT_ONCE),
         await runtime.loop(WINDOWS, SCHEDULES, _learner(notices, clock)),
+        await runtime.loop(REASSESSMENTS, CHANGES, _ender(changes, clock)),
     ]
 
     async def close() -> None:
@@ -266,6 +272,13 @@ def _learner(notices: SqlTruceNotices, clock: Clock) -> Callable[[Sequence[Event
         await notices.learn([decode(event) for event in events], clock.now())
 
     return learn
+
+
+def _ender(changes: SqlChanges, clock: Clock) -> Callable[[Sequence[Event]], Awaitable[None]]:
+    async def end(events: Sequence[Event]) -> None:
+        await changes.end([decode(event) for event in events], clock.now())
+
+    return end
 
 
 def _status(said: Mapping[str, Any], generation: Generation) -> Mapping[str, Any]:

@@ -1,6 +1,6 @@
 """The decision on a group of alerts that is due: one message with the net state of each, or a later time."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -51,11 +51,11 @@ class DecidedGroup:
     heartbeat: DecidedHeartbeat | None = None
 
 
-def held_until(subscription: Subscription, group: DueGroup, now: int) -> int | None:
-    """The end of the quiet hours that hold the group, unless one of its alerts breaks through; None outside."""
+def held_until(subscription: Subscription, waiting: Iterable[WaitingAlert], now: int) -> int | None:
+    """The end of the quiet hours that hold alerts, unless one of them breaks through; None outside."""
     quiet = subscription.draft.quiet_hours
     until = quiet_until(quiet, now) if quiet else None
-    if quiet and any(breaks_through(quiet, waiting.severity) for waiting in group.waiting):
+    if quiet and any(breaks_through(quiet, one.severity) for one in waiting):
         return None
     return until
 

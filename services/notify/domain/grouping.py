@@ -5,18 +5,30 @@ from datetime import timedelta
 from typing import Final
 
 from schemas.assessments import Alert
-from schemas.instants import to_datetime
+from schemas.instants import MINUTE, to_datetime
 from schemas.zones import find_zone
 from services.notify.domain.durations import parse_duration
 from services.notify.domain.quiet import local_instant
-from services.notify.domain.subscription import DigestMode, Draft, GroupBy
+from services.notify.domain.subscription import DigestMode, Draft, GroupBy, format_of
 
 NONE: Final = "-"
+#: An alert waits no longer than this for the others that the same change of the registry causes.
+CHANGE_WAIT: Final = 5 * MINUTE
+#: As many alerts of one change are told each by itself; more of them are one message.
+MOST_APART: Final = 20
 
 
 def is_gathered(draft: Draft) -> bool:
     """Whether alerts wait for one another rather than each going out at once."""
     return draft.mode != "immediate" or bool(draft.group_by)
+
+
+def awaited_change(draft: Draft, alert: Alert) -> int | None:
+    """The change of the registry that caused the alert, where it waits for the others of that change. A digest waits
+    for its hour anyway, and a CAP document holds one alert."""
+    if draft.mode != "immediate" or format_of(draft) == "cap" or alert.cause.kind != "registry":
+        return None
+    return alert.cause.registry_version
 
 
 def read_group(group_by: tuple[GroupBy, ...], alert: Alert) -> dict[str, str]:

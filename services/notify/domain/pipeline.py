@@ -14,7 +14,7 @@ import msgspec
 from schemas.assessments import Alert
 from schemas.instants import format_instant
 from schemas.vocabulary import AlertStatus
-from services.notify.domain.grouping import due_at, is_gathered
+from services.notify.domain.grouping import CHANGE_WAIT, awaited_change, due_at, is_gathered
 from services.notify.domain.lifecycle import SENT_TO
 from services.notify.domain.matching import find_mismatch
 from services.notify.domain.quiet import breaks_through, quiet_until
@@ -48,17 +48,25 @@ class AlertCase:
     last_sent: int | None = None
     is_matched: bool = False
 
+    @property
+    def change(self) -> int | None:
+        """The change of the registry whose other alerts it waits for."""
+        return awaited_change(self.subscription.draft, self.alert)
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
     """``action``: ``send`` a message of its own at ``due``, ``gather`` it into one due then, ``silence`` it until
-    then, or ``skip`` it. ``status`` is what the recipient is told that it is; ``silence`` is which one holds it."""
+    then, or ``skip`` it. ``status`` is what the recipient is told that it is; ``silence`` is which one holds it;
+    ``change``: it is gathered with the others of this change of the registry, which are due earlier if all are there.
+    """
 
     action: Literal["send", "gather", "silence", "skip"]
     steps: tuple[TraceStep, ...]
     due: int = 0
     status: AlertStatus = "raised"
     silence: str | None = None
+    change: int | None = None
 
 
 def match(case: AlertCase) -> TraceStep:
@@ -94,6 +102,9 @@ def quiet_hours(case: AlertCase) -> TraceStep:
 
 
 def group(case: AlertCase) -> TraceStep:
+    if case.change is not None:
+        latest = format_instant(case.now + CHANGE_WAIT)
+        return TraceStep("group", True, f"waits for the others of the same change of the registry, at most to {latest}")
     if not is_gathered(case.subscription.draft):
         return _ALONE
     due = due_at(case.subscription.draft, case.now, case.last_sent)
@@ -126,6 +137,8 @@ def decide(case: AlertCase) -> Decision:
             return _stopped(case, tuple(steps))
     quiet_end = _quiet_end(case) or case.now
     status = case.alert.status if case.told or case.alert.status == "cancelled" else "raised"
+    if case.change is not None:
+        return Decision("gather", tuple(steps), case.now + CHANGE_WAIT, status, change=case.change)
     if is_gathered(case.subscription.draft):
         due = max(due_at(case.subscription.draft, case.now, case.last_sent), quiet_end)
         return Decision("gather", tuple(steps), due, status)

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from schemas.assessments import Alert
+from schemas.causes import Cause
 from schemas.instants import format_instant
 from schemas.vocabulary import AlertStatus, Language
 from schemas.wording.lines import clean
@@ -14,7 +15,7 @@ from schemas.wording.words import Words, words
 from services.notify.domain.heartbeat import Heartbeat
 from services.notify.kinds.kind import Kind, Material, Member
 from services.notify.render import wording
-from services.notify.render.json import MAX_BODY, MAX_DATA, Data, alert_data, fit, links, write_body
+from services.notify.render.json import MAX_BODY, MAX_DATA, Data, alert_data, cut_cause, fit, links, write_body
 from services.notify.render.mime import NAME_SLOT
 from services.notify.render.page import DigestRow, MessagePage
 
@@ -28,27 +29,39 @@ _MOST_ALERTS: Final = 60
 
 class DigestContent(msgspec.Struct, frozen=True):
     """The period ``[start, end)``, what the alerts have in common, the net status of each, and the heartbeat that the
-    digest carries, if any."""
+    digest carries, if any. ``cause``: the change of the registry that caused all of them; ``omitted``: how many more
+    there are than ``members``."""
 
     start: int
     end: int
     group: dict[str, str]
     members: tuple[Member, ...]
     heartbeat: Heartbeat | None = None
+    cause: Cause | None = None
+    omitted: int = 0
 
 
 def digest_body(
-    alerts: Sequence[Data], *, start: int, end: int, group: Mapping[str, str] | None, sent_at: int
+    alerts: Sequence[Data],
+    *,
+    start: int,
+    end: int,
+    group: Mapping[str, str] | None,
+    sent_at: int,
+    cause: Cause | None = None,
+    omitted: int = 0,
 ) -> bytes:
     """The body of a ``digest`` of ``[start, end)``: alerts in the order given, as many as fit, the rest counted.
 
     ``alerts`` are from :func:`alert_data`; those that do not fit are shortened to equal shares of the body. ``group``:
-    what they have in common.
+    what they have in common; ``cause``: the change of the registry that caused them all; ``omitted``: more alerts.
     """
     head: Data = {"from": format_instant(start), "to": format_instant(end), "group": dict(group) if group else None}
+    if cause is not None:
+        head["cause"] = cut_cause(msgspec.to_builtins(cause))
 
     def write(shown: Sequence[Data]) -> bytes:
-        data = head | {"alerts": shown, "omitted": len(alerts) - len(shown)}
+        data = head | {"alerts": shown, "omitted": len(alerts) - len(shown) + omitted}
         return write_body(DIGEST.name, sent_at, data)
 
     shown: list[Data] = []
@@ -75,19 +88,24 @@ def digest_page(
     public_url: str,
     daily: bool = False,
     heartbeat: Heartbeat | None = None,
+    cause: Cause | None = None,
+    omitted: int = 0,
 ) -> MessagePage:
-    """What people read of a digest of ``[start, end)``, each alert with its net status; ``daily``: of one day.
+    """What people read of a digest of ``[start, end)``, each alert with its net status; ``daily``: of one day;
+    ``cause``: by one change of the registry; ``omitted``: with more alerts.
 
     A heartbeat, where given, is one line of it.
     """
     say = words(language)
-    counted = say.count("alerts", len(alerts))
+    count = len(alerts) + omitted
+    counted = say.count("alerts", count)
     period = say_period(start, end, zone, say)
     day = say.day(start, zone)
-    title = "daily" if daily else "digest"
+    title = "change" if cause is not None else "daily" if daily else "digest"
     rows = tuple(_row(alert, status, language, public_url) for alert, status in alerts[:MAX_ROWS])
-    lead = say.say("mail.digest_lead" if alerts else "mail.quiet", span=period)
-    notes = [say.count("omitted", len(alerts) - MAX_ROWS)] if len(alerts) > MAX_ROWS else []
+    told = "mail.change_lead" if cause is not None else "mail.digest_lead"
+    lead = say.say(told if alerts else "mail.quiet", span=period)
+    notes = [say.count("omitted", count - MAX_ROWS)] if count > MAX_ROWS else []
     if heartbeat is not None:
         notes.append(_heartbeat_line(heartbeat, zone, say))
     if alerts:
@@ -97,7 +115,10 @@ def digest_page(
         title=say.say(f"mail.{title}_title", alerts=counted, day=day),
         preview=lead,
         lead=(lead,),
-        facts=((say.say("mail.group"), clean(group)),) if group else (),
+        facts=(
+            *(((say.say("mail.group"), clean(group)),) if group else ()),
+            *(() if cause is None else wording.change_facts(cause, say)),
+        ),
         rows=rows,
         notes=tuple(notes),
         footer=say.say("mail.footer", name=NAME_SLOT),
@@ -145,7 +166,15 @@ def _body(made: Material) -> bytes:
         )
         for told in made.alerts
     ]
-    return digest_body(alerts, start=content.start, end=content.end, group=content.group, sent_at=made.job.created_at)
+    return digest_body(
+        alerts,
+        start=content.start,
+        end=content.end,
+        group=content.group,
+        sent_at=made.job.created_at,
+        cause=content.cause,
+        omitted=content.omitted,
+    )
 
 
 def _page(made: Material) -> MessagePage:
@@ -160,6 +189,8 @@ def _page(made: Material) -> MessagePage:
         public_url=made.public_url,
         daily=mode != "immediate" and mode.daily is not None,
         heartbeat=content.heartbeat,
+        cause=content.cause,
+        omitted=content.omitted,
     )
 
 

@@ -19,6 +19,7 @@ from services.notify.kinds.kind import Job, Kind, Material
 from services.notify.render.json import write_body
 from services.notify.render.mime import NAME_SLOT
 from services.notify.render.page import MessagePage
+from services.notify.render.wording import change_facts
 
 #: Maximum characters of an announcement's words in a mail.
 _MAX_WORDS: Final = 1_000
@@ -87,14 +88,11 @@ def truce_page(type: str, content: TruceNoticeContent, language: Language) -> Me
     if content.before is not None and not is_extension:
         title = say.say("truce.corrected", title=title)
     lead = _lead(type, content, zone, say, is_extension=is_extension)
-    cause = content.cause
     facts = [
         ("truce.window", "" if content.window is None else _period(content.window, zone, say)),
         ("field.before", "" if content.before is None else _period(content.before, zone, say)),
         ("truce.announced", clean(content.issuer)),
         ("truce.words", clean(content.text)[:_MAX_WORDS]),
-        ("truce.changed_by", "" if cause.by is None else clean(cause.by.name)),
-        ("truce.reason", clean(cause.reason or "")),
     ]
     return MessagePage(
         subject=title,
@@ -102,7 +100,7 @@ def truce_page(type: str, content: TruceNoticeContent, language: Language) -> Me
         preview=lead,
         tone="Minor" if type == "truce.disputed" else "calm",
         lead=(lead,),
-        facts=tuple((say.say(key), value) for key, value in facts if value),
+        facts=(*((say.say(key), value) for key, value in facts if value), *change_facts(content.cause, say)),
         notes=() if content.window is None else (_zone_note(content.window, zone, say),),
         footer=say.say("mail.footer", name=NAME_SLOT),
     )

@@ -134,12 +134,13 @@ def _cut_lists(data: Data, omitted: dict[str, int], _: int) -> None:
     data["reasons"] = [reason | {"text": _cut(reason["text"], KEPT_SENTENCE)} for reason in data["reasons"]]
     data["headline"] = _cut(data["headline"], KEPT_SENTENCE)
     omitted["resources"] = max(len(data["cause"]["resources"]) - KEPT_TRUCES, 0)
-    data["cause"] = _cut_cause(data["cause"])
+    data["cause"] = cut_cause(data["cause"])
     for name in ("place", "source"):
         data[name] = {k: _cut(v, KEPT_NAME) if isinstance(v, str) else v for k, v in data[name].items()}
 
 
-def _cut_cause(cause: Data) -> Data:
+def cut_cause(cause: Data) -> Data:
+    """A cause, cut as by the last step."""
     return cause | {
         "by": cause["by"] and {name: value and _cut(value, KEPT_NAME) for name, value in cause["by"].items()},
         "reason": cause["reason"] and _cut(cause["reason"], KEPT_SENTENCE),

@@ -106,9 +106,14 @@ def alert_mail_ids(alert: Alert, recipient: str, domain: str) -> tuple[str, tupl
     The thread has an id that no mail has, so that mail readers show all its alerts together, whichever revisions the
     recipient got.
     """
-    ids = [mail_id(domain, "alert", alert.id, n, recipient) for n in range(1, alert.revision + 1)]
+    ids = [alert_mail_id(alert.id, n, recipient, domain) for n in range(1, alert.revision + 1)]
     root = mail_id(domain, "thread", alert.thread, recipient)
     return ids[-1], (root, *ids[:-1][-MAX_REFERENCES:])
+
+
+def alert_mail_id(alert: str, revision: int, recipient: str, domain: str) -> str:
+    """The Message-ID of the mail about one revision of an alert."""
+    return mail_id(domain, "alert", alert, revision, recipient)
 
 
 def quoted_printable(text: str) -> bytes:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from schemas.assessments import Alert, Change, Interval, ResolvedParty, ResolvedPlace
+from schemas.causes import Cause
 from schemas.instants import parse_instant, to_datetime
 from schemas.report import Casualties
 from schemas.vocabulary import AlertStatus, Language
@@ -232,3 +233,12 @@ def _known_value(alert: Alert, field: str, value: Any, say: Words) -> str:
     if field == "casualties":
         return casualties(msgspec.convert(value, Casualties, from_attributes=True), say) or say.say("none")
     raise ValueError(field)
+
+
+def change_facts(cause: Cause, say: Words) -> tuple[tuple[str, str], ...]:
+    """Who changed the registry, and why, as far as it is known."""
+    facts = (
+        ("truce.changed_by", "" if cause.by is None else clean(cause.by.name)),
+        ("truce.reason", clean(cause.reason or "")),
+    )
+    return tuple((say.say(key), value) for key, value in facts if value)

@@ -4,11 +4,12 @@ from collections.abc import Container, Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, case, delete, func, select, update
+from sqlalchemy import Connection, and_, case, delete, func, null, select, update
 
 from schemas.instants import parse_instant
 from services.notify.decisions.alerts import AlertAction, GroupName
 from services.notify.kinds.kind import Job
+from services.notify.sql import changes
 from services.notify.sql.alert_facts import expect, find_known, load_facts
 from services.notify.sql.alert_log import to_logged
 from services.notify.sql.deliveries import delivery_row, insert_rows
@@ -62,6 +63,8 @@ class SqlAlertBook:
             for wave in _waves(_without_known(connection, batch)):
                 logged += _append(connection, [decided.arrival for decided in wave])
                 jobs += self._keep(connection, wave, full)
+            caused = changes.count_arrived(connection, [entry.alert for entry in logged])
+            changes.release_complete(connection, caused, max((e.recorded_at for e in logged), default=0))
             return AcceptedAlerts(logged, jobs)
 
         accepted = await self._database.write(work, durable=False, rows=batch.size)
@@ -70,7 +73,9 @@ class SqlAlertBook:
 
     async def load_silenced(self, now: int, limit: int) -> SilencedAlerts:
         """Up to ``limit`` alerts whose silence is over."""
-        over = select(held.c.alert_id).where(held.c.group_key.is_(None), held.c.due_at <= now).distinct().limit(limit)
+        over = (
+            select(held.c.alert_id).where(held.c.silence_id.is_not(None), held.c.due_at <= now).distinct().limit(limit)
+        )
 
         def work(connection: Connection) -> SilencedAlerts:
             held_for = _load_held_for(connection, list(connection.execute(over).scalars()), now)
@@ -92,6 +97,8 @@ class SqlAlertBook:
                 jobs = self._keep(connection, some, full)
                 ids = [decided.arrival.alert.id for decided in some]
                 connection.execute(delete(held).where(held.c.alert_id.in_(ids), _is_over(now)))
+                caused = {action.change for decided in some for action in decided.actions if action.change is not None}
+                changes.release_complete(connection, caused, now)
                 return jobs
 
             def put_off(decided: DecidedAlert) -> None:
@@ -112,26 +119,39 @@ class SqlAlertBook:
         rows: list[dict[str, Any]] = []
         jobs: list[Job] = []
         waiting: list[tuple[Arrival, AlertAction]] = []
+        freed: list[tuple[str, str]] = []
         for decided in wave:
             arrival = decided.arrival
             for action in decided.actions:
-                job = action.job
-                if job is None:
+                if action.job is None:
                     waiting.append((arrival, action))
                     continue
-                earlier = (arrival.alert.id, job.subscription)
-                # Straight to the sender goes what is due, has room, and waits for no earlier revision elsewhere.
-                due_now = action.state == "pending" and action.due <= arrival.now and job.lane not in full
-                mine = due_now and pending.get(earlier, self._instance) == self._instance
-                due = action.due if action.state == "pending" else None
-                rows.append(delivery_row(job, due, self._instance if mine else None, action.state))
-                if mine:
-                    jobs.append(job)
-                elif earlier in pending:
-                    _pull_forward(connection, job, action.due)
+                earlier = (arrival.alert.id, action.subscription.id)
+                if action.frees:
+                    freed.append(earlier)
+                for job in (action.ahead, action.job):
+                    if job is None:
+                        continue
+                    # Straight to the sender goes what is due, has room, and waits for no earlier revision elsewhere.
+                    due_now = action.state == "pending" and action.due <= arrival.now and job.lane not in full
+                    mine = due_now and pending.get(earlier, self._instance) == self._instance
+                    due = action.due if action.state == "pending" else None
+                    rows.append(delivery_row(job, due, self._instance if mine else None, action.state))
+                    if mine:
+                        jobs.append(job)
+                    elif earlier in pending:
+                        _pull_forward(connection, job, action.due)
+        _free(connection, freed)
         insert_rows(connection, rows)
         _keep_waiting(connection, waiting)
         return jobs
+
+
+def _free(connection: Connection, freed: Sequence[tuple[str, str]]) -> None:
+    """What waited to be gathered has got a message of its own."""
+    for alert, subscription in freed:
+        mine = and_(held.c.alert_id == alert, held.c.subscription_id == subscription)
+        connection.execute(delete(held).where(mine, held.c.silence_id.is_(None)))
 
 
 def _is_over(now: int) -> Any:
@@ -225,16 +245,24 @@ def _keep_waiting(connection: Connection, waiting: Sequence[tuple[Arrival, Alert
     rows = [
         {
             "subscription_id": action.subscription.id, "alert_id": arrival.alert.id, "revision": arrival.alert.revision,
-            "group_key": action.group, "silence_id": action.silence, "held_at": arrival.now, "due_at": action.due,
+            "group_key": action.group, "silence_id": action.silence, "registry_version": action.change,
+            "held_at": arrival.now, "due_at": action.due,
         }
         for arrival, action in waiting
     ]  # fmt: skip
     connection.execute(merge(connection, held, _newer), rows)
+    changes.hold_changes(connection, [(a.change, a.subscription.id, a.due) for _, a in waiting if a.change is not None])
 
 
 def _newer(came: Any) -> dict[str, Any]:
-    # A group keeps its hour when one of its alerts changes, unless that is to come sooner; an alert that comes out of
-    # a silence gets a new one.
+    # A group keeps its hour when one of its alerts changes, unless that is to come sooner, and the alert, unless that
+    # comes to be in another group; an alert that comes out of a silence gets a new hour.
     stays = held.c.silence_id.is_(None) & came.silence_id.is_(None) & (held.c.due_at < came.due_at)
-    due = case((stays, held.c.due_at), else_=came.due_at)
-    return {"revision": came.revision, "group_key": came.group_key, "silence_id": came.silence_id, "due_at": due}
+    grouped = held.c.group_key.is_not(None) & came.registry_version.is_not(None)
+    return {
+        "revision": came.revision,
+        "group_key": case((grouped, held.c.group_key), else_=came.group_key),
+        "silence_id": came.silence_id,
+        "registry_version": case((grouped, null()), else_=came.registry_version),
+        "due_at": case((stays, held.c.due_at), else_=came.due_at),
+    }

@@ -1,13 +1,14 @@
 """The facts behind decisions about alerts: the revisions in the log, who was told of them, when groups went out."""
 
 from collections.abc import Collection
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, and_, exists, or_, select
 
 from services.notify.decisions.alerts import GroupName
+from services.notify.decisions.groups import WaitingAlert
 from services.notify.sql.alert_log import lock_log
-from services.notify.sql.tables import deliveries, gathered, groups, held
+from services.notify.sql.tables import alert_log, deliveries, gathered, groups, held
 from services.notify.sql.versions import expect_version
 from services.notify.use_cases.directory import StaleError
 from services.notify.use_cases.take_alerts import AlertFacts, DecidedBatch
@@ -37,6 +38,7 @@ def load_facts(connection: Connection, alerts: frozenset[str], names: frozenset[
         names,
         find_known(connection, alerts),
         _load_told(connection, alerts),
+        _load_waiting(connection, alerts),
         _load_last_sent(connection, names),
     )
 
@@ -59,6 +61,31 @@ def _load_told(connection: Connection, alerts: Collection[str]) -> dict[str, dic
         by = found.setdefault(alert, {})
         by[subscription] = max(revision, by.get(subscription, 0))
     return found
+
+
+def _load_waiting(connection: Connection, alerts: Collection[str]) -> dict[str, dict[str, WaitingAlert]]:
+    """By alert and subscription: what waits to be gathered."""
+    found: dict[str, dict[str, WaitingAlert]] = {}
+    if alerts:
+        for row in connection.execute(select_waiting(held.c.alert_id.in_(alerts), held.c.silence_id.is_(None))):
+            found.setdefault(row.alert_id, {})[row.subscription_id] = to_waiting(row)
+    return found
+
+
+def select_waiting(*conditions: ColumnElement[bool]) -> Any:
+    """Alerts that wait, in the order in which they came, each with whether a message has told its reader of it."""
+    d, g, h = deliveries.c, gathered.c, held.c
+    alone = exists().where(d.alert_id == h.alert_id, d.subscription_id == h.subscription_id, d.state != "dropped")
+    joined = exists().where(g.alert_id == h.alert_id, g.subscription_id == h.subscription_id)
+    revision = and_(alert_log.c.alert_id == h.alert_id, alert_log.c.revision == h.revision)
+    told = or_(alone, joined).label("told_before")
+    statement = select(held, alert_log.c.status, alert_log.c.severity, told).join(alert_log, revision)
+    return statement.where(*conditions).order_by(h.held_at, alert_log.c.seq)
+
+
+def to_waiting(row: Any) -> WaitingAlert:
+    told_before = bool(row.told_before)
+    return WaitingAlert(row.alert_id, row.revision, row.status, row.severity, row.held_at, row.due_at, told_before)
 
 
 def _load_last_sent(connection: Connection, names: Collection[GroupName]) -> dict[GroupName, int]:

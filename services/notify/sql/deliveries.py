@@ -11,7 +11,7 @@ from services.notify.domain.lifecycle import SENT_TO
 from services.notify.domain.subscription import Subscription
 from services.notify.kinds.catalogue import find_kind, names_of
 from services.notify.kinds.kind import Job
-from services.notify.sql.tables import CLAIMED, WAITING, attempts, deliveries, held, lanes, subscriptions
+from services.notify.sql.tables import CLAIMED, WAITING, attempts, deliveries, held, held_changes, lanes, subscriptions
 from services.platform.db.bulk import insert_new_rows, update_rows
 from services.platform.db.engine import Database
 from services.platform.db.tables import leases
@@ -78,7 +78,8 @@ def follow_endpoint(connection: Connection, before: Subscription, after: Subscri
     if after.state == "ended":
         gone = update(deliveries).where(_d.subscription_id == after.id, _d.state.in_(("pending", "held", "failed")))
         connection.execute(gone.values(state="dropped", due_at=None, claimed_by=None))
-        connection.execute(held.delete().where(held.c.subscription_id == after.id))
+        for waiting in (held, held_changes):
+            connection.execute(waiting.delete().where(waiting.c.subscription_id == after.id))
     elif after.state in ("disabled", "gone"):
         off = update(deliveries).where(mine, WAITING)
         connection.execute(off.values(state="held", due_at=None))

@@ -1,6 +1,7 @@
 """Groups of alerts that wait to be told together."""
 
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Any, Final
 
 from sqlalchemy import Connection, and_, delete, select, tuple_, update
@@ -8,17 +9,20 @@ from sqlalchemy import Connection, and_, delete, select, tuple_, update
 from services.notify.decisions.alerts import GroupName
 from services.notify.decisions.groups import DecidedGroup, DueGroup, WaitingAlert
 from services.notify.decisions.heartbeats import HeartbeatCounts, Period
-from services.notify.sql.alert_facts import lock_at
+from services.notify.kinds.kind import Job, Member
+from services.notify.sql.alert_facts import lock_at, select_waiting, to_waiting
 from services.notify.sql.deliveries import delivery_row, insert_rows
 from services.notify.sql.heartbeat_counts import count_period
 from services.notify.sql.heartbeats import keep_heartbeat, load_next
-from services.notify.sql.tables import alert_log, deliveries, gathered, groups, held
+from services.notify.sql.tables import gathered, groups, held
 from services.notify.use_cases.directory import StaleError
 from services.platform.db.apart import PUT_OFF, OnFault, each_apart, log_fault
+from services.platform.db.bulk import insert_new_rows
 from services.platform.db.engine import Database
-from services.platform.db.upsert import insert_new, upsert
+from services.platform.db.upsert import upsert
 
 _h: Final = held.c
+_GATHERED: Final = tuple(gathered.c.keys())
 
 
 class SqlGroups:
@@ -108,14 +112,16 @@ def _keep(connection: Connection, one: DecidedGroup, now: int) -> None:
     if one.heartbeat is not None:
         keep_heartbeat(connection, one.heartbeat)
     subscription, key = name
-    rows = [
-        {"delivery_id": job.id, "alert_id": a, "revision": r, "status": s, "subscription_id": subscription}
-        for a, r, s in one.members
-    ]
-    connection.execute(insert_new(connection, gathered), rows)
+    keep_members(connection, job, one.members)
     connection.execute(
         upsert(connection, groups), {"subscription_id": subscription, "group_key": key, "last_sent": now}
     )
+
+
+def keep_members(connection: Connection, job: Job, members: Sequence[Member]) -> None:
+    """Keep which alerts a gathered message tells of."""
+    rows = [(job.id, alert, revision, status, job.subscription) for alert, revision, status in members]
+    insert_new_rows(connection, gathered, _GATHERED, rows)
 
 
 def _load_groups(connection: Connection, names: Sequence[GroupName], *, lock: bool = False) -> list[DueGroup]:
@@ -123,31 +129,10 @@ def _load_groups(connection: Connection, names: Sequence[GroupName], *, lock: bo
     what another process is at."""
     if not names:
         return []
-    statement = (
-        select(
-            _h.subscription_id, _h.group_key, _h.alert_id, _h.revision, _h.held_at, _h.due_at,
-            alert_log.c.status, alert_log.c.severity,
-        )
-        .join(alert_log, and_(alert_log.c.alert_id == _h.alert_id, alert_log.c.revision == _h.revision))
-        .where(tuple_(_h.subscription_id, _h.group_key).in_(names))
-        .order_by(_h.subscription_id, _h.group_key, _h.held_at, alert_log.c.seq)
-    )  # fmt: skip
+    statement = select_waiting(tuple_(_h.subscription_id, _h.group_key).in_(names))
     rows = connection.execute(statement.with_for_update(of=held, skip_locked=True) if lock else statement).all()
-    told = _told_before(connection, {row.subscription_id for row in rows}, {row.alert_id for row in rows})
     next_due = load_next(connection, {row.subscription_id for row in rows}, lock=lock)
     waiting: dict[GroupName, list[WaitingAlert]] = {}
-    for row in rows:
-        before = (row.subscription_id, row.alert_id) in told
-        alert = WaitingAlert(row.alert_id, row.revision, row.status, row.severity, row.held_at, row.due_at, before)
-        waiting.setdefault((row.subscription_id, row.group_key), []).append(alert)
+    for row in sorted(rows, key=attrgetter("subscription_id", "group_key")):
+        waiting.setdefault((row.subscription_id, row.group_key), []).append(to_waiting(row))
     return [DueGroup(id, key, tuple(found), next_due.get(id)) for (id, key), found in waiting.items()]
-
-
-def _told_before(connection: Connection, ids: set[str], alerts: set[str]) -> set[tuple[str, str]]:
-    """Subscription and alert: those that a message has told of."""
-    d, g = deliveries.c, gathered.c
-    single = select(d.subscription_id, d.alert_id).where(
-        d.alert_id.in_(alerts), d.subscription_id.in_(ids), d.state != "dropped"
-    )
-    joined = select(g.subscription_id, g.alert_id).where(g.alert_id.in_(alerts), g.subscription_id.in_(ids))
-    return {(row[0], row[1]) for row in connection.execute(single.union(joined))}

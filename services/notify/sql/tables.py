@@ -148,8 +148,9 @@ attempts = Table(
     sqlite_with_rowid=False,
 )
 
-#: Alerts that wait: to be gathered (``group_key``) or for a silence to end (``silence_id``), one of the two. One row
-#: for the newest revision of each alert, which is how a digest comes to show the net state.
+#: Alerts that wait: to be gathered (``group_key``), for a silence to end (``silence_id``), or for the others of a
+#: change of the registry (``registry_version``; the hour is that of ``held_changes``), one of the three. One row for
+#: the newest revision of each alert, which is how a digest comes to show the net state.
 held = Table(
     "held",
     metadata,
@@ -158,10 +159,32 @@ held = Table(
     Column("revision", Integer, nullable=False),
     Column("group_key", Text),
     Column("silence_id", Text, index=True),
+    Column("registry_version", Integer),
     Column("held_at", BigInteger, nullable=False),
     Column("due_at", BigInteger, nullable=False),
     Index("ix_held_alert_id", "alert_id"),
     Index("ix_held_due_at", "due_at"),
+)
+
+#: The changes of the registry whose alerts are gathered: how many alerts have come (``arrived``), and how many there
+#: are, null until rules says so.
+registry_changes = Table(
+    "registry_changes",
+    metadata,
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("arrived", Integer, nullable=False),
+    Column("alerts", Integer),
+    Column("cause", LargeBinary),
+)
+
+#: When the alerts of a change that wait for a subscription are told, all of them together.
+held_changes = Table(
+    "held_changes",
+    metadata,
+    Column("registry_version", Integer, primary_key=True, autoincrement=False),
+    Column("subscription_id", Text, primary_key=True),
+    Column("due_at", BigInteger, nullable=False, index=True),
+    sqlite_with_rowid=False,
 )
 
 #: When the last message of each group of alerts went out.
@@ -178,10 +201,11 @@ gathered = Table(
     "gathered",
     metadata,
     Column("delivery_id", Text, primary_key=True),
-    Column("alert_id", Text, primary_key=True, index=True),
+    Column("alert_id", Text, primary_key=True),
     Column("revision", Integer, nullable=False),
     Column("status", Text, nullable=False),
     Column("subscription_id", Text, nullable=False),
+    Index("ix_gathered_alert_id", "alert_id", "subscription_id"),
 )
 
 heartbeats = Table(

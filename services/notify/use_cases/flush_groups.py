@@ -61,7 +61,7 @@ async def _decide(
     """``told``: subscriptions of which another message carries the heartbeat already."""
     if subscription is None:
         return DecidedGroup(group)
-    until = held_until(subscription, group, now)
+    until = held_until(subscription, group.waiting, now)
     if until is not None:
         return DecidedGroup(group, postponed_to=until)
     due = group.heartbeat

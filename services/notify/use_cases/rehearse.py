@@ -7,6 +7,9 @@ from itertools import count, islice
 from operator import attrgetter
 from typing import Final
 
+from msgspec.structs import replace
+
+from schemas.causes import Cause
 from schemas.vocabulary import Severity
 from services.notify.decisions.alerts import name_group
 from services.notify.domain.pipeline import AlertCase, Decision, decide
@@ -91,7 +94,8 @@ class _Rehearsal:
 
     def take(self, entry: Logged, now: int) -> None:
         """Decide one revision at ``now``."""
-        alert, key = entry.alert, name_group(self.subscription, entry.alert)
+        # As if each incident had been reported when it ended: no change of the registry gathers its alerts.
+        alert, key = replace(entry.alert, cause=Cause()), name_group(self.subscription, entry.alert)
         silences = find_silences(self.silences, alert, now)
         told, sent = self.told.get(alert.id, 0), self.last_sent.get(key)
         self._follow(entry, key, decide(AlertCase(alert, self.subscription, now, told, silences, sent)))

@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 from schemas.assessments import Alert
 from services.notify.decisions.alerts import AlertAction, Concerned, GroupName, decide_alert, find_intervals
+from services.notify.decisions.groups import WaitingAlert
 from services.notify.domain.subscription import Subscription
 from services.notify.kinds.kind import Job
 from services.notify.use_cases.directory import Directory
@@ -46,12 +47,13 @@ class Logged:
 @dataclass(frozen=True, slots=True)
 class AlertFacts:
     """The store's facts about ``alerts`` and ``groups``: the revisions in the log, the newest revision that each
-    subscription was told of, or waits to be, and when each group last went out."""
+    subscription was told of, or waits to be, what waits to be gathered, and when each group last went out."""
 
     alerts: frozenset[str] = frozenset()
     groups: frozenset[GroupName] = frozenset()
     known: frozenset[tuple[str, int]] = frozenset()
     told: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    waiting: Mapping[str, Mapping[str, WaitingAlert]] = field(default_factory=dict)
     last_sent: Mapping[GroupName, int] = field(default_factory=dict)
 
 
@@ -151,6 +153,7 @@ async def decide_all(
     gets its turn all along."""
     turns, decided, seen = Turns(), list[DecidedAlert](), set(() if again else facts.known)
     told = {alert: dict(by) for alert, by in facts.told.items()}
+    waits = {alert: dict(by) for alert, by in facts.waiting.items()}
     reached = dict[str, dict[str, Subscription]]()
     for arrival, concerned in found:
         revision = (arrival.alert.id, arrival.alert.revision)
@@ -158,15 +161,32 @@ async def decide_all(
             continue
         seen.add(revision)
         before = told.setdefault(arrival.alert.id, {})
+        waiting = waits.setdefault(arrival.alert.id, {})
         readers = reached.setdefault(arrival.alert.id, {})
         actions: list[AlertAction] = []
         for some in _slices(_with_readers(concerned, readers)):
-            actions += decide_alert(some, before, facts.last_sent, mail_domain)
+            actions += decide_alert(some, before, waiting, facts.last_sent, mail_domain)
             await turns.give()
+        _follow(waiting, before, arrival, actions)
         before.update((a.subscription.id, arrival.alert.revision) for a in actions if a.action != "silence")
         readers.update((a.subscription.id, a.subscription) for a in actions if a.action != "silence")
         decided.append(DecidedAlert(arrival, sorted(actions, key=_place)))
     return decided
+
+
+def _follow(
+    waiting: dict[str, WaitingAlert], told: Mapping[str, int], arrival: Arrival, actions: Iterable[AlertAction]
+) -> None:
+    """What waits to be gathered once the actions are taken."""
+    alert, now = arrival.alert, arrival.now
+    for action in actions:
+        id = action.subscription.id
+        earlier = waiting.pop(id, None) if action.frees or action.action == "gather" else None
+        if action.action == "gather":
+            told_before = id in told if earlier is None else earlier.told_before
+            waiting[id] = WaitingAlert(
+                alert.id, alert.revision, alert.status, alert.severity, now, action.due, told_before
+            )
 
 
 def _with_readers(concerned: Concerned, readers: Mapping[str, Subscription]) -> Concerned:

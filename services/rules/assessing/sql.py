@@ -47,6 +47,7 @@ from services.rules.assessing.find_touched import KeyedIncident, SearchPosition
 from services.rules.assessing.judge_and_keep import StaleRegistryError
 from services.rules.assessing.reported import stored_case
 from services.rules.assessing.sql_keys import add_entries, search_entries
+from services.rules.assessing.sql_reassessment_tables import count_alerts
 from services.rules.assessing.sql_review import load_standing, save_change, update_queue
 from services.rules.registry.sql import hold_version
 
@@ -244,6 +245,7 @@ def _save(
     if change is not None:
         save_change(connection, change)
     outbox.append(connection, [event for new in batch for event in new.events])
+    count_alerts(connection, [new.assessment.cause for new in batch if new.alerts])
     _rekey(connection, rekeyed)
 
 

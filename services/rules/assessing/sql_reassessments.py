@@ -1,4 +1,4 @@
-"""The tables of reassessments, and the port on them."""
+"""The port on the tables of reassessments."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,59 +6,28 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 import msgspec
-from sqlalchemy import BigInteger, Column, Connection, Index, Integer, LargeBinary, Table, Text, func, select, update
+from sqlalchemy import Connection, func, select, update
 
 from schemas.causes import Actor, Cause
-from schemas.instants import SECOND
+from schemas.codec import encode
+from schemas.events import ReassessmentEnded
+from schemas.instants import SECOND, format_instant
+from schemas.topics import REASSESSMENTS
 from services.platform import audit
+from services.platform.db import outbox
 from services.platform.db.bulk import insert_new_rows
 from services.platform.db.engine import Database, Work
 from services.platform.db.lease import take_lease
 from services.platform.db.paging import one_of, select_page
-from services.platform.db.tables import metadata
 from services.platform.paging import PageQuery
 from services.rules.assessing.domain.reassessment import Command, Reassessment, State, next_state
 from services.rules.assessing.find_touched import KeyedIncident
 from services.rules.assessing.reassess import RunningReassessment
 from services.rules.assessing.sql import assessments, judged
+from services.rules.assessing.sql_reassessment_tables import candidates, reassessments
 from services.rules.registry.use_cases import PlannedReassessment
 
 T = TypeVar("T")
-
-#: One row a change of the registry that can touch an incident. ``reach`` is null once all incidents are found.
-reassessments = Table(
-    "reassessments",
-    metadata,
-    Column("id", Text, primary_key=True),
-    Column("registry_version", Integer, nullable=False, unique=True),
-    Column("cause", LargeBinary, nullable=False),
-    Column("reach", LargeBinary),
-    Column("state", Text, nullable=False),
-    Column("candidates", Integer, nullable=False),
-    Column("done", Integer, nullable=False),
-    Column("changed", Integer, nullable=False),
-    Column("flips", Integer, nullable=False),
-    Column("started_at", BigInteger, nullable=False),
-    Column("ended_at", BigInteger),
-)
-
-#: Few of many run.
-Index(
-    "ix_reassessments_running",
-    reassessments.c.registry_version,
-    sqlite_where=reassessments.c.state == "running",
-    postgresql_where=reassessments.c.state == "running",
-)
-
-#: The incidents that are still to be judged again, each with its verdict when it was found.
-candidates = Table(
-    "reassessment_candidates",
-    metadata,
-    Column("reassessment", Text, primary_key=True),
-    Column("incident_id", Text, primary_key=True),
-    Column("verdict", Text, nullable=False),
-    sqlite_with_rowid=False,
-)
 
 LEASE: Final = "rules.reassessing"
 #: A process that is killed is followed by another one after so long.
@@ -111,7 +80,9 @@ def plan(connection: Connection, planned: PlannedReassessment) -> None:
         "state": "running",
         "started_at": planned.started_at,
     }
-    connection.execute(reassessments.insert(), [row | dict.fromkeys(("candidates", "done", "changed", "flips"), 0)])
+    connection.execute(
+        reassessments.insert(), [row | dict.fromkeys(("candidates", "done", "changed", "flips", "alerts"), 0)]
+    )
 
 
 def count_running(connection: Connection) -> int:
@@ -195,4 +166,9 @@ def _end_where_none_is_left(connection: Connection, id: str, now: int) -> None:
     """One that was stopped is not ended: it may be resumed."""
     left = select(candidates.c.incident_id).where(candidates.c.reassessment == id).exists()
     running = (reassessments.c.id == id) & (reassessments.c.state == "running") & reassessments.c.reach.is_(None)
-    connection.execute(update(reassessments).where(running, ~left).values(state="done", ended_at=now))
+    ending = update(reassessments).where(running, ~left).values(state="done", ended_at=now)
+    ended = connection.execute(ending.returning(reassessments.c.registry_version, reassessments.c.alerts)).first()
+    if ended is not None:
+        at = format_instant(now)
+        told = ReassessmentEnded(id, ended.registry_version, ended.alerts, at)
+        outbox.append(connection, [encode(REASSESSMENTS, told, key=id, id=id, time=at)])

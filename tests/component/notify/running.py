@@ -16,8 +16,9 @@ from fastapi import FastAPI
 import services.notify.bootstrap
 from schemas.assessments import Alert
 from schemas.codec import encode
-from schemas.events import AlertDecided, KeyChanged
-from schemas.topics import ALERTS
+from schemas.events import AlertDecided, KeyChanged, ReassessmentEnded
+from schemas.topics import ALERTS, REASSESSMENTS
+from services.notify.bootstrap import CHANGES
 from services.notify.sending.dispatch import Dispatcher
 from services.notify.sending.sweep import Sweeper
 from services.platform.bus.dead_letters import DeadLetters
@@ -79,6 +80,19 @@ class RunningNotify:
         else:
             await self.service.loops[0].handle(events)
         await self.dispatcher.idle()
+
+    async def end_change(self, version: int, alerts: int) -> None:
+        """Rules has judged all again that a change of the registry can touch; then all that is due is sent."""
+        ended = ReassessmentEnded(f"registry-{version}", version, alerts, "2016-05-08T12:00:00Z")
+        event = encode(REASSESSMENTS, ended, key=ended.id, id=ended.id, time=ended.ended_at)
+        [loop] = [loop for loop in self.service.loops if loop.name == CHANGES]
+        if self.runtime.database.is_log:
+            await self.runtime.bus.publish([event])
+            while await loop.step(0):
+                pass
+        else:
+            await loop.handle([event])
+        await self.settle()
 
     async def subscribe(self, key: str = "tw_monitor", **draft: Any) -> dict[str, Any]:
         """Subscribe and prove the webhook. The answer to the POST."""

@@ -153,7 +153,7 @@ def test_the_readers_in_the_asyncapi_document_are_those_that_are_wired() -> None
     assert received == {
         "rulesReceivesIncidents", "ingestReceivesIncidentsDead", "ingestReceivesAssessments",
         "rulesReceivesAssessments", "notifyReceivesAssessments", "ingestReceivesRegistry", "rulesReceivesRegistry",
-        "notifyReceivesRegistry", "notifyReceivesAlerts", "notifyReceivesWindows",
+        "notifyReceivesRegistry", "notifyReceivesAlerts", "notifyReceivesWindows", "notifyReceivesReassessments",
         "ingestReceivesInbound", "ingestReceivesKeys", "rulesReceivesKeys", "notifyReceivesKeys", "ingestReceivesAudit",
         "ingestReceivesServiceStatus", "rulesReceivesServiceStatus", "notifyReceivesServiceStatus",
     }  # fmt: skip

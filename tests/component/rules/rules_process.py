@@ -8,9 +8,10 @@ from sqlalchemy import select
 
 from schemas.assessments import Alert, Assessment
 from schemas.causes import Actor
-from schemas.codec import decode
+from schemas.codec import decode_kept
 from schemas.envelope import Event
-from schemas.topics import ALERTS
+from schemas.events import ReassessmentEnded
+from schemas.topics import ALERTS, REASSESSMENTS, Topic
 from services.platform.db.engine import Database
 from services.platform.db.tables import outbox
 from services.platform.paging import PageQuery
@@ -79,6 +80,14 @@ class RulesProcess:
 
     async def alerts(self) -> list[Alert]:
         """Every alert revision that was published, in order."""
-        rows = select(outbox.c.id, outbox.c.data).where(outbox.c.topic == ALERTS.name).order_by(outbox.c.seq)
-        kept = await self.database.read(lambda c: c.execute(rows).all())
-        return [decode(Event(ALERTS.name, "", row.id, ALERTS.type, "", "", row.data)).alert for row in kept]
+        return [decided.alert for decided in await self._published(ALERTS)]
+
+    async def ended(self) -> list[ReassessmentEnded]:
+        """Every end of a reassessment that was published, in order."""
+        return await self._published(REASSESSMENTS)
+
+    async def _published(self, topic: Topic) -> list[Any]:
+        rows = select(outbox.c.data).where(outbox.c.topic == topic.name).order_by(outbox.c.seq)
+        return [
+            decode_kept(topic, data) for data in await self.database.read(lambda c: c.execute(rows).scalars().all())
+        ]

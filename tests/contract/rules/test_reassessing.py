@@ -65,6 +65,7 @@ async def test_an_extension_announced_after_the_fact_raises_what_it_covers_and_n
     shown = await one.shown(id)
     assert (shown.state, shown.cause, shown.candidates, shown.done, shown.flips) == ("done", cause, 2, 2, 1)
     assert shown.ended_at is not None
+    assert [(e.id, e.registry_version, e.alerts) for e in await one.ended()] == [("registry-1", 1, 0), (id, 2, 1)]
 
 
 async def test_a_withdrawal_cancels(database: Database) -> None:
@@ -173,6 +174,7 @@ async def test_a_process_goes_on_where_another_was_killed(database: Database, mo
     shown = await other.shown(id)
     assert (shown.state, shown.candidates, shown.done, shown.changed, shown.flips) == ("done", 7, 7, 7, 7)
     assert sorted(a.incident_id for a in await one.alerts()) == [f"i{n}" for n in range(7)]
+    assert [(e.registry_version, e.alerts) for e in await one.ended()] == [(1, 0), (2, 7)]
 
 
 async def test_a_search_that_was_killed_is_done_again(database: Database) -> None:
