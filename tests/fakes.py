@@ -20,11 +20,12 @@ class InjectedError(RuntimeError):
 @dataclass
 class Injector:
     """Raises once, at call ``at`` of all that it wraps: before the call is made, or ``after`` it was. Calls of the
-    function named ``but`` do not count."""
+    function named ``but`` do not count. ``error`` is what a coroutine function raises."""
 
     at: int
     after: bool = False
     but: str = ""
+    error: type[BaseException] = InjectedError
     made: int = 0
     raised: str = ""
     _turn: threading.Lock = field(default_factory=threading.Lock)
@@ -35,12 +36,12 @@ class Injector:
         async def injected(*args: P.args, **kwargs: P.kwargs) -> R:
             turn = self._is_turn(function.__name__)
             if turn and not self.after:
-                raise InjectedError(function.__name__)
+                raise self.error(function.__name__)
             try:
                 return await function(*args, **kwargs)
             finally:
                 if turn:
-                    raise InjectedError(function.__name__)
+                    raise self.error(function.__name__)
 
         return injected
 

@@ -23,6 +23,9 @@ SHOWN_FOR: Final = 5 * MINUTE
 #: with the first again.
 RESTART: Final = Backoff(longest_s=30.0)
 
+#: A failure is recorded, counted and shown, whatever it is; see :func:`raise_if_meant`.
+UNFORESEEN: Final = (Exception, asyncio.CancelledError)
+
 
 @dataclass(slots=True)
 class Faults:
@@ -52,10 +55,19 @@ class Faults:
         except RetryLaterError as error:
             log.warning("%s: tried again at the next pass: %s", loop, error)
             return False
-        except Exception as error:  # noqa: BLE001 - recorded, counted and shown
+        except UNFORESEEN as error:
+            raise_if_meant(error)
             self.note(loop, error)
             return False
         return True
+
+
+def raise_if_meant(error: BaseException) -> None:
+    """Raise a cancellation of the task that runs. One of something that it awaits, as a task of a library, is a failure
+    like any other: passed on, it would end the task for good, and nobody would hear of it."""
+    task = asyncio.current_task()
+    if isinstance(error, asyncio.CancelledError) and (task is None or task.cancelling()):
+        raise error
 
 
 async def supervise(loop: str, run: Callable[[], Awaitable[None]], faults: Faults, sleep: Sleep) -> None:
@@ -66,12 +78,14 @@ async def supervise(loop: str, run: Callable[[], Awaitable[None]], faults: Fault
         started = clock.time()
         try:
             return await run()
-        except Exception as error:  # noqa: BLE001 - recorded, counted and shown
+        except UNFORESEEN as error:
+            raise_if_meant(error)
             faults.note(loop, error)
         failures = 1 if clock.time() - started > RESTART.longest_s else failures + 1
         pause = RESTART.pause_s(failures)
         try:
             await sleep(pause)
-        except Exception as error:  # noqa: BLE001 - recorded, counted and shown
+        except UNFORESEEN as error:
+            raise_if_meant(error)
             faults.note(loop, error)
             await asyncio.sleep(pause)

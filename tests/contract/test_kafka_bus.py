@@ -1,10 +1,10 @@
 """Abilities and faults that only Kafka has: shared work, strangers' records, a broker that is away."""
 
 import asyncio
+import contextlib
 import itertools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -44,7 +44,7 @@ async def fresh_topic(broker: Kafka, partitions: int = 4) -> Topic:
     return topic
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def opened(broker: Kafka) -> AsyncIterator[KafkaBus]:
     bus = KafkaBus(broker.bootstrap)
     try:
@@ -459,6 +459,33 @@ async def test_a_reader_whose_client_waits_for_metadata_for_ever_starts_over(
                 assert await reader.lag() == 0
         finally:
             await reader.close()
+
+
+@pytest.mark.parametrize("stubborn", [False, True])
+async def test_a_task_of_aiokafka_that_was_cancelled_ends_no_reader(kafka: Kafka, stubborn: bool) -> None:
+    """Closing waits for aiokafka's tasks. One that was cancelled cancels nobody who waits for it, and is not waited for
+    without a bound where it does not end."""
+    topic, released = await fresh_topic(kafka, partitions=1), asyncio.Event()
+    async with opened(kafka) as bus:
+        await bus.publish([event(topic, 0)])
+        reader = KafkaReader(kafka.bootstrap, topic, f"cancelled-{stubborn}")
+        try:
+            async with asyncio.timeout(60):
+                inner = await reader._opened()
+                inner._coordinator._coordination_task.cancel()
+                if stubborn:
+                    inner._coordinator._coordination_task = asyncio.create_task(_stay(released))
+                await reader._abandon()
+                assert await _fetched(reader)
+        finally:
+            released.set()
+            await reader.close()
+
+
+async def _stay(released: asyncio.Event) -> None:
+    while not released.is_set():
+        with contextlib.suppress(asyncio.CancelledError):
+            await released.wait()
 
 
 async def _fetched(reader: KafkaReader) -> list[Received]:

@@ -42,7 +42,7 @@ def settle(job: Job, answer: AttemptAnswer, judgement: Judgement, now: int, chan
 
 
 def fail_inside(
-    job: Job, subscription: Subscription | None, error: Exception, now: int, chance: float
+    job: Job, subscription: Subscription | None, error: BaseException, now: int, chance: float
 ) -> tuple[Outcome, Judgement]:
     """The outcome of an unexpected error of ours. Only the error's type is kept: its text may hold a secret."""
     kind = type(error).__name__
@@ -52,7 +52,7 @@ def fail_inside(
     return settle(job, answer, judgement, now, chance), judgement
 
 
-def strip(outcome: Outcome, error: Exception) -> Outcome:
+def strip(outcome: Outcome, error: BaseException) -> Outcome:
     """The outcome without the texts and the answer's body, one of which may be why it cannot be recorded."""
     answer, reason = outcome.answer, f"recorded without its details: an internal error ({type(error).__name__})"
     bare = None if answer is None else AttemptAnswer(answer.channel, 0, status=answer.status, failure=answer.failure)

@@ -24,6 +24,7 @@ from services.notify.sending.lane import SLOW_S, Lane
 from services.notify.sending.recorder import AttemptResult, OnFault, OutcomeRecorder, OutcomeStore
 from services.platform.clock import Clock
 from services.platform.failures import RetryLaterError
+from services.platform.faults import UNFORESEEN, raise_if_meant
 
 log = logging.getLogger(__name__)
 
@@ -253,7 +254,8 @@ class Dispatcher:
         """The outcome of one attempt. Whatever is raised is a failed attempt: tried again until none is left."""
         try:
             return await self._attempt(lane, job)
-        except Exception as error:  # noqa: BLE001 - recorded as this message's failure
+        except UNFORESEEN as error:
+            raise_if_meant(error)
             self._on_fault("attempt", error)
             subscription = self._find(job.subscription)
             self.attempted += 1
@@ -308,7 +310,8 @@ class Dispatcher:
             await self._observe(batch)
         except RetryLaterError as error:
             log.warning("what follows from attempts is read later: %s", error)
-        except Exception as error:  # noqa: BLE001 - the attempts are recorded, and recording goes on
+        except UNFORESEEN as error:
+            raise_if_meant(error)
             self._on_fault("follow attempts", error)
         self._pump()
 

@@ -12,6 +12,7 @@ from services.notify.domain.delivery import Judgement
 from services.platform.backoff import Backoff
 from services.platform.db.engine import SMALL
 from services.platform.failures import RetryLaterError
+from services.platform.faults import UNFORESEEN, raise_if_meant
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +20,7 @@ log = logging.getLogger(__name__)
 RECORDED_AT_ONCE: Final = SMALL
 RECORDING_LINGERS_S: Final = 0.02
 
-OnFault = Callable[[str, Exception], None]
+OnFault = Callable[[str, BaseException], None]
 
 
 class OutcomeStore(Protocol):
@@ -75,7 +76,8 @@ class OutcomeRecorder:
         outcomes = [noted.outcome for noted in batch]
         try:
             await self._record_in_time(outcomes)
-        except Exception as error:  # noqa: BLE001 - judged one by one
+        except UNFORESEEN as error:
+            raise_if_meant(error)
             log.warning("a batch of %d outcomes cannot be recorded, going one by one: %r", len(batch), error)
             for outcome in outcomes:
                 await self._keep_alone(outcome)
@@ -85,12 +87,14 @@ class OutcomeRecorder:
         not even that can be recorded stays claimed, and is queued again as stranded."""
         try:
             return await self._record_in_time([outcome])
-        except Exception as error:  # noqa: BLE001 - recorded as this message's failure
+        except UNFORESEEN as error:
+            raise_if_meant(error)
             self._on_fault("record attempts", error)
             bare = strip(outcome, error)
         try:
             await self._record_in_time([bare])
-        except Exception as error:  # noqa: BLE001 - counted and shown; the others are recorded
+        except UNFORESEEN as error:
+            raise_if_meant(error)
             self._on_fault("record attempts", error)
 
     async def _record_in_time(self, outcomes: Sequence[Outcome]) -> None:

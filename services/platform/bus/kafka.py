@@ -14,7 +14,7 @@ from schemas.envelope import Event
 from schemas.events import RecordReceived
 from schemas.topics import Topic
 from services.platform.backoff import Sleep
-from services.platform.bus.kafka_endings import AWAY, end_producer
+from services.platform.bus.kafka_endings import AWAY, asking, end_producer
 from services.platform.bus.kafka_reader import KafkaReader
 from services.platform.bus.kafka_records import headers_of, partition_of, partner_event_of
 from services.platform.bus.kafka_topics import create_topics, new_topics, open_partner_topic
@@ -61,7 +61,7 @@ class KafkaBus:
         """See :class:`Bus`. Returns once every in-sync replica has every event. Raises NeverRetryError for an event
         that is larger than the log takes."""
         try:
-            async with asyncio.timeout(PUBLISH_S):
+            async with asking(PUBLISH_S):
                 await self._send(await self._opened(), events)
         except MessageSizeTooLargeError as error:
             await self._drop_producer()
@@ -100,7 +100,7 @@ class KafkaBus:
 
     async def healthy(self) -> bool:
         try:
-            async with asyncio.timeout(HEALTH_S):
+            async with asking(HEALTH_S):
                 producer = await self._opened()
                 await producer.client.fetch_all_metadata()
         except (TimeoutError, *AWAY):

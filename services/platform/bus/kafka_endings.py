@@ -5,11 +5,15 @@ This is the one place that reaches into aiokafka (0.14): to find the tasks that 
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Coroutine, Iterable
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
+
+from services.platform.faults import raise_if_meant
 
 log = logging.getLogger(__name__)
 
@@ -19,6 +23,18 @@ AWAY: Final = (KafkaError, OSError, RuntimeError)
 
 CLOSE_S: Final = 3.0
 TASK_S: Final = 0.5
+
+
+@asynccontextmanager
+async def asking(seconds: float | None) -> AsyncIterator[None]:
+    """Ask aiokafka something that may take so long. Raises TimeoutError; and ConnectionAbortedError where it waits for
+    a task of its own that was cancelled, since a CancelledError would end the task that asks."""
+    async with asyncio.timeout(seconds):
+        try:
+            yield
+        except asyncio.CancelledError as error:
+            raise_if_meant(error)
+            raise ConnectionAbortedError("a task of aiokafka was cancelled") from error
 
 
 async def end_producer(producer: AIOKafkaProducer) -> None:
@@ -31,12 +47,16 @@ async def end_producer(producer: AIOKafkaProducer) -> None:
 async def end_consumer(consumer: AIOKafkaConsumer) -> None:
     """Leave the group and close; only close when the broker does not answer."""
     try:
-        async with asyncio.timeout(CLOSE_S):
-            await consumer.stop()
+        await _within(CLOSE_S, consumer.stop())
     except (TimeoutError, *AWAY) as error:
         log.info("a consumer closed without leaving its group: %r", error)
         await _cancelled(_tasks_of(consumer))
         await _disconnected(consumer._client)
+
+
+async def end_admin(admin: AIOKafkaAdminClient) -> None:
+    """Close it."""
+    await _disconnected(admin._client)
 
 
 def _tasks_of(consumer: AIOKafkaConsumer) -> list[Any]:
@@ -58,9 +78,22 @@ async def _cancelled(tasks: Iterable[Any]) -> None:
             await asyncio.wait(pending, timeout=TASK_S)
 
 
+async def _within(seconds: float, ending: Coroutine[Any, Any, None]) -> None:
+    """Raises TimeoutError, whatever happens: aiokafka's endings wait for tasks that need not end when cancelled."""
+    task = asyncio.ensure_future(ending)
+    try:
+        await asyncio.wait({task}, timeout=seconds)
+        if not task.done():
+            await _cancelled([task])
+            raise TimeoutError
+        async with asking(None):
+            await task
+    finally:
+        task.cancel()
+
+
 async def _disconnected(client: Any) -> None:
     try:
-        async with asyncio.timeout(CLOSE_S):
-            await client.close()
+        await _within(CLOSE_S, client.close())
     except (TimeoutError, *AWAY) as error:
         log.info("a connection to kafka was left open: %r", error)

@@ -14,7 +14,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, RebalanceInPro
 
 from schemas.envelope import Event
 from schemas.topics import Topic
-from services.platform.bus.kafka_endings import AWAY, end_consumer
+from services.platform.bus.kafka_endings import AWAY, asking, end_consumer
 from services.platform.bus.kafka_records import Record, event_of
 from services.platform.bus.port import Received
 from services.platform.failures import RetryLaterError
@@ -68,7 +68,8 @@ class KafkaReader:
         """See :class:`Consumer`. A stuck reader starts over and raises RetryLaterError, for its owner to know."""
         inner = await self._opened()
         try:
-            found = await inner.getmany(timeout_ms=int(wait_s * 1000), max_records=limit)
+            async with asking(None):
+                found = await inner.getmany(timeout_ms=int(wait_s * 1000), max_records=limit)
         except AWAY as error:
             await self._abandon()
             raise RetryLaterError(f"kafka: reading {self._topic}: {error!r}") from error
@@ -183,7 +184,7 @@ class KafkaReader:
         if self._inner is None:
             inner = self._made()
             try:
-                async with asyncio.timeout(OPEN_S):
+                async with asking(OPEN_S):
                     await inner.start()
                     if self._group is None:
                         await self._assign_all(inner)
@@ -226,7 +227,7 @@ class KafkaReader:
 
     async def _asked(self, question: Awaitable[Any]) -> Any:
         try:
-            async with asyncio.timeout(ASK_S):
+            async with asking(ASK_S):
                 return await question
         except (CommitFailedError, IllegalStateError, RebalanceInProgressError):
             raise

@@ -1,6 +1,5 @@
 """The topics as Kafka keeps them: how many partitions, how long. Source of names and retention: ``schemas.topics``."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import Final
 
@@ -8,6 +7,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from schemas.topics import ALERTS, ASSESSMENTS, DEAD_SUFFIX, INBOUND, INCIDENTS, TOPICS, Topic
+from services.platform.bus.kafka_endings import AWAY, asking, end_admin
 from services.platform.failures import RetryLaterError
 from services.platform.settings.kafka_security import OPEN, KafkaSecurity
 
@@ -46,28 +46,28 @@ async def create_topics(bootstrap: str, topics: Sequence[NewTopic], security: Ka
     RetryLaterError."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, **security.options())
     try:
-        async with asyncio.timeout(CREATE_S):
+        async with asking(CREATE_S):
             await admin.start()
             answer = await admin.create_topics(list(topics))
         for name, code, *_ in answer.topic_errors:
             _check(name, for_code(code))
-    except (KafkaError, TimeoutError, OSError) as error:
+    except (TimeoutError, *AWAY) as error:
         raise RetryLaterError(f"kafka: topics could not be made: {error!r}") from error
     finally:
-        await admin.close()
+        await end_admin(admin)
 
 
 async def open_partner_topic(bootstrap: str, name: str, security: KafkaSecurity = OPEN) -> None:
     """Make the ``.dead`` topic beside a partner's own. Raises RetryLaterError, also where there is no such topic."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, **security.options())
     try:
-        async with asyncio.timeout(CREATE_S):
+        async with asking(CREATE_S):
             await admin.start()
             names = await admin.list_topics()
-    except (KafkaError, TimeoutError, OSError) as error:
+    except (TimeoutError, *AWAY) as error:
         raise RetryLaterError(f"kafka: topics cannot be listed: {error!r}") from error
     finally:
-        await admin.close()
+        await end_admin(admin)
     if name not in names:
         raise RetryLaterError(f"kafka: there is no topic {name}, or it may not be read")
     dead = name + DEAD_SUFFIX

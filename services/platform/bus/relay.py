@@ -16,7 +16,7 @@ from schemas.topics import DEAD_SUFFIX
 from services.platform.backoff import Backoff, Sleep
 from services.platform.db.timeouts import after_closing
 from services.platform.failures import NeverRetryError, RetryLaterError
-from services.platform.faults import Faults
+from services.platform.faults import UNFORESEEN, Faults, raise_if_meant
 from services.platform.tracing import OFF, Tracing
 
 log = logging.getLogger(__name__)
@@ -76,7 +76,8 @@ class OutboxRelay:
                     failures, self.failing = 0, None
                 except RetryLaterError as error:
                     self._note(error)
-                except Exception as error:  # noqa: BLE001 - recorded, counted and shown
+                except UNFORESEEN as error:
+                    raise_if_meant(error)
                     self.faults.note(NAME, error)
                 else:
                     continue

@@ -9,7 +9,7 @@ from schemas.envelope import Event
 from services.platform.backoff import Backoff, Sleep
 from services.platform.bus.port import Consumer
 from services.platform.failures import RetryLaterError
-from services.platform.faults import Faults
+from services.platform.faults import UNFORESEEN, Faults, raise_if_meant
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,8 @@ async def tail(
     while True:
         try:
             batch = await BACKOFF.retry(partial(reader.fetch, MOST, wait_s), pause, _note)
-        except Exception as error:  # noqa: BLE001 - recorded, counted and shown
+        except UNFORESEEN as error:
+            raise_if_meant(error)
             faults.note(name, error)
             await pause(BACKOFF.first_s)
         else:
@@ -44,7 +45,8 @@ async def _offer(event: Event, on_event: OnEvent, pause: Sleep, name: str, fault
         try:
             await BACKOFF.retry(partial(on_event, event), pause, _note)
             return
-        except Exception as error:  # noqa: BLE001 - recorded, counted and shown
+        except UNFORESEEN as error:
+            raise_if_meant(error)
             faults.note(name, error)
         await pause(BACKOFF.first_s)
     log.error("%s: event %s of %s is passed over", name, event.id, event.topic)

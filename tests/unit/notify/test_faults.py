@@ -16,7 +16,10 @@ from services.notify.sending.dispatch import Dispatcher
 from services.notify.sending.recorder import AttemptResult
 from tests.fakes import DrivenClock
 
-ERRORS = [Exception("secret"), OverflowError("secret"), RecursionError("secret"), ValueError("secret")]
+ERRORS = [
+    Exception("secret"), OverflowError("secret"), RecursionError("secret"), ValueError("secret"),
+    asyncio.CancelledError("secret"),
+]  # fmt: skip
 SUBSCRIPTION = Subscription(
     id="s1", owner="desk", draft=Draft(name="desk", channel=Webhook("https://example.org/hook")), state="active",
     created_at=0,
@@ -30,7 +33,7 @@ class Sending:
     given, ``times`` times."""
 
     at: str
-    error: Exception
+    error: BaseException
     times: int = 1
     outcomes: list[Outcome] = field(default_factory=list)
     noted: list[AttemptResult] = field(default_factory=list)
@@ -50,7 +53,7 @@ class Sending:
         self._meet("observe", [noted.outcome.job for noted in batch])
         self.noted += batch
 
-    def on_fault(self, part: str, _error: Exception) -> None:
+    def on_fault(self, part: str, _error: BaseException) -> None:
         self.faults.append(part)
 
     def _meet(self, place: str, jobs: Sequence[Job]) -> None:
@@ -86,7 +89,7 @@ async def run(sending: Sending) -> dict[str, Outcome]:
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
-async def test_an_attempt_that_raises_is_a_failed_attempt_and_the_others_go_on(error: Exception) -> None:
+async def test_an_attempt_that_raises_is_a_failed_attempt_and_the_others_go_on(error: BaseException) -> None:
     sending = Sending("attempt", error)
     found = await run(sending)
     poison = found[POISON]
@@ -120,7 +123,7 @@ async def test_an_attempt_that_always_raises_ends_as_failed_and_later_revisions_
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 @pytest.mark.parametrize("times", [1, 2, 3])
-async def test_an_outcome_that_cannot_be_recorded_stops_no_other(error: Exception, times: int) -> None:
+async def test_an_outcome_that_cannot_be_recorded_stops_no_other(error: BaseException, times: int) -> None:
     sending = Sending("record", error, times=times)
     found = await run(sending)
     assert {found[id].state for id in ("m2", "m3", "m4")} == {"delivered"}
@@ -137,7 +140,7 @@ async def test_an_outcome_that_cannot_be_recorded_stops_no_other(error: Exceptio
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
-async def test_recording_goes_on_when_what_follows_from_attempts_raises(error: Exception) -> None:
+async def test_recording_goes_on_when_what_follows_from_attempts_raises(error: BaseException) -> None:
     sending = Sending("observe", error)
     found = await run(sending)
     assert {outcome.state for outcome in found.values()} == {"delivered"}

@@ -7,7 +7,7 @@ does its work with none left to raise at.
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import pairwise, product
 
 import pytest
 
@@ -19,7 +19,7 @@ from services.platform.bus.relay import OutboxRelay
 from services.platform.bus.tail import tail
 from services.platform.failures import NeverRetryError, RetryLaterError
 from services.platform.faults import SHOWN_FOR, Faults, supervise
-from tests.fakes import DrivenClock, Injector
+from tests.fakes import DrivenClock, InjectedError, Injector
 
 NAME = "test.loop"
 
@@ -96,14 +96,14 @@ async def drive(clock: DrivenClock, run: Awaitable[None], done: Callable[[], boo
 
 async def every_await(scenario: Callable[[Injector, Counted], Awaitable[None]], *names: str) -> int:
     """Run ``scenario`` with a fault at the first await, the second, and so on; returns how many there are. After each
-    the fault is counted and shown under one of ``names``."""
+    the fault is counted and shown under one of ``names``. A fault is an error, or a cancellation of what is awaited."""
     total = 0
-    for after in (False, True):
+    for after, error in product((False, True), (InjectedError, asyncio.CancelledError)):
         number = 0
         while True:
             number += 1
             # A fetch that raises has handed nothing out: that is the port's promise.
-            injector = Injector(number, after=after, but="fetch" if after else "")
+            injector = Injector(number, after, "fetch" if after else "", error)
             counted = Counted()
             await scenario(injector, counted)
             if not injector.raised:
