@@ -1,7 +1,6 @@
 """A database is let go of, whatever it is doing: PostgreSQL may answer late, or never."""
 
 import asyncio
-import time
 
 import psycopg
 import pytest
@@ -11,11 +10,10 @@ from services.platform.db import timeouts as timeouts
 from services.platform.db.engine import Database
 from services.platform.failures import RetryLaterError
 from services.platform.settings.config import normal_url
-from tests.parts.machine import exceeds
 from tests.parts.postgres import Postgres
 
-#: Far less than whoever has the lock keeps it.
-CLOSED_S = 5.0
+#: Who has the lock keeps it: what has not come back by then hangs.
+HUNG_S = 120.0
 
 
 def write(connection: Connection) -> None:
@@ -40,9 +38,8 @@ async def test_what_waits_for_a_lock_is_broken_off_and_so_is_what_was_queued_beh
         asked += [asyncio.ensure_future(database.write(write)) for _ in range(3)]
         asked += [asyncio.ensure_future(database.read(read)) for _ in range(3)]
         await asyncio.sleep(0)
-        begin = time.monotonic()
-        await database.close()
-        assert not exceeds(time.monotonic() - begin, CLOSED_S)
+        async with asyncio.timeout(HUNG_S):
+            await database.close()
         told = await asyncio.gather(*asked, return_exceptions=True)
         assert {type(one) for one in told} <= {RetryLaterError, asyncio.CancelledError}
         other.rollback()

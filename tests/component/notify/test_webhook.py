@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook
 
-from schemas.instants import SECOND
 from services.notify.channels.raw_answer import RawAnswer
 from services.notify.channels.webhook import WebhookSender
 from services.notify.domain.signing import format_secret
@@ -21,7 +20,6 @@ from services.platform.clock import SystemClock
 from services.platform.outbound.address import Policy
 from tests.component.notify.receivers import FakeNames, Receiver, http_receiver, raw_receiver, read_request
 from tests.parts.hostile import HOSTILE
-from tests.parts.machine import exceeds
 
 LOOPBACK = Policy(opened=(ip_network("127.0.0.0/8"),))
 #: Self-signed for hooks.example.org, with its key; used nowhere else.
@@ -46,7 +44,6 @@ async def test_the_exact_bytes_arrive_signed(sender: WebhookSender, receiver: Re
     answer = await sender.send(receiver.url("/hook?a=1"), BODY, message_id="msg_1", keys=[KEY, OLD])
     assert (answer.status, answer.excerpt, answer.failure) == (200, b"ok", None)
     assert answer.latency > 0
-    assert not exceeds(answer.latency / SECOND, 1)
     (got,) = receiver.received
     assert (got.body, got.path) == (BODY, "/hook?a=1")
     assert got.headers["content-type"] == "application/json"
@@ -97,9 +94,7 @@ async def test_a_receiver_that_hangs_meets_the_deadline(sender: WebhookSender) -
 
     async with raw_receiver(serve) as url, asyncio.timeout(60):
         answer = await sender.send(url, BODY, message_id="m", keys=[KEY])
-    assert answer.failure == "timeout"
-    assert answer.latency >= 900_000
-    assert not exceeds(answer.latency / SECOND, 2)
+    assert (answer.failure, answer.detail) == ("timeout", "no full answer within 1 s")
 
 
 @pytest.mark.parametrize(
