@@ -84,6 +84,7 @@ verify: $(DEV) $(PARTS) ## Break every part in turn under load, account for ever
 
 .PHONY: up
 up: $(SECRETS) ## Run the services apart, on Kafka and PostgreSQL, behind http://127.0.0.1:8080/
+	@$(COMPOSE) version >/dev/null 2>&1 || { echo "make up needs Docker with Compose (or COMPOSE=podman-compose)." >&2; exit 1; }
 	@$(PYTHON) deploy/make_secrets.py deploy/secrets $(SECRETS)
 	REVISION=$$(git rev-parse HEAD 2>/dev/null || true) $(COMPOSE) --env-file $(SECRETS) up --build --detach --wait
 	@echo "Up on http://127.0.0.1:8080/ - the operator key is in deploy/secrets/admin_key"

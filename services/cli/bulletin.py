@@ -20,7 +20,7 @@ Cell = str | int | None
 
 
 @dataclass(frozen=True, slots=True)
-class Period:
+class ReportedPeriod:
     """``[start, end)`` in microseconds UTC, shown in ``zone``."""
 
     start: int
@@ -29,7 +29,7 @@ class Period:
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
+class BulletinData:
     """What the server answered: the assessments of the period, the names of resources by language, and the windows of
     each truce that meet the period."""
 
@@ -39,7 +39,7 @@ class Material:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class BulletinTable:
     title: str
     header: Sequence[str]
     rows: Sequence[Sequence[Cell]]
@@ -52,38 +52,38 @@ class Bulletin:
     language: Language
     title: str
     lead: str
-    tables: Sequence[Table]
+    tables: Sequence[BulletinTable]
     notes: Sequence[str]
-    incidents: Table
+    incidents: BulletinTable
 
 
-def make_bulletin(material: Material, period: Period, language: Language) -> Bulletin:
+def make_bulletin(given: BulletinData, period: ReportedPeriod, language: Language) -> Bulletin:
     """Retracted reports are left out."""
-    return _Writer(material, period, words(language)).write()
+    return _BulletinWriter(given, period, words(language)).write()
 
 
-class _Writer:
-    def __init__(self, material: Material, period: Period, say: Words) -> None:
-        self._all = [one for one in material.assessments if all(r["code"] != "retracted" for r in one["reasons"])]
+class _BulletinWriter:
+    def __init__(self, given: BulletinData, period: ReportedPeriod, say: Words) -> None:
+        self._all = [one for one in given.assessments if all(r["code"] != "retracted" for r in one["reasons"])]
         self._all.sort(key=lambda one: (one["occurred"]["from"], one["incident_id"]))
-        self._material, self._period, self._say = material, period, say
+        self._given, self._period, self._say = given, period, say
 
     def write(self) -> Bulletin:
         say, period = self._say, self._period
         violations = self._of("violation")
         tolls = [say.say("bulletin.reports"), say.say("bulletin.killed"), say.say("bulletin.injured")]
         tables = [
-            Table(
+            BulletinTable(
                 say.say("bulletin.summary"),
                 [say.say("field.verdict"), *tolls],
                 [[say.name("verdict", verdict), *_counts(self._of(verdict))] for verdict in OUTCOMES],
             ),
-            Table(
+            BulletinTable(
                 say.say("bulletin.by_truce"),
                 [say.say("field.truces"), say.say("bulletin.windows"), *tolls],
                 [
                     [self._name(truce), self._windows(windows), *_counts(_violating(violations, truce))]
-                    for truce, windows in sorted(self._material.windows.items())
+                    for truce, windows in sorted(self._given.windows.items())
                 ],
             ),
             *(self._grouped(key, header, by, violations, tolls) for key, header, by in self._groupings()),
@@ -115,7 +115,7 @@ class _Writer:
         by: Callable[[Assessment], Iterable[str]],
         of: Sequence[Assessment],
         tolls: list[str],
-    ) -> Table:
+    ) -> BulletinTable:
         """Most frequent first."""
         groups: dict[str, list[Assessment]] = {}
         for one in of:
@@ -123,9 +123,9 @@ class _Writer:
                 groups.setdefault(name, []).append(one)
         ordered = sorted(groups.items(), key=lambda group: (-len(group[1]), group[0]))
         rows = [[name, *_counts(members)] for name, members in ordered]
-        return Table(self._say.say(key), [self._say.say(header), *tolls], rows)
+        return BulletinTable(self._say.say(key), [self._say.say(header), *tolls], rows)
 
-    def _listed(self, key: str, of: Sequence[Assessment]) -> Table:
+    def _listed(self, key: str, of: Sequence[Assessment]) -> BulletinTable:
         fields = (
             "occurred",
             "place",
@@ -147,9 +147,9 @@ class _Writer:
             ]
             for one in of
         ]  # fmt: skip
-        return Table(say.say(key), [say.say(f"field.{field}") for field in fields], rows)
+        return BulletinTable(say.say(key), [say.say(f"field.{field}") for field in fields], rows)
 
-    def _incidents(self) -> Table:
+    def _incidents(self) -> BulletinTable:
         header = (
             "incident_id", "verdict", "certainty", "severity", "from", "to", "act", "place", "perpetrators", "targets",
             "truces", "killed", "injured", "source", "grade",
@@ -163,10 +163,10 @@ class _Writer:
             ]
             for one in self._all
         ]  # fmt: skip
-        return Table("", header, rows)
+        return BulletinTable("", header, rows)
 
     def _name(self, resource: str) -> str:
-        names = self._material.names.get(resource, {})
+        names = self._given.names.get(resource, {})
         return clean(names.get(self._say.language) or names.get("en") or resource)
 
     def _party(self, one: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from html import escape
 from typing import Final
 
 from schemas.wording.words import words
-from services.cli.bulletin import Bulletin, Cell, Table
+from services.cli.bulletin import Bulletin, BulletinTable, Cell
 from services.connectors.exported import quote_cell
 
 _MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]<>#|~&!])")
@@ -27,7 +27,7 @@ def as_markdown(bulletin: Bulletin) -> str:
     return "\n\n".join([*parts, *map(_plain, bulletin.notes)]) + "\n"
 
 
-def _markdown_table(table: Table) -> str:
+def _markdown_table(table: BulletinTable) -> str:
     lines = [table.header, ["---"] * len(table.header), *table.rows]
     head, rule, *rows = [[_plain(cell) for cell in line] for line in lines]
     return "\n".join(f"| {' | '.join(line)} |" for line in (head, rule, *rows))
@@ -52,7 +52,7 @@ def as_html(bulletin: Bulletin) -> str:
     )
 
 
-def _html_table(table: Table) -> str:
+def _html_table(table: BulletinTable) -> str:
     head = "".join(f"<th>{escape(cell)}</th>" for cell in table.header)
     rows = "\n".join(f"<tr>{_html_cells(row)}</tr>" for row in table.rows)
     return f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody></table>"

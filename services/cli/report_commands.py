@@ -14,7 +14,7 @@ from schemas.instants import format_instant, parse_instant
 from schemas.local_time import read_moment
 from schemas.zones import find_zone
 from services.cli.ask import FILE_REFUSED, ask, client_options, complain, say, told_in_one_sentence
-from services.cli.bulletin import Bulletin, Material, Period, make_bulletin
+from services.cli.bulletin import Bulletin, BulletinData, ReportedPeriod, make_bulletin
 from services.cli.bulletin_formats import FORMATS
 from services.cli.client import Api, terminal_language
 from services.cli.registry_text import as_registry_time
@@ -81,7 +81,7 @@ def report(start: str, end: str, form: str, out: Path | None, url: str, key: str
 async def _bulletin(api: Api, start: str, end: str) -> Bulletin:
     registry = await api.get("/v1/registry")
     zone = find_zone(registry["timezone"])
-    period = Period(_moment("--from", start, zone), _moment("--to", end, zone), zone)
+    period = ReportedPeriod(_moment("--from", start, zone), _moment("--to", end, zone), zone)
     if period.end <= period.start:
         raise click.BadParameter("must be after --from", param_hint="--to")
     edges = {"from": format_instant(period.start), "to": format_instant(period.end)}
@@ -90,10 +90,10 @@ async def _bulletin(api: Api, start: str, end: str) -> Bulletin:
     names = {one["id"]: one["name"] for kind in kinds for one in kind}
     names |= {one["id"]: one["properties"]["name"] for one in registry["areas"]["features"]}
     windows = {truce["id"]: await _windows(api, truce["id"], period) for truce in registry["truces"]}
-    return make_bulletin(Material(assessments, names, windows), period, terminal_language(os.environ))
+    return make_bulletin(BulletinData(assessments, names, windows), period, terminal_language(os.environ))
 
 
-async def _windows(api: Api, truce: str, period: Period) -> list[Any]:
+async def _windows(api: Api, truce: str, period: ReportedPeriod) -> list[Any]:
     """Those that meet the period."""
     found = await api.get(f"/v1/truces/{quote(truce, safe='')}/windows")
     return [

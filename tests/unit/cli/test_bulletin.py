@@ -12,10 +12,10 @@ from lxml import html
 from schemas.instants import parse_instant
 from schemas.vocabulary import Language
 from schemas.zones import UTC
-from services.cli.bulletin import Material, Period, events, make_bulletin, toll
+from services.cli.bulletin import BulletinData, ReportedPeriod, events, make_bulletin, toll
 from services.cli.bulletin_formats import FORMATS, as_csv, as_html, as_markdown
 
-PERIOD = Period(parse_instant("2016-05-08T00:00:00Z"), parse_instant("2016-05-09T00:00:00Z"), UTC)
+PERIOD = ReportedPeriod(parse_instant("2016-05-08T00:00:00Z"), parse_instant("2016-05-09T00:00:00Z"), UTC)
 
 
 def assessed(id: str, killed: int | None = None, *links: tuple[str, float], **more: Any) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def test_each_report_belongs_to_one_event(pairs: list[tuple[int, int]]) -> None:
 
 def test_what_was_retracted_is_left_out() -> None:
     gone = assessed("a", verdict="not_covered", reasons=[{"code": "retracted"}], findings=[])
-    made = make_bulletin(Material([gone], {}, {}), PERIOD, "en")
+    made = make_bulletin(BulletinData([gone], {}, {}), PERIOD, "en")
     assert made.incidents.rows == []
 
 
@@ -63,7 +63,7 @@ def test_a_text_of_a_report_is_no_markup(form: str, language: Language) -> None:
     place = {"name": HOSTILE, "lat": None, "lon": None, "area": None}
     hostile = assessed("a", 1, place=place, source={"name": "=cmd()", "grade": "C3"})
     hostile["perpetrators"] = [{"reported": HOSTILE, "party": None}]
-    made = make_bulletin(Material([hostile], {"calm": {"en": HOSTILE}}, {"calm": []}), PERIOD, language)
+    made = make_bulletin(BulletinData([hostile], {"calm": {"en": HOSTILE}}, {"calm": []}), PERIOD, language)
     text = FORMATS[form](made)
     if form == "html":
         found = html.fromstring(text)
@@ -81,7 +81,7 @@ def test_a_text_of_a_report_is_no_markup(form: str, language: Language) -> None:
 @given(st.text(min_size=1, max_size=60))
 def test_any_name_is_one_cell_of_every_form(name: str) -> None:
     place = {"name": name, "lat": None, "lon": None, "area": None}
-    made = make_bulletin(Material([assessed("a", place=place)], {}, {}), PERIOD, "en")
+    made = make_bulletin(BulletinData([assessed("a", place=place)], {}, {}), PERIOD, "en")
     (line,) = [one for one in as_markdown(made).split("\n") if one.startswith("| 8 May 2016")]
     assert line.replace("\\|", "").count("|") == 10
     assert len(list(list(html.fromstring(as_html(made)).iter("table"))[-1].iter("td"))) == 9
