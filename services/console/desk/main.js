@@ -6,6 +6,7 @@ import { get, key, refused, signIn, signOut } from "./api.js";
 import { html } from "./html.js";
 import { LANGUAGES, language, speak, t, term, wanted, zone } from "./i18n.js";
 import { listen, requery, route, go, to } from "./router.js";
+import { startOutbox } from "./outbox.js";
 import { listenToKeys, shortcuts } from "./shortcuts.js";
 import { connected, keepPulse, may, me, meet, overall, readRegistry, status, title } from "./state.js";
 import { Field, Loading, Page, Refusal } from "./ui.js";
@@ -16,8 +17,17 @@ const PAGES = [
   [/^\/$/, "live", "anyone", "live", "/"],
   [/^\/incidents$/, "live", "anyone", "incidents", "/incidents"],
   [/^\/incidents\/(?<id>[^/]+)$/, "incident", "anyone"],
+  [/^\/report$/, "report", "reporter", "report", "/report"],
+  [/^\/review$/, "review", "operator", "review", "/review"],
   [/^\/truces$/, "truces", "anyone", "truces", "/truces"],
   [/^\/truces\/(?<id>[^/]+)$/, "truce", "anyone"],
+  [/^\/subscriptions$/, "subscriptions", "monitor", "deliveries", "/subscriptions"],
+  [/^\/subscriptions\/(?<id>[^/]+)$/, "subscription", "monitor"],
+  [/^\/why$/, "why", "monitor", "why", "/why"],
+  [/^\/silences$/, "silences", "monitor", "silences", "/silences"],
+  [/^\/registry$/, "registry", "anyone", "registry", "/registry"],
+  [/^\/registry\/(?<kind>truces|parties|areas|places|presence)\/(?<id>[^/]+)$/, "registry", "anyone"],
+  [/^\/admin$/, "admin", "operator", "admin", "/admin"],
 ];
 
 function find(path) {
@@ -102,7 +112,7 @@ function Header() {
   useEffect(() => setOpen(false), [here]);
   const state = overall.value;
   const entries = PAGES.filter(([, , who, name]) => name && me.value && ROLES[who]());
-  const open_review = status.value?.review?.open;
+  const waiting = status.value?.review?.open;
   return html`<header class="top">
     <a class="skip" href="#main">${t("desk.skip")}</a>
     <a class="brand" href=${to("/")}><img src="/console/icon.svg" width="26" height="26" alt="" />Trucewatch</a>
@@ -111,7 +121,7 @@ function Header() {
       ${entries.map(([pattern, , , name, place]) => {
         const inner = here.replace(/^\/console/, "") || "/";
         const current = place === "/" ? inner === "/" : inner === place || inner.startsWith(`${place}/`);
-        return html`<a href=${to(place)} aria-current=${current ? "page" : undefined}>${t(name === "incidents" && !may("monitor") ? "desk.nav.own" : `desk.nav.${name}`)}${name === "review" && open_review > 0 && html` <span class="count">${open_review}</span>`}</a>`;
+        return html`<a href=${to(place)} aria-current=${current ? "page" : undefined}>${t(name === "incidents" && !may("monitor") ? "desk.nav.own" : `desk.nav.${name}`)}${name === "review" && waiting > 0 && html` <span class="count">${waiting}</span>`}</a>`;
       })}
     </nav>`}
     <div class="tools">
@@ -177,5 +187,6 @@ effect(() => {
 });
 listen();
 listenToKeys();
+startOutbox();
 keepPulse();
 render(html`<${Desk} />`, document.getElementById("desk"));

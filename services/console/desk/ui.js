@@ -1,7 +1,8 @@
 // Parts that all pages are made of.
-import { useEffect, useRef, useState } from "preact/hooks";
+import { cloneElement } from "preact";
+import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { html } from "./html.js";
-import { capital, moment, span, t, term, zone } from "./i18n.js";
+import { capital, language, moment, span, t, term, zone } from "./i18n.js";
 import { partyName, title } from "./state.js";
 import { to } from "./router.js";
 
@@ -30,7 +31,7 @@ export function useLoad(load, inputs) {
       (problem) => stop.signal.aborted || setState((before) => ({ ...before, problem })),
     );
     return () => stop.abort();
-  }, [...inputs, turn]);
+  }, [...inputs, turn, language.value]);
   return [state.value, state.problem, () => setTurn((one) => one + 1)];
 }
 
@@ -86,10 +87,15 @@ export function placeWords(place) {
   return place.name || place.place || place.area || (place.lat !== undefined && place.lat !== null ? `${place.lat}, ${place.lon}` : t("desk.no_place"));
 }
 
-export const Field = ({ label, hint, error, children, wide }) => html`<div class=${`field ${wide ? "wide" : ""}`}>
-  <label><span>${label}</span>${children}</label>
-  ${hint && html`<small class="quiet">${hint}</small>`}${error && html`<small class="bad">${error}</small>`}
-</div>`;
+// A control with its label, and what to know of it.
+export function Field({ label, hint, error, children, wide }) {
+  const id = useId();
+  const told = (hint || error) && `${id}-told`;
+  return html`<div class=${`field ${wide ? "wide" : ""}`}>
+    <label for=${id}>${label}</label>${cloneElement(children, { id, "aria-describedby": told || undefined })}
+    ${told && html`<small id=${told} class=${error ? "bad" : "quiet"}>${error || hint}</small>`}
+  </div>`;
+}
 
 export const Select = ({ value, options, onChange, ...rest }) => html`<select value=${value} onChange=${(event) => onChange(event.target.value)} ...${rest}>
   ${options.map(([id, text]) => html`<option value=${id} selected=${id === value}>${text}</option>`)}

@@ -15,6 +15,7 @@ export default function Incident({ id }) {
   const [incident, problem, again] = useLoad((signal) => get(path, {}, { signal, fresh: true }), [id]);
   if (!incident) return html`<${Page} name=${t("desk.incident")}><${Loading} problem=${problem} /></${Page}>`;
   const { report, assessment } = incident;
+  const own = me.value.role === "partner" || me.value.role === "operator";
   const name = `${capital(term("act", report.act))}, ${whereOf(report, assessment)}`;
   return html`<${Page} name=${name} heading=${html`<bdi>${name}</bdi>`}>
     <p class="verdict-line"><${Verdict} of=${incident.verdict} />
@@ -24,6 +25,11 @@ export default function Incident({ id }) {
       ${assessment?.rules && html`<${Chip} kind="warn">${t("desk.incident.decided", { verdict: term("verdict", assessment.rules.verdict) })}</${Chip}>`}
     </p>
     <${Facts} incident=${incident} />
+    ${(may() || own) && html`<p class="actions">
+      ${may() && html`<a class="button" href=${to("/review", { incident: id })}>${t("desk.incident.review")}</a>`}
+      ${may() && html`<a class="button" href=${to("/silences", { incident: id })}>${t("desk.incident.silence")}</a>`}
+      ${own && incident.partner === me.value.name && html`<a class="button" href=${to("/report", { correct: id })}>${t("desk.incident.correct")}</a>`}
+    </p>`}
     <${Why} id=${id} revision=${incident.revision} version=${assessment?.assessed_at} />
     <${Changes} incident=${incident} />
     ${may("monitor") && html`<${Alerts} id=${id} version=${assessment?.assessed_at} />`}
@@ -162,7 +168,8 @@ function Alerts({ id, version }) {
       <ol class="steps">${alert.revisions.map((one) => html`<li><${Chip} kind=${one.status}>${term("status", one.status)}</${Chip}> <small>${t("desk.incident.revision", { number: number(one.revision) })}</small></li>`)}</ol>
       ${alert.latest.changes.length > 0 && html`<ul class="changes">${alert.latest.changes.map((one) => html`<li>${knows(`field.${one.field}`) ? t(`field.${one.field}`) : one.field}: <del><bdi>${valueWords(one.before, one.field)}</bdi></del> → <ins><bdi>${valueWords(one.after, one.field)}</bdi></ins></li>`)}</ul>`}
       ${alert.messages.length === 0 ? html`<p class="quiet">${t("desk.incident.nobody_told")}</p>` : html`<${Scroll} label=${t("desk.incident.told")}><table><thead><tr><th scope="col">${t("desk.deliveries.subscription")}</th><th scope="col">${t("desk.deliveries.message")}</th><th scope="col">${t("desk.deliveries.state")}</th><th scope="col">${t("desk.deliveries.when")}</th></tr></thead>
-        <tbody>${alert.messages.map((one) => html`<tr><th scope="row"><bdi>${one.subscription.name}</bdi> <small>${one.subscription.channel.type === "email" ? t("desk.channel.email") : t("desk.channel.webhook")}</small></th><td>${t(`desk.message.${one.type}`)}</td><td><${Chip} kind=${one.status}>${t(`desk.delivery.${one.status}`)}</${Chip}> <small>${n("desk.deliveries.attempts", one.attempts.length)}</small></td><td><${Time} at=${one.finished_at || one.created_at} /></td></tr>`)}</tbody></table></${Scroll}>`}
+        <tbody>${alert.messages.map((one) => html`<tr><th scope="row"><a href=${to(`/subscriptions/${one.subscription.id}`)}><bdi>${one.subscription.name}</bdi></a> <small>${one.subscription.channel.type === "email" ? t("desk.channel.email") : t("desk.channel.webhook")}</small></th><td>${t(`desk.message.${one.type}`)}</td><td><${Chip} kind=${one.status}>${t(`desk.delivery.${one.status}`)}</${Chip}> <small>${n("desk.deliveries.attempts", one.attempts.length)}</small></td><td><${Time} at=${one.finished_at || one.created_at} /></td></tr>`)}</tbody></table></${Scroll}>`}
+      ${found.subscriptions.size > 0 && html`<p><a href=${to("/why", { alert: alert.id })}>${t("desk.incident.why_not")}</a></p>`}
       <p class="actions"><${Save} path=${`/v1/alerts/${alert.id}`} name=${`${alert.id}.json`}>JSON</${Save}> <${Save} path=${`/v1/alerts/${alert.id}`} name=${`${alert.id}.xml`} accept="application/cap+xml">CAP</${Save}></p>
     </div>`)}
   </section>`;
