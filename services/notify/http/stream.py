@@ -83,7 +83,8 @@ async def follow(
 ) -> AsyncIterator[bytes]:
     """The stream from after ``seq`` on, until the reader is no longer ``allowed``: asked before every page, hence at
     least once in ``LOOK_S``. A comment now and then, so that a dead connection shows."""
-    yield b"retry: 2000\n\n"
+    # A reader that is cut off before its first event resumes from here, too.
+    yield b"retry: 2000\nid: %b\n\n" % cursor(seq).encode()
     idle = 0
     while not tail.closed:
         grown = tail.mark()

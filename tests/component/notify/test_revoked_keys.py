@@ -1,5 +1,6 @@
 """A key that was revoked or has expired ends what it opened: feeds, tokens, streams."""
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -65,7 +66,7 @@ async def test_an_open_stream_ends_when_its_key_is_revoked(notify: RunningNotify
         "scheme": "https",
     }  # fmt: skip
     await app(scope, receive, send)
-    assert sent == b"retry: 2000\n\n"
+    assert re.fullmatch(rb"retry: 2000\nid: [\w-]+\n\n", sent)
 
 
 async def test_a_ring_knows_owners_by_the_keys_that_count_now() -> None:
