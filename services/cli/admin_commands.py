@@ -8,7 +8,7 @@ from rich.markup import escape
 
 from schemas.vocabulary import Role
 from services.cli.ask import ask, client_options, complain, say
-from services.cli.client import Api
+from services.client import AsyncClient
 
 ROLES: Final[tuple[Role, ...]] = ("partner", "monitor", "operator")
 
@@ -26,7 +26,7 @@ def keys() -> None:
 def create(role: Role, name: str, expires_at: str | None, url: str, key: str | None) -> None:
     """Make an API key and print it, once: it is kept nowhere in readable form. Needs an operator's key."""
     wanted = {"name": name, "role": role} | ({"expires_at": expires_at} if expires_at else {})
-    made = ask(url, key, lambda api: api.post("/v1/keys", wanted))
+    made = ask(url, key, lambda api: api.request("POST", "/v1/keys", wanted)).body
     complain(f"key {escape(made['id'])} for {escape(name)} ({role}); it is not shown again:")
     click.echo(made["key"])
 
@@ -36,12 +36,11 @@ def create(role: Role, name: str, expires_at: str | None, url: str, key: str | N
 def list_keys(url: str, key: str | None) -> None:
     """Every API key with its id, role and name. Needs an operator's key."""
 
-    async def tell(api: Api) -> None:
-        async for page in api.pages("/v1/keys"):
-            for one in page:
-                ended = f"  revoked {one['revoked_at']}" if one.get("revoked_at") else ""
-                expires = f"  expires {one['expires_at']}" if one.get("expires_at") else ""
-                say(escape(f"{one['id']}  {one['role']:8}  {one['name']}{expires}{ended}"))
+    async def tell(api: AsyncClient) -> None:
+        async for one in api.pages("/v1/keys"):
+            ended = f"  revoked {one['revoked_at']}" if one.get("revoked_at") else ""
+            expires = f"  expires {one['expires_at']}" if one.get("expires_at") else ""
+            say(escape(f"{one['id']}  {one['role']:8}  {one['name']}{expires}{ended}"))
 
     ask(url, key, tell)
 
@@ -51,5 +50,5 @@ def list_keys(url: str, key: str | None) -> None:
 @client_options
 def revoke(id: str, url: str, key: str | None) -> None:
     """Revoke the API key ID: it no longer counts, and its open streams end. Needs an operator's key."""
-    ask(url, key, lambda api: api.delete(f"/v1/keys/{quote(id, safe='')}"))
+    ask(url, key, lambda api: api.request("DELETE", f"/v1/keys/{quote(id, safe='')}"))
     say(escape(f"revoked {id}"))

@@ -1,9 +1,10 @@
 """``trucewatch announce``: an announcement of a truce, with what it changes shown before it is sent."""
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, get_args
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import click
@@ -13,9 +14,9 @@ from schemas.instants import SECOND, format_instant
 from schemas.local_time import read_moment
 from schemas.registry import Action
 from services.cli.ask import FILE_REFUSED, SERVER_REFUSED, ask, client_options, complain, say
-from services.cli.client import Answered, Api, RefusedError
 from services.cli.registry_load import registry_zone
 from services.cli.registry_text import as_registry_time, flip_lines, local, windows_of_change_lines
+from services.client import Answer, AsyncClient, RefusedError
 from services.platform.clock import SystemClock
 
 #: The flips of which the reports are looked up, to name them.
@@ -34,7 +35,7 @@ class _Rehearsed:
 
     path: str
     announcement: dict[str, Any]
-    truce: Answered
+    truce: Answer
     zone: ZoneInfo
     effect: Any
     named: dict[str, str]
@@ -79,7 +80,7 @@ def announce(truce: str, action: Action, url: str, key: str | None, **options: A
 def _ask(url: str, key: str | None, job: Any) -> Any:
     """As ``ask``, with faults of the announcement told by the options that they are about."""
 
-    async def work(api: Api) -> Any:
+    async def work(api: AsyncClient) -> Any:
         try:
             return await job(api)
         except RefusedError as error:
@@ -97,11 +98,11 @@ def _ask(url: str, key: str | None, job: Any) -> Any:
     sys.exit(SERVER_REFUSED)
 
 
-async def _rehearse(api: Api, truce: str, action: Action, options: dict[str, Any]) -> _Rehearsed:
+async def _rehearse(api: AsyncClient, truce: str, action: Action, options: dict[str, Any]) -> _Rehearsed:
     path = f"/v1/truces/{quote(truce, safe='')}"
-    found, zone = await api.get_tagged(path), await registry_zone(api)
+    found, zone = await api.request("GET", path), await registry_zone(api)
     announcement = make_announcement(action, options, found.body, zone, SystemClock().now())
-    effect = await api.post(f"{path}/announcements?dry_run=true", announcement, found.etag)
+    effect = await _post(api, f"{path}/announcements", announcement, found, {"dry_run": True})
     named = {
         flip["incident_id"]: await _name_incident(api, flip["incident_id"], zone)
         for flip in effect["flips"][:NAMED_FLIPS]
@@ -109,9 +110,17 @@ async def _rehearse(api: Api, truce: str, action: Action, options: dict[str, Any
     return _Rehearsed(path, announcement, found, zone, effect, named)
 
 
-async def _send(api: Api, rehearsed: _Rehearsed, reason: str | None) -> Any:
-    query = f"?{urlencode({'reason': reason})}" if reason else ""
-    return await api.post(f"{rehearsed.path}/announcements{query}", rehearsed.announcement, rehearsed.truce.etag)
+async def _send(api: AsyncClient, rehearsed: _Rehearsed, reason: str | None) -> Any:
+    query = {"reason": reason} if reason else {}
+    return await _post(api, f"{rehearsed.path}/announcements", rehearsed.announcement, rehearsed.truce, query)
+
+
+async def _post(
+    api: AsyncClient, path: str, announcement: dict[str, Any], truce: Answer, query: Mapping[str, object]
+) -> Any:
+    """Sent again where no answer came: once made, it is refused as made from another truce."""
+    headers = {"if-match": truce.etag}
+    return (await api.request("POST", path, announcement, query=query, headers=headers, repeatable=True)).body
 
 
 def make_announcement(
@@ -150,7 +159,7 @@ def _free_id(issuer: str, announced_at: str, truce: dict[str, Any], zone: ZoneIn
     return next(id for n in range(1, len(taken) + 2) if (id := first if n == 1 else f"{first}-{n}") not in taken)
 
 
-async def _name_incident(api: Api, id: str, zone: ZoneInfo) -> str:
+async def _name_incident(api: AsyncClient, id: str, zone: ZoneInfo) -> str:
     """Its reporter's name for it, the act, the place and the time."""
     try:
         report = (await api.get(f"/v1/incidents/{id}"))["report"]

@@ -15,8 +15,8 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
-from services.cli.client import Api, RefusedError, UnreachableError, open_api
-from services.platform.clock import SystemClock
+from services.cli.language import language_option, spoken_language
+from services.client import AsyncClient, RefusedError, UnreachableError
 from services.platform.failures import RetryLaterError
 from services.platform.settings.environment import Environment, SettingsError
 
@@ -47,10 +47,10 @@ def told_in_one_sentence() -> Iterator[None]:
 
 
 def client_options(command: Callable[..., T]) -> Callable[..., T]:
-    """``--url`` and ``--key``, or the environment, or the files that it names."""
+    """``--url`` and ``--key``, or the environment, or the files that it names; ``--language``."""
     key = click.option("--key", default=lambda: setting("TRUCEWATCH_KEY"), show_default=False, help=_KEY_HELP)
     url = click.option("--url", default=lambda: setting("TRUCEWATCH_URL") or DEFAULT_URL, help=_URL_HELP)
-    return url(key(command))
+    return url(key(language_option(command)))
 
 
 def setting(name: str) -> str | None:
@@ -71,11 +71,11 @@ def complain(text: str) -> None:
     Console(stderr=True, highlight=False, soft_wrap=True).print(text)
 
 
-def ask(url: str, key: str | None, job: Callable[[Api], Coroutine[Any, Any, T]]) -> T:
+def ask(url: str, key: str | None, job: Callable[[AsyncClient], Coroutine[Any, Any, T]]) -> T:
     """Do ``job`` with a client. A refusal, or no answer, is told in a line or two, and ends the process with 3."""
 
     async def work() -> T:
-        async with open_api(url, key, SystemClock()) as api:
+        async with AsyncClient(url, key, language=spoken_language()) as api:
             return await job(api)
 
     try:

@@ -1,6 +1,5 @@
 """``trucewatch import`` and ``trucewatch replay``: files of reports, looked at as a whole, then sent."""
 
-import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -17,11 +16,12 @@ from schemas.vocabulary import Language
 from schemas.wording.words import Words, words
 from schemas.zones import find_zone
 from services.cli.ask import FILE_REFUSED, ask, client_options, complain, say
-from services.cli.client import Api, terminal_language
+from services.cli.language import spoken_language
 from services.cli.progress import progress_bar
 from services.cli.reading import checked, count_names, describe, fate_of, find_unknown, read_map
 from services.cli.release import Release, find_missing_events, note_events
 from services.cli.sending import Refusal, Summary, send_outcomes, told_refusals, wait_for_verdicts
+from services.client import AsyncClient
 from services.connectors.decoding import Encoding
 from services.connectors.fault_sentences import tell_fault
 from services.connectors.file_facts import FileKind, FileSurvey, OpenedFile, ReadingOptions
@@ -88,7 +88,7 @@ def replay(file: Path, as_csv: bool, ucdp: bool, zone: ZoneInfo | None, wait: bo
 
     What was sent before counts as unchanged, so a run that broke off is simply run again.
     """
-    language = terminal_language(os.environ)
+    language = spoken_language()
     kinds: tuple[FileKind, ...] = ("ucdp",) if ucdp else ("reports",)
     opened = _open(file, ReadingOptions(kind="ucdp" if ucdp else None, otherwise="reports"), language)
     if opened.facts.kind not in kinds:
@@ -134,7 +134,7 @@ def import_file(
     Says what the file is, and what is wrong with it. Sent again, a file changes nothing, so a run that broke off is
     simply run again.
     """
-    language = terminal_language(os.environ)
+    language = spoken_language()
     opened = _open(file, ReadingOptions(kind=kind, encoding=encoding, sheet=sheet, tables=tables), language)
     for sentence in describe(file.name, opened.facts, language):
         say(escape(sentence))
@@ -164,7 +164,7 @@ def _run(job: FileJob, url: str, key: str | None) -> None:
         sys.exit(FILE_REFUSED)
 
 
-async def _begin(api: Api, job: FileJob) -> tuple[RowContext, FileSurvey]:
+async def _begin(api: AsyncClient, job: FileJob) -> tuple[RowContext, FileSurvey]:
     zone = job.zone or find_zone((await api.get("/v1/registry"))["timezone"])
     context = RowContext(job.tables, zone)
     surveyed = survey(job.opened, context)
@@ -173,7 +173,7 @@ async def _begin(api: Api, job: FileJob) -> tuple[RowContext, FileSurvey]:
     return context, surveyed
 
 
-async def _send(api: Api, job: FileJob) -> bool:
+async def _send(api: AsyncClient, job: FileJob) -> bool:
     """Whether anything was refused."""
     context, surveyed = await _begin(api, job)
     told, release = words(job.language), Release()
@@ -198,7 +198,7 @@ def _outcomes(job: FileJob, context: RowContext, surveyed: FileSurvey) -> Iterat
     return checked(job.opened, context, surveyed, SystemClock().now())
 
 
-async def _rehearse(api: Api, job: FileJob) -> bool:
+async def _rehearse(api: AsyncClient, job: FileJob) -> bool:
     """Tell the fate of each row, and send none. Whether anything would be refused."""
     context, surveyed = await _begin(api, job)
     told, names, refused = words(job.language), Counter[str](), list[Refusal]()
@@ -233,7 +233,7 @@ def _show(progress: Progress, task: TaskID, summary: Summary, told: Words) -> No
     progress.update(task, completed=summary.lines, told=told.join(parts))
 
 
-async def _judged(api: Api, summary: Summary, told: Words) -> Counter[str]:
+async def _judged(api: AsyncClient, summary: Summary, told: Words) -> Counter[str]:
     with progress_bar() as progress:
         task = progress.add_task(told.say("import.judging"), total=len(summary.taken), told="")
         return await wait_for_verdicts(

@@ -10,8 +10,8 @@ import click
 from rich.markup import escape
 
 from services.cli.ask import ask, client_options, complain, say, setting
-from services.cli.client import Api
 from services.cli.receiver import Receiver
+from services.client import AsyncClient
 from services.platform.clock import SystemClock
 
 DEFAULT_PORT: Final = 9099
@@ -52,7 +52,7 @@ async def _listen_with(host: str, port: int, secret: str) -> None:
         await asyncio.Event().wait()
 
 
-async def _listen(host: str, port: int, hook: str | None, api: Api) -> None:
+async def _listen(host: str, port: int, hook: str | None, api: AsyncClient) -> None:
     async with (
         Receiver(SystemClock(), _show, host, port) as receiver,
         _subscription(api, receiver, hook or receiver.url) as subscription,
@@ -63,27 +63,27 @@ async def _listen(host: str, port: int, hook: str | None, api: Api) -> None:
 
 
 @asynccontextmanager
-async def _subscription(api: Api, receiver: Receiver, hook: str) -> AsyncIterator[str]:
+async def _subscription(api: AsyncClient, receiver: Receiver, hook: str) -> AsyncIterator[str]:
     """A subscription to every verdict that raises an alert, for as long as the context lasts."""
     wanted = {
         "name": f"trucewatch listen, {hook}",
         "channel": {"type": "webhook", "url": hook},
         "filter": {"verdicts": ["violation", "undetermined"]},
     }
-    made = await api.post("/v1/subscriptions", wanted)
-    receiver.trust(made["secret"])
+    made = await api.create_subscription(wanted)
+    receiver.trust(str(made["secret"]))
     try:
-        yield str(made["id"])
+        yield made["id"]
     finally:
-        await api.send("DELETE", f"/v1/subscriptions/{made['id']}", b"", "application/json")
+        await api.delete_subscription(made["id"])
 
 
-async def _tell_status(api: Api, subscription: str) -> None:
+async def _tell_status(api: AsyncClient, subscription: str) -> None:
     """Print each status and its reason until the subscription is active."""
     told, clock = None, SystemClock()
     while True:
-        now = await api.get(f"/v1/subscriptions/{subscription}")
-        if told != (told := (now["status"], now.get("status_reason"))):
+        now = await api.get_subscription(subscription)
+        if told != (told := (now["status"], now["status_reason"])):
             say(escape(f"subscription {now['status']}" + (f": {told[1]}" if told[1] else "")))
         if now["status"] != "pending":
             return

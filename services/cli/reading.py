@@ -10,7 +10,7 @@ import msgspec
 
 from schemas.vocabulary import Language
 from schemas.wording.words import Words, words
-from services.cli.client import Api
+from services.client import AsyncClient
 from services.connectors.explain import check_draft
 from services.connectors.file_facts import FileFacts, FileSurvey, OpenedFile
 from services.connectors.files import read_outcomes
@@ -86,7 +86,7 @@ def count_names(draft: ReportDraft, into: Counter[str]) -> None:
         into.update(draft.report.get(side, ()))
 
 
-async def find_unknown(api: Api, names: Counter[str]) -> list[tuple[str, int]]:
+async def find_unknown(api: AsyncClient, names: Counter[str]) -> list[tuple[str, int]]:
     """The names that resolve to no party, most frequent first. The server is asked by reports that it does not keep."""
     unknown: set[str] = set()
     ordered = list(names)
@@ -99,7 +99,7 @@ async def find_unknown(api: Api, names: Counter[str]) -> list[tuple[str, int]]:
             "source": {"name": "import"},
             "perpetrators": ordered[start : start + _NAMES_A_QUESTION],
         }
-        assessment = await api.post("/v1/evaluate", question)
+        assessment = await api.evaluate_report(question)
         told = [*assessment["reasons"], *(r for finding in assessment["findings"] for r in finding["reasons"])]
         unknown.update(r["fact"]["reported"] for r in told if r["code"] == "unresolved_party")
     return [(name, count) for name, count in names.most_common() if name in unknown]

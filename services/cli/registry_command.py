@@ -15,9 +15,9 @@ from schemas.instants import format_instant
 from schemas.local_time import read_moment
 from schemas.zones import find_zone
 from services.cli.ask import FILE_REFUSED, SERVER_REFUSED, ask, client_options, complain, say
-from services.cli.client import Api
 from services.cli.registry_load import Loading, StaleFileError, get_document, load_document, registry_zone
 from services.cli.registry_text import change_lines, flip_lines, history_lines, version_line, windows_of_change_lines
+from services.client import AsyncClient
 from services.rules.registry.answers import ChangeView, view_windows_of_change
 from services.rules.registry.domain.changed_windows import windows_of_change
 from services.rules.registry.domain.document import compile_document
@@ -74,7 +74,7 @@ def get(as_of: str | None, out: Path | None, url: str, key: str | None) -> None:
     complain(f"{escape(str(out))} holds version {version}")
 
 
-async def _get(api: Api, as_of: str | None) -> tuple[Any, int]:
+async def _get(api: AsyncClient, as_of: str | None) -> tuple[Any, int]:
     if as_of is None:
         return await get_document(api)
     zone = await registry_zone(api)
@@ -127,10 +127,10 @@ def history(resource: str | None, url: str, key: str | None) -> None:
     """Every change of RESOURCE (truces/aleppo-calm), or of the registry, with author and reason, the newest first."""
     path = "/v1/registry/history" if resource is None else f"/v1/{resource}/history"
 
-    async def read(api: Api) -> ZoneInfo:
+    async def read(api: AsyncClient) -> ZoneInfo:
         zone = await registry_zone(api)
-        async for page in api.pages(path):
-            _print(history_lines(page, zone))
+        async for page in api.pages(path).pages():
+            _print(history_lines(page.items, zone))
         return zone
 
     say(f"times are local: {ask(url, key, read).key}")

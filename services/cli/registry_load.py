@@ -4,19 +4,17 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from schemas.zones import find_zone
-from services.cli.client import Api, RefusedError
+from services.client import AsyncClient, RefusedError
 from services.rules.registry.domain.merging import merge
 from services.rules.registry.domain.resources import join, split
 from services.rules.registry.file import RegistryFile
 from services.rules.registry.wire import read_document, write_document
 
-JSON: Final = "application/json"
 #: The action of a version that a whole document made.
 _REPLACED: Final = "registry.replaced"
 
@@ -31,9 +29,8 @@ class Loading:
     reason: str | None = None
 
     @property
-    def path(self) -> str:
-        query = {"dry_run": "true"} if self.dry_run else {"reason": self.reason} if self.reason else {}
-        return "/v1/registry" + (f"?{urlencode(query)}" if query else "")
+    def query(self) -> dict[str, object]:
+        return {"dry_run": True} if self.dry_run else {"reason": self.reason or None}
 
 
 class StaleFileError(Exception):
@@ -55,24 +52,24 @@ class _Base:
     since: list[Any]
 
 
-async def get_document(api: Api, as_of: str | None = None) -> tuple[Any, int]:
+async def get_document(api: AsyncClient, as_of: str | None = None) -> tuple[Any, int]:
     """The document, and the version that it is of."""
-    answered = await api.get_tagged("/v1/registry", **({"as_of": as_of} if as_of else {}))
-    tag = re.match(r'"(\d+)', answered.etag)
-    return answered.body, int(tag[1]) if tag else 0
+    answer = await api.request("GET", "/v1/registry", query={"as_of": as_of})
+    tag = re.match(r'"(\d+)', answer.etag)
+    return answer.body, int(tag[1]) if tag else 0
 
 
-async def registry_zone(api: Api) -> ZoneInfo:
+async def registry_zone(api: AsyncClient) -> ZoneInfo:
     return find_zone((await api.get("/v1/registry"))["timezone"])
 
 
-async def load_document(api: Api, file: RegistryFile, how: Loading) -> Any:
+async def load_document(api: AsyncClient, file: RegistryFile, how: Loading) -> Any:
     """The server's answer. A file that names no version counts as made from the document that was loaded last.
 
     Raises StaleFileError, RefusedError, UnreachableError.
     """
     if how.force:
-        return await api.send("PUT", how.path, file.data, JSON)
+        return await _put(api, file.data, how.query)
     base = await _find_base(api, file.version)
     newest = base.since[0]["registry_version"] if base.since else base.version
     data = file.data
@@ -81,29 +78,32 @@ async def load_document(api: Api, file: RegistryFile, how: Loading) -> Any:
     elif base.since:
         await _refuse_what_undoes(api, file, base)
     try:
-        return await api.send("PUT", how.path, data, JSON, if_match=f'"{newest}"')
+        return await _put(api, data, how.query, {"if-match": f'"{newest}"'})
     except RefusedError as error:
         if error.status != 412:
             raise
         raise StaleFileError("the registry was changed at this moment; run it again") from None
 
 
-async def _find_base(api: Api, version: int | None) -> _Base:
+async def _put(api: AsyncClient, data: bytes, query: dict[str, object], headers: dict[str, str] | None = None) -> Any:
+    return (await api.request("PUT", "/v1/registry", data, query=query, headers=headers)).body
+
+
+async def _find_base(api: AsyncClient, version: int | None) -> _Base:
     since: list[Any] = []
-    async for page in api.pages("/v1/registry/history"):
-        for item in page:
-            number = item["registry_version"]
-            if number == version or (version is None and item["action"] == _REPLACED):
-                return _Base(number, item["recorded_at"], since)
-            since.append(item)
+    async for item in api.pages("/v1/registry/history"):
+        number = item["registry_version"]
+        if number == version or (version is None and item["action"] == _REPLACED):
+            return _Base(number, item["recorded_at"], since)
+        since.append(item)
     if version:
         raise StaleFileError(f"the file was got at version {version}, which this server never had")
     return _Base(0, None, since)
 
 
-async def _refuse_what_undoes(api: Api, file: RegistryFile, base: _Base) -> None:
+async def _refuse_what_undoes(api: AsyncClient, file: RegistryFile, base: _Base) -> None:
     """Raises StaleFileError for a file that names an older version, or that would undo what was changed since."""
-    preview = await api.send("PUT", "/v1/registry?dry_run=true", file.data, JSON)
+    preview = await _put(api, file.data, {"dry_run": True})
     changed = {change["resource"] for version in base.since for change in version["changes"]}
     all_named = all(version["change_count"] == len(version["changes"]) for version in base.since)
     undone = [c for c in preview["changes"] if c["op"] != "add" and (c["resource"] in changed or not all_named)]
@@ -113,7 +113,7 @@ async def _refuse_what_undoes(api: Api, file: RegistryFile, base: _Base) -> None
         raise StaleFileError("the file has not what was changed since the last load", base.since, undone)
 
 
-async def _merged(api: Api, file: RegistryFile, base: _Base) -> bytes:
+async def _merged(api: AsyncClient, file: RegistryFile, base: _Base) -> bytes:
     was = {} if base.recorded_at is None else split(await _document(api, base.recorded_at))
     merged = merge(was, split(file.document), split(await _document(api, None)))
     if merged.conflicts:
@@ -122,5 +122,5 @@ async def _merged(api: Api, file: RegistryFile, base: _Base) -> bytes:
     return write_document(join(merged.resources))
 
 
-async def _document(api: Api, as_of: str | None) -> Any:
+async def _document(api: AsyncClient, as_of: str | None) -> Any:
     return read_document(msgspec.json.encode((await get_document(api, as_of))[0]))

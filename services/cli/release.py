@@ -4,8 +4,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
-from services.cli.client import Api
+from schemas.instants import parse_instant
 from services.cli.sending import Summary
+from services.client import AsyncClient
 from services.connectors import ucdp
 from services.connectors.model import NumberedOutcome, ReportDraft
 
@@ -28,16 +29,18 @@ def note_events(outcomes: Iterable[NumberedOutcome], release: Release, zone: Zon
         yield numbered
 
 
-async def find_missing_events(api: Api, release: Release, sent: Summary, zone: ZoneInfo) -> list[NumberedOutcome]:
+async def find_missing_events(
+    api: AsyncClient, release: Release, sent: Summary, zone: ZoneInfo
+) -> list[NumberedOutcome]:
     """The withdrawals of what the same partner sent before. A file of which nothing was taken withdraws nothing."""
     kept: dict[str, str] = {}
     partners: set[str] = set()
     found: list[tuple[str, str, str]] = []
-    async for items in api.pages("/v1/incidents"):
-        for item in items:
-            if item["incident_id"] in sent.taken:
-                partners.add(item["partner"])
-            if item["external_id"].startswith(ucdp.PREFIX) and item["state"] != "retracted":
-                found.append((item["partner"], item["external_id"], ucdp.month_of_report(item["occurred"], zone)))
+    async for item in api.list_incidents():
+        if item["incident_id"] in sent.taken:
+            partners.add(item["partner"])
+        if item["external_id"].startswith(ucdp.PREFIX) and item["state"] != "retracted":
+            month = ucdp.month_of(parse_instant(item["occurred"]["to"]), zone)
+            found.append((item["partner"], item["external_id"], month))
     kept = {external_id: month for partner, external_id, month in found if partner in partners}
     return [NumberedOutcome(0, gone) for gone in ucdp.find_missing(kept, release.ids, release.months)]

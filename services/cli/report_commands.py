@@ -1,6 +1,5 @@
 """``trucewatch retract``, a report taken back by its external id, and ``trucewatch report``, the bulletin."""
 
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,10 @@ from schemas.zones import find_zone
 from services.cli.ask import FILE_REFUSED, ask, client_options, complain, say, told_in_one_sentence
 from services.cli.bulletin import Bulletin, BulletinData, ReportedPeriod, make_bulletin
 from services.cli.bulletin_formats import FORMATS
-from services.cli.client import Api, terminal_language
+from services.cli.language import spoken_language
 from services.cli.registry_text import as_registry_time
+from services.client import AsyncClient, IncidentSummary
+from services.client.wire import AssessmentQuery
 
 
 @click.command()
@@ -28,8 +29,8 @@ from services.cli.registry_text import as_registry_time
 def retract(external_id: str, reason: str, partner: str | None, url: str, key: str | None) -> None:
     """Take the report EXTERNAL_ID back. Its alerts are cancelled; sent again with changed content it counts again."""
 
-    async def work(api: Api) -> bool:
-        found = (await api.get("/v1/incidents", external_id=external_id))["items"]
+    async def work(api: AsyncClient) -> bool:
+        found = [item async for item in api.list_incidents({"external_id": external_id})]
         named = [item for item in found if partner in (None, item["partner"])]
         if len(named) != 1:
             complain(escape(_not_one(external_id, found)))
@@ -40,17 +41,17 @@ def retract(external_id: str, reason: str, partner: str | None, url: str, key: s
         sys.exit(FILE_REFUSED)
 
 
-async def _retract(api: Api, incident: Any, reason: str) -> bool:
+async def _retract(api: AsyncClient, incident: IncidentSummary, reason: str) -> bool:
     id = incident["incident_id"]
     if incident["state"] == "retracted":
         say(escape(f"{id} was taken back before"))
         return True
-    answer = await api.post(f"/v1/incidents/{id}/retraction", {"reason": reason})
+    answer = await api.retract_report(id, reason)
     say(escape(f"{id} is taken back, as revision {answer['revision']}"))
     return True
 
 
-def _not_one(external_id: str, found: list[Any]) -> str:
+def _not_one(external_id: str, found: list[IncidentSummary]) -> str:
     if not found:
         return f"there is no report {external_id}"
     partners = ", ".join(sorted(item["partner"] for item in found))
@@ -64,7 +65,7 @@ def _not_one(external_id: str, found: list[Any]) -> str:
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="A file, instead of standard output.")
 @client_options
 def report(start: str, end: str, form: str, out: Path | None, url: str, key: str | None) -> None:
-    """The bulletin of a period: verdicts, casualties as claimed, and each violation, in the terminal's language.
+    """The bulletin of a period: verdicts, casualties as claimed, and each violation, in the language of the command.
 
     Times are local to the registry ("2016-05-08 06:00", a date for its first instant) or RFC 3339. As CSV it has every
     incident of the period, a row each.
@@ -78,22 +79,22 @@ def report(start: str, end: str, form: str, out: Path | None, url: str, key: str
             out.write_bytes(text.encode())
 
 
-async def _bulletin(api: Api, start: str, end: str) -> Bulletin:
+async def _bulletin(api: AsyncClient, start: str, end: str) -> Bulletin:
     registry = await api.get("/v1/registry")
     zone = find_zone(registry["timezone"])
     period = ReportedPeriod(_moment("--from", start, zone), _moment("--to", end, zone), zone)
     if period.end <= period.start:
         raise click.BadParameter("must be after --from", param_hint="--to")
-    edges = {"from": format_instant(period.start), "to": format_instant(period.end)}
-    assessments = [one async for page in api.pages("/v1/assessments", **edges) for one in page]
+    edges: AssessmentQuery = {"from": format_instant(period.start), "to": format_instant(period.end)}
+    assessments = [one async for one in api.list_assessments(edges)]
     kinds = (registry["parties"], registry["truces"])
     names = {one["id"]: one["name"] for kind in kinds for one in kind}
     names |= {one["id"]: one["properties"]["name"] for one in registry["areas"]["features"]}
     windows = {truce["id"]: await _windows(api, truce["id"], period) for truce in registry["truces"]}
-    return make_bulletin(BulletinData(assessments, names, windows), period, terminal_language(os.environ))
+    return make_bulletin(BulletinData(assessments, names, windows), period, spoken_language())
 
 
-async def _windows(api: Api, truce: str, period: ReportedPeriod) -> list[Any]:
+async def _windows(api: AsyncClient, truce: str, period: ReportedPeriod) -> list[Any]:
     """Those that meet the period."""
     found = await api.get(f"/v1/truces/{quote(truce, safe='')}/windows")
     return [

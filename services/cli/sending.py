@@ -3,13 +3,16 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from itertools import groupby
+from typing import Any, Final, cast
 
 import msgspec
 
 from schemas.vocabulary import Language
 from schemas.wording.words import words
-from services.cli.client import Api, Fault, RefusedError, read_faults
+from services.client import AsyncClient, BatchItem, Fault, RefusedError
+from services.client.answers import read_faults
+from services.client.batches import in_batches
 from services.connectors.explain import explain_faults
 from services.connectors.fault_sentences import share_faults, tell_shared
 from services.connectors.model import (
@@ -20,14 +23,8 @@ from services.connectors.model import (
     WithdrawnReport,
 )
 
-#: A hundred a request is where a server is at its best; the bytes stay well under its limit of 16 MiB.
-BATCH: Final = 100
-BATCH_BYTES: Final = 4 * 1024 * 1024
-NDJSON: Final = "application/x-ndjson"
 #: Statuses that a server gives to a body, as opposed to a key or to itself.
 ABOUT_THE_BODY: Final = frozenset({400, 413, 415, 422})
-#: Statuses of a report that the server has: new, or there before.
-TAKEN: Final = frozenset({200, 202})
 STALE: Final = 409
 POLL_S: Final = 0.5
 
@@ -68,7 +65,7 @@ class Summary:
 
 
 async def send_outcomes(
-    api: Api,
+    api: AsyncClient,
     outcomes: Iterable[NumberedOutcome],
     on_sent: Callable[[Summary], None],
     summary: Summary | None = None,
@@ -101,24 +98,16 @@ def _ready(outcomes: Iterable[NumberedOutcome], summary: Summary) -> Iterator[Li
 
 def group(lines: Iterable[Line | NumberedOutcome]) -> Iterator[list[Line] | NumberedOutcome]:
     """Lines in batches, bounded in number and in bytes; withdrawals one by one, in their order among them."""
-    batch: list[Line] = []
-    size = 0
-    for line in lines:
-        if batch and (isinstance(line, NumberedOutcome) or len(batch) == BATCH or size + len(line.body) > BATCH_BYTES):
-            yield batch
-            batch, size = [], 0
-        if isinstance(line, NumberedOutcome):
-            yield line
+    for is_line, run in groupby(lines, lambda one: isinstance(one, Line)):
+        if is_line:
+            yield from in_batches(cast("Iterator[Line]", run), lambda line: len(line.body))
         else:
-            batch.append(line)
-            size += len(line.body)
-    if batch:
-        yield batch
+            yield from cast("Iterator[NumberedOutcome]", run)
 
 
-async def _send(api: Api, batch: Sequence[Line], summary: Summary) -> None:
+async def _send(api: AsyncClient, batch: Sequence[Line], summary: Summary) -> None:
     try:
-        answer = await api.send("POST", "/v1/incidents/batch", b"\n".join(line.body for line in batch), NDJSON)
+        results = await api.post_batch([line.body for line in batch])
     except RefusedError as error:
         if error.status not in ABOUT_THE_BODY:
             raise
@@ -129,19 +118,20 @@ async def _send(api: Api, batch: Sequence[Line], summary: Summary) -> None:
         await _send(api, batch[:middle], summary)
         await _send(api, batch[middle:], summary)
         return
-    for result in answer["results"]:
+    for result in results:
         _note(result, batch[result["index"]], summary)
 
 
-def _note(result: dict[str, Any], line: Line, summary: Summary) -> None:
+def _note(result: BatchItem, line: Line, summary: Summary) -> None:
+    incident, revision = result.get("incident_id"), result.get("revision")
     if result["status"] == STALE:
         summary.refused.append(Refusal(line.number, RefusedRow((RowFault("stale"),), line.draft.external_id)))
-    elif result["status"] not in TAKEN:
+    elif incident is None or revision is None:
         problem = result.get("problem") or {}
         faults = read_faults(problem) or [Fault("", str(problem.get("detail") or problem.get("title") or "refused"))]
         summary.refused.append(_refusal(line, faults))
     else:
-        summary.taken[result["incident_id"]] = result["revision"]
+        summary.taken[incident] = revision
         if result["status"] == 202:
             summary.accepted += 1
         else:
@@ -152,11 +142,11 @@ def _refusal(line: Line, faults: Sequence[Fault]) -> Refusal:
     return Refusal(line.number, explain_faults(line.draft, [(fault.pointer, fault.detail) for fault in faults]))
 
 
-async def _withdraw(api: Api, numbered: NumberedOutcome, summary: Summary) -> None:
+async def _withdraw(api: AsyncClient, numbered: NumberedOutcome, summary: Summary) -> None:
     """Take back what the server has of that id; what it has not, or has taken back before, stays as it is."""
     withdrawn = numbered.outcome
     assert isinstance(withdrawn, WithdrawnReport)
-    found = (await api.get("/v1/incidents", external_id=withdrawn.external_id))["items"]
+    found = [item async for item in api.list_incidents({"external_id": withdrawn.external_id})]
     left = [item for item in found if item["state"] != "retracted"]
     if len({item["partner"] for item in found}) > 1:
         fault = RowFault("several_partners", cell=withdrawn.external_id)
@@ -164,19 +154,19 @@ async def _withdraw(api: Api, numbered: NumberedOutcome, summary: Summary) -> No
     elif not left:
         summary.unchanged += 1
     else:
-        answer = await api.post(f"/v1/incidents/{left[0]['incident_id']}/retraction", {"reason": withdrawn.reason})
+        answer = await api.retract_report(left[0]["incident_id"], withdrawn.reason)
         summary.taken[answer["incident_id"]] = answer["revision"]
         summary.withdrawn += 1
 
 
 async def wait_for_verdicts(
-    api: Api, taken: dict[str, int], sleep: Callable[[float], Any], on_progress: Callable[[int], None]
+    api: AsyncClient, taken: dict[str, int], sleep: Callable[[float], Any], on_progress: Callable[[int], None]
 ) -> Counter[str]:
     """The verdicts on what was sent, counted, once every report is judged (a dead letter counts as such)."""
     left, verdicts = dict(taken), Counter[str]()
     while True:
-        async for items in api.pages("/v1/incidents"):
-            for item in items:
+        async for page in api.list_incidents().pages():
+            for item in page.items:
                 revision = left.get(item["incident_id"])
                 if revision is None or item["revision"] < revision or item["state"] == "accepted":
                     continue

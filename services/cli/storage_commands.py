@@ -107,5 +107,5 @@ def release(yes: bool, url: str, key: str | None) -> None:
     asked = f"The storage was restored at {found['restored_at']}. Send the {found['waiting']} messages that wait?"
     if not yes and not click.confirm(asked):
         sys.exit(FILE_REFUSED)
-    ask(url, key, lambda api: api.post("/v1/restore/release", {}))
+    ask(url, key, lambda api: api.request("POST", "/v1/restore/release", {}, repeatable=True))
     say("released")

@@ -2,7 +2,6 @@
 
 import asyncio
 import ipaddress
-import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,8 +16,9 @@ from rich.console import Console
 from schemas.wording.words import words
 from services.app import Assembly, serve
 from services.cli.ask import WrongSettingError
-from services.cli.client import RefusedError, UnreachableError, open_api, terminal_language
+from services.cli.language import language_option, spoken_language
 from services.cli.receiver import Receiver
+from services.client import AsyncClient, RefusedError, UnreachableError
 from services.demo.mailbox import Mailbox
 from services.demo.output import DemoOutput
 from services.demo.play import (
@@ -53,6 +53,7 @@ FAST_S: Final = 0.05
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: any free one.")
 @click.option("--data", type=click.Path(path_type=Path), help="Keep the storage here; else nowhere.")
+@language_option
 def demo(leave: bool, pace: float | None, host: str, port: int, data: Path | None) -> None:
     """Show everything: Syria 2016, in one process, with a webhook receiver and a mailbox beside it."""
     configure_logs(sys.stderr, "WARNING")
@@ -73,7 +74,7 @@ def demo(leave: bool, pace: float | None, host: str, port: int, data: Path | Non
 
 async def run_demo(data: Path, host: str, port: int, pace_s: float, leave: bool) -> bool:
     """Run the demo, then stay until stopped unless ``leave``. Returns whether it was stopped or every alert arrived."""
-    clock, output, admin = SystemClock(), DemoOutput(Console(), words(terminal_language(os.environ))), new_secret()
+    clock, output, admin = SystemClock(), DemoOutput(Console(), words(spoken_language())), new_secret()
     inbox = Inbox(output)
     try:
         listener = bind(host, port)
@@ -122,11 +123,19 @@ async def _open_clients(
     url: str, admin: str, clock: SystemClock, output: DemoOutput
 ) -> AsyncIterator[tuple[DemoClients, str]]:
     """Everybody with a key of their own, and the link to the console with the monitor's key."""
-    async with open_api(url, admin, clock) as operator:
-        partner = (await operator.post("/v1/keys", {"name": "demo-partner", "role": "partner"}))["key"]
-        monitor = (await operator.post("/v1/keys", {"name": "demo-monitor", "role": "monitor"}))["key"]
-        async with open_api(url, partner, clock) as as_partner, open_api(url, monitor, clock) as as_monitor:
+    language = spoken_language()
+    async with AsyncClient(url, admin, language=language) as operator:
+        partner, monitor = await _make_key(operator, "partner"), await _make_key(operator, "monitor")
+        async with (
+            AsyncClient(url, partner, language=language) as as_partner,
+            AsyncClient(url, monitor, language=language) as as_monitor,
+        ):
             yield DemoClients(operator, as_partner, as_monitor, clock, output), f"{url}/console/#key={monitor}"
+
+
+async def _make_key(operator: AsyncClient, role: str) -> str:
+    made = (await operator.request("POST", "/v1/keys", {"name": f"demo-{role}", "role": role})).body
+    return str(made["key"])
 
 
 async def _run_and_wait(clients: DemoClients, inbox: Inbox, receiver: Receiver, pace_s: float, link: str) -> bool:

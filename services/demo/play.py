@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from services.cli.client import Api
 from services.cli.receiver import Receiver
+from services.client import AsyncClient
 from services.demo.due import Desk, Missing, find_missing
 from services.demo.mailbox import find_confirmation, find_incident
 from services.demo.output import DemoOutput
@@ -72,11 +72,11 @@ class Inbox:
 
 @dataclass(frozen=True, slots=True)
 class DemoClients:
-    """The clients of the demo: an Api for each key, the clock, and what is printed."""
+    """The clients of the demo: one for each key, the clock, and what is printed."""
 
-    operator: Api
-    partner: Api
-    monitor: Api
+    operator: AsyncClient
+    partner: AsyncClient
+    monitor: AsyncClient
     clock: Clock
     output: DemoOutput
 
@@ -92,7 +92,7 @@ class DemoClients:
 async def load_registry(clients: DemoClients, file: Path) -> None:
     """Replace the registry with the bundled one."""
     loaded = load_registry_file(file)
-    await clients.operator.send("PUT", "/v1/registry", loaded.data, "application/json")
+    await clients.operator.request("PUT", "/v1/registry", loaded.data)
     document = loaded.document
     clients.output.step(
         f"the registry is loaded: {len(document.truces)} truces, {len(document.parties)} parties, "
@@ -102,35 +102,35 @@ async def load_registry(clients: DemoClients, file: Path) -> None:
 
 async def subscribe(clients: DemoClients, inbox: Inbox, receiver: Receiver) -> None:
     """Subscribe both desks, and prove that both want it: by the echo of a challenge, by the link in an email."""
-    hook = await clients.monitor.post("/v1/subscriptions", EVERYTHING.draft({"type": "webhook", "url": receiver.url}))
-    receiver.trust(hook["secret"])
+    hook = await clients.monitor.create_subscription(EVERYTHING.draft({"type": "webhook", "url": receiver.url}))
+    receiver.trust(str(hook["secret"]))
     await _active(clients, hook["id"])
     clients.output.step(f"subscribed: {EVERYTHING.name}; the receiver at {receiver.url} echoed the signed challenge")
-    mail = await clients.monitor.post("/v1/subscriptions", ALEPPO.draft({"type": "email", "to": ADDRESS}))
+    mail = await clients.monitor.create_subscription(ALEPPO.draft({"type": "email", "to": ADDRESS}))
     try:
         link = urlsplit(await asyncio.wait_for(asyncio.shield(inbox.confirmation), PATIENCE_S))
     except TimeoutError:
         raise DemoFailedError("no confirmation came by email") from None
     page = f"{link.path}?{link.query}"
     await clients.monitor.get(page)
-    await clients.monitor.send("POST", page, b"", FORM)
+    await clients.monitor.request("POST", page, b"", content_type=FORM, repeatable=True)
     await _active(clients, mail["id"])
     clients.output.step(f"subscribed: {ALEPPO.name}; {ADDRESS} followed the link and pressed the button")
 
 
 async def _active(clients: DemoClients, subscription: str) -> None:
     async def ask() -> bool:
-        return bool((await clients.monitor.get(f"/v1/subscriptions/{subscription}"))["status"] == "active")
+        return (await clients.monitor.get_subscription(subscription))["status"] == "active"
 
     await clients.until(f"subscription {subscription} became active", ask)
 
 
 async def play_reports(clients: DemoClients, reports: Sequence[Mapping[str, Any]], pace_s: float) -> Played:
     """Post each report, wait for its assessment, print it. Alerts are due for those not known before."""
-    known = {item["incident_id"] async for items in clients.partner.pages("/v1/incidents") for item in items}
+    known = {item["incident_id"] async for item in clients.partner.list_incidents()}
     played = Played([], [])
     for number, report in enumerate(reports, 1):
-        posted = await clients.partner.post("/v1/incidents", report)
+        posted = await clients.partner.post_report(report)
         assessment = await _assessed(clients, posted["incident_id"])
         clients.output.judged(number, len(reports), report, assessment)
         played.judged.append((str(report["external_id"]), assessment))
@@ -142,7 +142,7 @@ async def play_reports(clients: DemoClients, reports: Sequence[Mapping[str, Any]
 
 async def _assessed(clients: DemoClients, incident_id: str) -> Mapping[str, Any]:
     async def ask() -> list[Any]:
-        return list((await clients.partner.get(f"/v1/incidents/{incident_id}/assessments", limit=1))["items"])
+        return list((await clients.partner.get(f"/v1/incidents/{incident_id}/assessments", {"limit": 1}))["items"])
 
     found = await clients.until(f"{incident_id} was assessed", ask)
     assessment: Mapping[str, Any] = found[0]

@@ -1,5 +1,5 @@
-"""``python -m services.openapi [--check]``: write the published documents to ``schemas/generated``, or see that they
-are as the code has them."""
+"""``python -m services.openapi [--check]``: write the published documents to ``schemas/generated``, and the generated
+half of the client to ``services/client``, or see that they are as the code has them."""
 
 import asyncio
 import json
@@ -11,6 +11,7 @@ from typing import Any, Final
 import click
 
 import schemas
+from services.openapi.client_code import CLIENT, build_client
 from services.openapi.document import build_document
 from services.openapi.events import build_asyncapi, build_schemas
 from services.openapi.gather import gather_operations, gather_readers
@@ -28,31 +29,33 @@ def build_files() -> dict[str, Any]:
     return files | {f"json-schema/{name}.json": schema for name, schema in build_schemas().items()}
 
 
-def find_drift(texts: dict[str, str], directory: Path) -> list[str]:
-    """The paths that differ, are missing, or should not be there."""
-    there = {str(path.relative_to(directory)): path.read_text() for path in directory.rglob("*.json")}
+def find_drift(texts: dict[Path, str], directory: Path) -> list[Path]:
+    """The files that differ, are missing, or should not be in ``directory``."""
+    there = {path: path.read_text() for path in {*directory.rglob("*.json"), *texts} if path.exists()}
     return sorted(path for path in texts.keys() | there.keys() if texts.get(path) != there.get(path))
 
 
 @click.command()
 @click.option("--check", is_flag=True, help="Write nothing; fail where a document is not as the code has it.")
 def main(check: bool) -> None:
-    """Generate the OpenAPI, AsyncAPI and JSON Schema documents."""
+    """Generate the OpenAPI, AsyncAPI and JSON Schema documents, and what of the client follows from them."""
+    files = build_files()
     texts = {
-        path: json.dumps(document, indent=1, ensure_ascii=False) + "\n" for path, document in build_files().items()
+        GENERATED / path: json.dumps(document, indent=1, ensure_ascii=False) + "\n" for path, document in files.items()
     }
+    texts |= {CLIENT / name: text for name, text in build_client(files["openapi.json"]).items()}
     drift = find_drift(texts, GENERATED)
     if check:
         for path in drift:
-            click.echo(f"schemas/generated/{path} is not as the code has it; run: python -m services.openapi", err=True)
+            shown = path.relative_to(GENERATED.parents[1])
+            click.echo(f"{shown} is not as the code has it; run: python -m services.openapi", err=True)
         sys.exit(1 if drift else 0)
     for path in drift:
-        file = GENERATED / path
         if path not in texts:
-            file.unlink()
+            path.unlink()
             continue
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(texts[path])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(texts[path])
     click.echo(f"{len(texts)} documents, {len(drift)} written")
 
 

@@ -26,6 +26,19 @@ for module in pkgutil.walk_packages(trucewatch.__path__, "trucewatch.", fail):
 print(len([name for name in sys.modules if name.startswith("trucewatch.")]))
 print([name for name in ("services", "schemas", "deploy") if name in sys.modules])
 """
+USE_CLIENT = """
+import sys, sysconfig
+from pathlib import Path
+import trucewatch_client
+site = Path(sysconfig.get_path("purelib"))
+print(*sorted(path.stem for path in site.iterdir() if path.suffix in ("", ".py") and path.name != "__pycache__"))
+patience = trucewatch_client.Patience(first_s=0)
+try:
+    with trucewatch_client.Client("http://127.0.0.1:9", "tw_key", patience=patience) as client:
+        client.post_report({"external_id": "x"})
+except trucewatch_client.UnreachableError as error:
+    print("nobody, asked 3 times" if "asked 3 times" in str(error) else error)
+"""
 FOREIGN = "raise AssertionError('a package of others was imported')\n"
 
 
@@ -44,6 +57,24 @@ def bare(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Installed:
 def full(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Installed:
     """With every extra."""
     return Installed(tmp_path_factory.mktemp("full"), wheel, ["kafka", "postgres", "otel", "demo"])
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    """The client alone."""
+    wheel = build_wheel(tmp_path_factory.mktemp("client-wheel"), ROOT / "deploy" / "client")
+    return Installed(tmp_path_factory.mktemp("client"), wheel)
+
+
+def test_the_client_needs_httpx_and_nothing_of_the_server(client: Installed, wheel: Path) -> None:
+    told = client.run("python", "-c", USE_CLIENT)
+    assert told.returncode == 0, told.stderr
+    assert told.stdout.splitlines() == [
+        "anyio certifi h11 httpcore httpx idna trucewatch_client typing_extensions",
+        "nobody, asked 3 times",
+    ]
+    assert (client.site / "trucewatch_client" / "py.typed").exists()
+    assert client.wheel.name.split("-")[1] == wheel.name.split("-")[1]
 
 
 def test_nothing_but_the_one_package_is_installed(wheel: Path) -> None:

@@ -23,12 +23,12 @@ from tests.parts.process import MissingPartError
 ROOT: Final = Path(__file__).resolve().parents[2]
 
 
-def build_wheel(directory: Path) -> Path:
-    """The wheel of this repository as it is now. Raises MissingPartError."""
+def build_wheel(directory: Path, project: Path = ROOT) -> Path:
+    """The wheel of a project of this repository as it is now. Raises MissingPartError."""
     if find_spec("hatchling") is None:
         raise MissingPartError("Hatchling", "it builds the wheel", "make setup-dev")
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(directory)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    subprocess.run(command, cwd=project, check=True, capture_output=True)
     (made,) = directory.glob("*.whl")
     return made
 

@@ -12,16 +12,15 @@ import pytest
 
 from schemas.instants import parse_instant
 from schemas.zones import find_zone
-from services.cli.client import Api
 from services.cli.reading import checked, find_unknown
 from services.cli.release import Release, find_missing_events, note_events
 from services.cli.sending import Summary, send_outcomes
+from services.client import AsyncClient
 from services.connectors.file_facts import ReadingOptions
 from services.connectors.files import open_file, survey
 from services.connectors.model import AdapterMap, RowContext
 from tests.component.assembled import Assembled, assembled
 from tests.fakes import DrivenClock
-from tests.scenario import bearer
 from tests.unit.connectors.reading import sample
 from tests.unit.connectors.test_samples import HXL_TABLES
 
@@ -30,18 +29,18 @@ DAMASCUS = find_zone("Asia/Damascus")
 
 
 @asynccontextmanager
-async def system(folder: Path) -> AsyncIterator[tuple[Assembled, Api]]:
+async def system(folder: Path) -> AsyncIterator[tuple[Assembled, AsyncClient]]:
     """Everything assembled, and the client of the commands with a partner's key."""
     async with assembled(folder, clock=DrivenClock(NOW)) as running:
         key = await running.make_key("analyst", "partner")
         transport = httpx.ASGITransport(running.assembly.asgi)
-        async with httpx.AsyncClient(
-            transport=transport, base_url="http://trucewatch.test", headers=bearer(key)
-        ) as http:
-            yield running, Api(http, running.clock)
+        async with AsyncClient("http://trucewatch.test", key, transport=transport, sleep=running.clock.sleep) as api:
+            yield running, api
 
 
-async def send(api: Api, data: bytes, tables: AdapterMap = AdapterMap(), *, full_release: bool = False) -> Summary:
+async def send(
+    api: AsyncClient, data: bytes, tables: AdapterMap = AdapterMap(), *, full_release: bool = False
+) -> Summary:
     """As ``trucewatch import`` does."""
     opened, context = open_file(data, ReadingOptions(tables=tables)), RowContext(tables, DAMASCUS)
     outcomes = checked(opened, context, survey(opened, context), NOW)
@@ -57,12 +56,11 @@ def told(summary: Summary) -> tuple[int, int, int, int]:
     return summary.accepted, summary.unchanged, summary.withdrawn, len(summary.refused)
 
 
-async def state(api: Api) -> dict[str, Any]:
+async def state(api: AsyncClient) -> dict[str, Any]:
     """The revisions of each incident, without times of receipt."""
-    page = await api.get("/v1/incidents", limit=1000)
     return {
         item["external_id"]: (item["revision"], item["state"], item["verdict"], item["report"])
-        for item in page["items"]
+        async for item in api.list_incidents()
     }
 
 

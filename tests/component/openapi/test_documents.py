@@ -180,7 +180,8 @@ def test_what_is_checked_in_is_what_the_code_has(document: dict[str, Any]) -> No
 def test_drift_is_found(tmp_path: Any) -> None:
     (tmp_path / "old.json").write_text("{}")
     (tmp_path / "same.json").write_text("1")
-    assert find_drift({"new.json": "{}", "same.json": "1"}, tmp_path) == ["new.json", "old.json"]
+    texts = {tmp_path / "new.json": "{}", tmp_path / "same.json": "1"}
+    assert find_drift(texts, tmp_path) == [tmp_path / "new.json", tmp_path / "old.json"]
 
 
 def test_no_example_outlives_its_operation(operations: list[Operation]) -> None:

@@ -1,7 +1,6 @@
 """Sending a file: in batches, patiently, with every line accounted for."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,8 +8,9 @@ import httpx
 import msgspec
 import pytest
 
-from services.cli.client import Api, RefusedError, UnreachableError, open_api
-from services.cli.sending import BATCH, BATCH_BYTES, Line, group, send_outcomes, told_refusals, wait_for_verdicts
+from services.cli.sending import Line, group, send_outcomes, told_refusals, wait_for_verdicts
+from services.client import AsyncClient, RefusedError, UnreachableError
+from services.client.batches import BATCH, BATCH_BYTES
 from services.connectors.model import NumberedOutcome, RefusedRow, ReportDraft, RowFault, WithdrawnReport
 
 
@@ -20,17 +20,13 @@ class Pauses:
 
     taken: list[float] = field(default_factory=list)
 
-    def now(self) -> int:
-        return 0
-
     async def sleep(self, seconds: float) -> None:
         self.taken.append(seconds)
 
 
-@asynccontextmanager
-async def server(answer: Callable[[httpx.Request], httpx.Response], clock: Pauses | None = None) -> AsyncIterator[Api]:
-    async with open_api("http://test", "tw_key", clock or Pauses(), httpx.MockTransport(answer)) as api:
-        yield api
+def server(answer: Callable[[httpx.Request], httpx.Response], clock: Pauses | None = None) -> AsyncClient:
+    sleep = (clock or Pauses()).sleep
+    return AsyncClient("http://test", "tw_key", transport=httpx.MockTransport(answer), sleep=sleep)
 
 
 def report(number: int, **columns: str) -> NumberedOutcome:
@@ -208,15 +204,6 @@ async def test_verdicts_are_counted_once_every_report_is_judged() -> None:
         verdicts = await wait_for_verdicts(api, {"a": 1, "b": 2, "c": 1}, clock.sleep, lambda _done: None)
     assert verdicts == {"violation": 2, "dead_lettered": 1}
     assert len(clock.taken) == 1
-
-
-async def test_pages_are_walked_to_their_end() -> None:
-    def answer(request: httpx.Request) -> httpx.Response:
-        first = "after" not in request.url.params
-        return httpx.Response(200, json={"items": [1 if first else 2], "next": "c", "has_more": first})
-
-    async with server(answer) as api:
-        assert [items async for items in api.pages("/v1/x")] == [[1], [2]]
 
 
 async def test_a_path_keeps_the_parameters_that_it_brings() -> None:

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from schemas.vocabulary import Language
 from schemas.wording.words import words
-from services.cli.client import terminal_language
+from services.cli.language import terminal_language
 from services.demo.output import DemoOutput
 
 ASSESSMENT: dict[str, Any] = {
