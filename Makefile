@@ -98,6 +98,11 @@ update: $(DEV) ## Write the lock files anew, with the newest versions that pypro
 	$(LOCK) --upgrade --all-extras pyproject.toml -o requirements.lock
 	$(LOCK) --upgrade --group dev pyproject.toml -c requirements.lock -o requirements-dev.lock
 
+.PHONY: wheels
+wheels: $(DEV) ## Build the wheels of the server and of the Python client into dist
+	$(BIN)/python -m hatchling build -t wheel -d dist
+	cd deploy/client && ../../$(BIN)/python -m hatchling build -t wheel -d ../../dist
+
 .PHONY: sbom
 sbom: $(DEV) ## Write the software bill of materials of what the lock installs (CycloneDX, dist/trucewatch.cdx.json)
 	@rm -rf dist/sbom && mkdir -p dist && $(BIN)/uv venv -q dist/sbom
