@@ -180,6 +180,19 @@ def links(_: Path) -> Iterator[Row]:
     yield Row(name, f"{share * found.events:,.0f}", f"{found.events:,}", share, 0)
 
 
+def reassessing(directory: Path) -> Iterator[Row]:
+    from bench import reassessing as bench
+
+    found = bench.measure(directory)
+    for what, seconds, target in (("judging them again", found.seconds, 2), ("the dry run", found.dry_run_s, 1.5)):
+        name = f"{found.touched:,} of {bench.STORED:,} incidents touched, {what} | in memory"
+        ratio = seconds / found.in_memory_s
+        yield Row(name, f"{seconds:.2f} s", f"{found.in_memory_s:.2f} s", ratio, target, at_least=False)
+    name = "p99 of an alert beside it | without it"
+    ours, usual = (f"{ms:.1f} ms" for ms in (found.beside_p99_ms, found.usual_p99_ms))
+    yield Row(name, ours, usual, found.beside_p99_ms / found.usual_p99_ms, 2, at_least=False)
+
+
 def storage(directory: Path) -> Iterator[Row]:
     from bench import storage as bench
 
@@ -207,6 +220,7 @@ ROWS: dict[str, Callable[[Path], Iterator[Row]]] = {
     "backtest": backtest,
     "importing": importing,
     "links": links,
+    "reassessing": reassessing,
     "storage": storage,
 }
 
