@@ -60,6 +60,9 @@ _FILE: Final = click.argument("file", type=click.Path(exists=True, dir_okay=Fals
 _ZONE: Final = click.option(
     "--timezone", "zone", callback=_zone, help="Zone of local days in the file; by default the registry's."
 )
+_DRY_RUN: Final = click.option(
+    "--dry-run", is_flag=True, help="Show what would become of each row, and names that no table knows; send nothing."
+)
 _WAIT: Final = click.option("--wait", is_flag=True, help="Wait until all is judged, then count the verdicts.")
 
 
@@ -80,13 +83,17 @@ class FileJob(msgspec.Struct, frozen=True):
 @_FILE
 @click.option("--csv", "as_csv", is_flag=True, help="FILE is CSV, whatever its name (what it holds shows it, too).")
 @click.option("--ucdp", is_flag=True, help="FILE is UCDP GED as it is published (docs/ucdp.md has the mapping).")
+@_DRY_RUN
 @_ZONE
 @_WAIT
 @client_options
-def replay(file: Path, as_csv: bool, ucdp: bool, zone: ZoneInfo | None, wait: bool, url: str, key: str | None) -> None:
+def replay(
+    file: Path, as_csv: bool, ucdp: bool, dry_run: bool, zone: ZoneInfo | None, wait: bool, url: str, key: str | None
+) -> None:
     """Send a FILE of reports: JSON Lines, or CSV with dotted columns (location.lat) and ';' in lists.
 
-    What was sent before counts as unchanged, so a run that broke off is simply run again.
+    What was sent before counts as unchanged, so a run that broke off is simply run again. A file of others is read by
+    trucewatch import.
     """
     language = spoken_language()
     kinds: tuple[FileKind, ...] = ("ucdp",) if ucdp else ("reports",)
@@ -96,7 +103,7 @@ def replay(file: Path, as_csv: bool, ucdp: bool, zone: ZoneInfo | None, wait: bo
         kind = spoken.say(f"import.kind.{opened.facts.kind}")
         complain(escape(spoken.say("import.not_ours", kind=kind, file=file.name)))
         sys.exit(FILE_REFUSED)
-    _run(FileJob(file, opened, zone, language, wait=wait), url, key)
+    _run(FileJob(file, opened, zone, language, dry_run=dry_run, wait=wait), url, key)
 
 
 @click.command("import")
@@ -109,7 +116,7 @@ def replay(file: Path, as_csv: bool, ucdp: bool, zone: ZoneInfo | None, wait: bo
     callback=_tables,
     help="JSON with fields, choices and names: their words to ours (docs/importing.md).",
 )
-@click.option("--dry-run", is_flag=True, help="Show what would become of each row, and names that no table knows.")
+@_DRY_RUN
 @click.option("--sheet", help="The sheet of an Excel file, where several hold data.")
 @click.option("--encoding", type=click.Choice(get_args(Encoding)), help="By default it is found out.")
 @click.option("--full-release", is_flag=True, help="UCDP: take back events that a newer release no longer has.")

@@ -117,7 +117,7 @@ def fate_of(numbered: NumberedOutcome, language: Language) -> str:
     """The fate of one row, in one line."""
     say = words(language)
     outcome = numbered.outcome
-    id = say.foreign(outcome.external_id)
+    id = say.foreign(outcome.external_id or "?")
     match outcome:
         case ReportDraft(report=report):
             fate = say.say("import.fate.report", act=say.name("act", report["act"]))
