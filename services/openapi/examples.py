@@ -197,7 +197,7 @@ ALERT: Final = {
         "incident": "http://127.0.0.1:8000/v1/incidents/inc_5f1d0c6b8a7e49d2b3c4",
     },
 }
-_SUBSCRIPTION: Final = {
+_SUBSCRIPTION: Final[dict[str, Any]] = {
     "id": "sub_9c2f7b1e5d8a4e60",
     "status": "active",
     "status_reason": "",
@@ -209,9 +209,17 @@ _SUBSCRIPTION: Final = {
     "name": "Aleppo desk",
     "channel": {"type": "webhook", "url": "https://example.org/hooks/truce"},
     "filter": {"truces": ["aleppo-calm"], "verdicts": ["violation"]},
+    "contact": None,
     "mode": "immediate",
+    "quiet_hours": None,
+    "group_by": [],
+    "group_wait": "PT30S",
+    "group_interval": "PT5M",
+    "heartbeat": None,
     "language": "en",
     "format": "json",
+    "notices": [],
+    "verified": False,
 }
 _DELIVERY: Final = {
     "id": "msg_4c1f6a0e93b7d258",
@@ -447,6 +455,7 @@ ANSWERS: Final[dict[tuple[str, str], Any]] = {
         ]
     },
     ("get", "/v1/keys"): page(_KEY),
+    ("get", "/v1/keys/self"): {"id": "key_5d2e8f1a", "name": "Aleppo desk", "role": "monitor"},
     ("get", "/v1/audit"): page(_ACT),
     ("get", "/v1/dead-letters"): page(_DEAD),
     ("post", "/v1/dead-letters/{letter_id}/retry"): {"id": "6b86b273ff34fce19d6b804e", "status": "retried"},

@@ -18,6 +18,7 @@ SCHEMAS_OF_QUERY: Final[dict[str, dict[str, Any]]] = {
     "group": {"type": "string", "enum": list(GROUPS), "default": GROUPS[0]},
 }
 _LANGUAGE: Final = {"type": "string", "enum": list(LANGUAGES)}
+_ABOUT_IF_MATCH: Final = "The `ETag` of what the change was made from; 412 where that has changed since."
 _ABOUT_LANGUAGE: Final = "The language of the sentences; without it, `Accept-Language` decides, else it is English."
 
 
@@ -78,7 +79,8 @@ def _list_parameters(listing: Listing) -> dict[str, tuple[str, dict[str, Any]]]:
 
 
 def header_parameters(described: Described) -> list[dict[str, Any]]:
+    conditions = {"If-Match": _ABOUT_IF_MATCH} if 412 in {*described.problems, *described.answers} else {}
     return [
         {"name": name, "in": "header", "required": False, "description": text, "schema": {"type": "string"}}
-        for name, text in described.headers.items()
+        for name, text in (conditions | described.headers).items()
     ]

@@ -12,7 +12,7 @@ from schemas.instants import format_instant, to_instant
 from schemas.vocabulary import Language
 from services.notify.http.positions import Positions
 from services.notify.http.subscriptions import MONITOR, ApiParts, find_own, seen_by
-from services.notify.http.wire import Backtest, MessageView, SpanRequest, Trace, view_delivery
+from services.notify.http.wire import AlertView, Backtest, MessageView, SpanRequest, Trace, view_delivery
 from services.notify.render import cap
 from services.notify.render.json import Data, alert_data
 from services.notify.sql.alert_log import SqlAlertLog
@@ -34,7 +34,7 @@ from services.platform.http.validation import find_beyond
 MOST_TESTED = 100_000
 MOST_SHOWN = 1_000
 VIEWED_AT_ONCE = 32
-ALERTS_LIST = Listing(dict, orders=("recorded",), key=None, times="revisions recorded then")
+ALERTS_LIST = Listing(AlertView, orders=("recorded",), key=None, times="revisions recorded then")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def _add_reading(router: APIRouter, reader: AlertReader) -> None:
     @router.get("/v1/alerts/{id}")
     @describe(
         "The newest revision of one alert; as CAP 1.2 where the Accept header asks for application/cap+xml",
-        answers={200: dict},
+        answers={200: AlertView},
         roles=MONITOR,
         worded=True,
     )

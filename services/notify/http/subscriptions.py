@@ -28,6 +28,7 @@ from services.notify.http.wire import (
     Queued,
     Rotated,
     RotateRequest,
+    SubscriptionView,
     view_subscription,
 )
 from services.notify.sql.blocks import SqlBlocks
@@ -58,7 +59,7 @@ MONITOR: Final[tuple[Role, ...]] = ("monitor",)
 LONGEST_OVERLAP: Final = 30 * DAY
 UNKNOWN_QUERY: Final = {"allow_unknown": "true: take ids that the registry does not have."}
 SUBSCRIPTIONS_LIST: Final = Listing(
-    dict, orders=("created", "-created"), key=(int, str), times="subscriptions made then"
+    SubscriptionView, orders=("created", "-created"), key=(int, str), times="subscriptions made then"
 )
 
 
@@ -133,7 +134,7 @@ def _add_subscriptions(router: APIRouter, parts: ApiParts) -> None:
         return reply(page)
 
     @router.get("/v1/subscriptions/{id}")
-    @describe("One subscription, with the state of its endpoint", answers={200: dict}, roles=MONITOR)
+    @describe("One subscription, with the state of its endpoint", answers={200: SubscriptionView}, roles=MONITOR)
     async def get(id: str, request: Request) -> Response:
         return show(parts, await find_own(parts, request, id))
 
@@ -141,7 +142,7 @@ def _add_subscriptions(router: APIRouter, parts: ApiParts) -> None:
     @describe(
         "Replace what a subscription asks for; another address is to be proved anew",
         body=Draft,
-        answers={200: dict},
+        answers={200: SubscriptionView},
         example=DRAFT_EXAMPLE,
         query=UNKNOWN_QUERY,
         roles=MONITOR,
@@ -156,7 +157,7 @@ def _add_subscriptions(router: APIRouter, parts: ApiParts) -> None:
     @describe(
         "Change some fields (a merge patch by RFC 7396)",
         body=dict,
-        answers={200: dict},
+        answers={200: SubscriptionView},
         example={"filter": {"min_severity": "Severe"}},
         query=UNKNOWN_QUERY,
         roles=MONITOR,
@@ -217,7 +218,7 @@ def _add_owner(router: APIRouter, parts: ApiParts) -> None:
     @describe(
         "Give a subscription to another key; one that was held is sent what waited, or is proved anew if it never was",
         body=OwnerRequest,
-        answers={200: dict},
+        answers={200: SubscriptionView},
         example={"key": "4f1c0b5e9d2a"},
         roles=("operator",),
         problems=(412, 429),

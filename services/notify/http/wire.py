@@ -5,12 +5,26 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from schemas.assessments import AlertLinks, Change, Interval, Reason, ResolvedParty, ResolvedPlace, SourceRef
+from schemas.causes import Cause
 from schemas.instants import format_instant
-from schemas.report import Moment
+from schemas.report import Casualties, Moment
+from schemas.vocabulary import Act, AlertStatus, Certainty, Language, Outcome, Severity
 from services.notify.domain.own_headers import hide
 from services.notify.domain.pipeline import TraceStep
 from services.notify.domain.silence import Matcher, Silence
-from services.notify.domain.subscription import Email, Subscription
+from services.notify.domain.subscription import (
+    Channel,
+    DigestMode,
+    Email,
+    EndsIn,
+    Filter,
+    Format,
+    GroupBy,
+    NoticeType,
+    QuietHours,
+    Subscription,
+)
 from services.notify.kinds.catalogue import message_types
 from services.notify.use_cases.history import Attempted, Delivered
 
@@ -37,6 +51,61 @@ class Created(Struct, frozen=True, omit_defaults=True):
     status: str
     secret: str | None
     status_reason: str = ""
+
+
+class SubscriptionView(Struct, frozen=True, forbid_unknown_fields=True):
+    """A subscription as its owner sees it, without its secrets; the values of its headers are hidden."""
+
+    id: str
+    status: str
+    status_reason: str
+    contact_status: str
+    owner: str
+    created_at: str
+    proved_at: str | None
+    failing_since: str | None
+    channel: Channel
+    name: str
+    filter: Filter
+    contact: str | None
+    mode: Literal["immediate"] | DigestMode
+    quiet_hours: QuietHours | None
+    group_by: tuple[GroupBy, ...]
+    group_wait: str
+    group_interval: str
+    heartbeat: str | None
+    language: Language
+    format: Format
+    notices: tuple[NoticeType | EndsIn, ...]
+    verified: bool
+
+
+class AlertView(Struct, frozen=True, forbid_unknown_fields=True):
+    """One revision of an alert, in the reader's language. ``omitted``, in messages alone: what did not fit."""
+
+    id: str
+    revision: int
+    status: AlertStatus
+    thread: str
+    incident_id: str
+    sent_at: str
+    changes: tuple[Change, ...]
+    headline: str
+    verdict: Outcome
+    certainty: Certainty | None
+    severity: Severity
+    act: Act
+    occurred: Interval
+    place: ResolvedPlace
+    perpetrators: tuple[ResolvedParty, ...]
+    targets: tuple[ResolvedParty, ...]
+    casualties: Casualties
+    truces: tuple[str, ...]
+    reasons: tuple[Reason, ...]
+    source: SourceRef
+    cause: Cause
+    links: AlertLinks
+    omitted: dict[str, int] = {}
 
 
 class Rotated(Struct, frozen=True):
