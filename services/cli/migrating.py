@@ -22,6 +22,9 @@ from services.platform.settings.config import DATABASE_FILE, SettingsError, embe
 #: Rows read, and written, at a time.
 BATCH: Final = 500
 _SCHEMA: Final = "SELECT version_num FROM alembic_version"
+_COUNT_WORDS: Final = (
+    "SELECT setval(pg_get_serial_sequence('incident_words', 'number'), max(number)) FROM incident_words"
+)
 
 #: Called with how many rows were written or compared, and how many there are to be.
 Progress = Callable[[int, int], None]
@@ -111,7 +114,8 @@ def _checksum(rows: Sequence[Sequence[Any]]) -> int:
 
 
 def _go_on_counting(old: Connection, new: Connection) -> None:
-    """Give no number again that an event of the log had, those that were trimmed included."""
+    """Give no number again that an event of the log had, those that were trimmed included, nor any other number."""
     last = max(old.execute(select(func.max(column))).scalar() or 0 for column in (outbox.c.seq, positions.c.seq))
     if last:
         new.execute(text("SELECT setval(pg_get_serial_sequence('outbox', 'seq'), :last)"), {"last": last})
+    new.execute(text(_COUNT_WORDS))

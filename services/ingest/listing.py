@@ -19,6 +19,7 @@ from schemas.vocabulary import CERTAINTIES, expand_acts
 from services.ingest.domain import state_of
 from services.ingest.facets import cells_over, read_facets, severities_from
 from services.ingest.sql import LONG, deaths, facets, is_long, newest, projections, revisions
+from services.ingest.text_search import find_matches, has_words
 from services.ingest.wire import IncidentSummary
 from services.platform.db.containing import holds
 from services.platform.db.packing import unpack
@@ -95,14 +96,31 @@ def _find_rows(
     conditions = [*_conditions(query), *where]
     if partner is not None:
         conditions.append(revisions.c.partner == partner)
+    matching = find_matching(connection, query)
+    statements = _statements(connection, query, columns)
+    if isinstance(matching, list):
+        chosen = [newest, revisions.c.incident_id.in_(matching)]
+        statements = iter([_page(columns, _BY_TIME, query, _order(query), chosen)] if matching else [])
+    elif matching is not None:
+        conditions.append(matching)
     size = len(_order(query))
     found = {
-        row.incident_id: row
-        for statement in _statements(connection, query, columns)
-        for row in connection.execute(statement.where(*conditions))
+        row.incident_id: row for statement in statements for row in connection.execute(statement.where(*conditions))
     }
     ordered = sorted(found.values(), key=lambda row: tuple(row)[-size:], reverse=query.descending)
     return ordered[: query.limit + 1]
+
+
+def find_matching(
+    connection: Connection, query: PageQuery, incident_id: ColumnElement[str] = revisions.c.incident_id
+) -> list[str] | ColumnElement[bool] | None:
+    """The incidents with the words that are looked for; the condition for that where there are many; None where no
+    words are looked for."""
+    sought = query.values("q")
+    if not sought:
+        return None
+    found = find_matches(connection, sought)
+    return has_words(sought, incident_id) if found is None else found
 
 
 def cursor_types(query: PageQuery) -> tuple[type, ...]:

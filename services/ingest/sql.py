@@ -35,10 +35,12 @@ from schemas.report import Report
 from schemas.time_span import TimeSpan
 from schemas.topics import INCIDENTS
 from services.ingest.facets import GROUPS, INDEXED, Claims, read_claims
+from services.ingest.text_search import words
 from services.ingest.use_cases import IdempotencyKey, KeyAnswer, ProjectedAssessment, Revision, SourceItem
+from services.ingest.words import words_of
 from services.platform import audit
 from services.platform.db import outbox
-from services.platform.db.bulk import insert_rows, select_by_key, upsert_rows
+from services.platform.db.bulk import insert_new_rows, insert_rows, select_by_key, upsert_rows
 from services.platform.db.packing import pack, unpack
 from services.platform.db.tables import metadata
 from services.platform.db.upsert import upsert
@@ -170,12 +172,15 @@ _COLUMNS: Final = tuple(revisions.c.keys())
 _PROJECTED: Final = tuple(projections.c.keys())
 _FACETS: Final = tuple(facets.c.keys())
 _NO_CLAIMS: Final = Claims()
-_KNOWN: Final = "SELECT incident_id, sequence, occurred_start, facets FROM incident_projections WHERE incident_id"
+_KNOWN: Final = (
+    "SELECT incident_id, sequence, occurred_start, facets, revision FROM incident_projections WHERE incident_id"
+)
 _DELETE_FACET = delete(facets).where(
     facets.c.facet == bindparam("of"),
     facets.c.occurred_start == bindparam("at"),
     facets.c.incident_id == bindparam("id"),
 )
+_DELETE_WORDS = delete(words).where(words.c.incident_id == bindparam("of"))
 _SUPERSEDE = (
     update(revisions)
     .where(revisions.c.incident_id == bindparam("of"), revisions.c.revision == bindparam("number"))
@@ -231,12 +236,21 @@ class SqlIncidents:
         newer = [one for one in judged if one.sequence > known.get(one.incident_id, (0,))[0]]
         newer.sort(key=lambda one: one.incident_id)
         upsert_rows(self.connection, projections, _PROJECTED, [_projected(one) for one in newer], rising="sequence")
-        before = {row for id, (_, start, text) in known.items() for row in _facet_rows(id, start, text.splitlines())}
+        before = {row for id, (_, start, text, _) in known.items() for row in _facet_rows(id, start, text.splitlines())}
         after = {row for one in newer for row in _facet_rows(one.incident_id, one.start, one.facets)}
         replaced = {one.incident_id for one in newer}
         gone = {row[:3] for row in before if row[2] in replaced} - {row[:3] for row in after}
         self._delete_facets(sorted(gone))
         upsert_rows(self.connection, facets, _FACETS, sorted(after - before, key=_key_of_facet))
+        self._index_words([one.incident_id for one in newer if one.revision != known.get(one.incident_id, (0,))[-1]])
+
+    def _index_words(self, ids: Sequence[str]) -> None:
+        """The words of the newest revisions of incidents, in place of others."""
+        if ids:
+            reported = self.latest(ids)
+            self.connection.execute(_DELETE_WORDS, [{"of": id} for id in reported])
+            rows = [(id, words_of(reported[id].report)) for id in sorted(reported)]
+            insert_new_rows(self.connection, words, ("incident_id", "words"), rows)
 
     def _delete_facets(self, keys: Sequence[tuple[str, int, str]]) -> None:
         if keys:
@@ -256,6 +270,7 @@ class SqlIncidents:
     def mark_dead(self, dead: Mapping[str, int]) -> None:
         rows = [(incident_id, dead[incident_id]) for incident_id in sorted(dead)]
         upsert_rows(self.connection, deaths, ("incident_id", "revision"), rows, rising="revision")
+        self._index_words(sorted(dead))
 
 
 def _projected(one: ProjectedAssessment) -> tuple[Any, ...]:

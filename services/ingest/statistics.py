@@ -13,7 +13,15 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, case, exists, fu
 
 from schemas.assessments import Link
 from services.ingest.facets import AGGREGATE, LINKED, PLAIN, RETRACTED, is_one_event
-from services.ingest.listing import COUNTED, DEAD, find_rarest, of_projections, of_revisions, wanted_facets
+from services.ingest.listing import (
+    COUNTED,
+    DEAD,
+    find_matching,
+    find_rarest,
+    of_projections,
+    of_revisions,
+    wanted_facets,
+)
 from services.ingest.sql import deaths, facets, newest, projections, revisions
 from services.ingest.tallies import LinkedClaim, Tally, add_linked
 from services.platform.db.bulk import select_by_key
@@ -96,6 +104,9 @@ def _from_where(
     source: Any = facets
     conditions = [_of.facet.in_(keys), _of.counting != RETRACTED, *at_times(query, _of.occurred_start)]
     conditions += (_has_facet(wanted) for wanted in wanted_facets(query))
+    matching = find_matching(connection, query, _of.incident_id)
+    if matching is not None:
+        conditions.append(_of.incident_id.in_(matching) if isinstance(matching, list) else matching)
     rarest, count = find_rarest(connection, query)
     if rarest is not None and count < COUNTED:
         few = _with_facets(rarest, query)

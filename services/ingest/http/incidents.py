@@ -28,6 +28,7 @@ from services.ingest.wire import (
     IncidentView,
     RetractionRequest,
 )
+from services.ingest.words import read_sought
 from services.platform.clock import Clock
 from services.platform.db.engine import Database
 from services.platform.http.accept import prefers
@@ -64,6 +65,10 @@ INCIDENTS_LIST: Final = Listing(
         ),
         "state": ListFilter("Incidents in this state.", get_args(IncidentState)),
         "external_id": ListFilter("Incidents of this external id."),
+        "q": ListFilter(
+            "Incidents with all these words, or words that begin so, in place, parties, description or external id.",
+            check=read_sought,
+        ),
     },
 )
 
