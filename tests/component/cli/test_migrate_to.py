@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 from services.cli import migrating
 from services.cli.backup import back_up, put_back
 from services.cli.main import make_cli
+from services.ingest.text_search import INDEX_NAME
 from services.platform.db import bulk
 from services.platform.process.data_directory import hold_data_directory
 from services.platform.settings.config import DATABASE_FILE
@@ -55,9 +56,11 @@ def migrate(data: Path, uri: str) -> Result:
 
 
 def counts(data: Path) -> dict[str, int]:
+    """The rows of each table, but not of those that SQLite keeps its index of words in."""
     with closing(sqlite3.connect(data / DATABASE_FILE)) as storage:
         found = storage.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
-        return {name: storage.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0] for (name,) in found}
+        names = [name for (name,) in found if not name.startswith(INDEX_NAME)]
+        return {name: storage.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0] for name in names}
 
 
 def arrived(uri: str) -> dict[str, int]:
