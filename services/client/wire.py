@@ -272,6 +272,7 @@ IncidentQuery = TypedDict("IncidentQuery", {
     "bbox": NotRequired[str | list[str]],
     "state": NotRequired[Literal['accepted', 'assessed', 'retracted', 'dead_lettered'] | list[Literal['accepted', 'assessed', 'retracted', 'dead_lettered']]],
     "external_id": NotRequired[str | list[str]],
+    "q": NotRequired[str | list[str]],
     "order": NotRequired[Literal['-occurred', 'occurred', '-received', 'received']],
     "limit": NotRequired[int],
     "after": NotRequired[str],
