@@ -8,19 +8,18 @@ import msgspec
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from schemas.instants import DAY, SECOND, format_instant
+from schemas.instants import SECOND, format_instant
 from schemas.vocabulary import Role
 from services.notify.decisions import drafts, endpoints, proofs
 from services.notify.decisions.endpoints import Decide
 from services.notify.decisions.proofs import MailContext, NewTokens
 from services.notify.domain.consent import AskedTooOftenError, NotWantedError, may_mail
-from services.notify.domain.durations import parse_duration
 from services.notify.domain.known import NamedId, named_in_filter
 from services.notify.domain.lifecycle import NotPossibleError
 from services.notify.domain.limits import LimitReachedError, Limits
-from services.notify.domain.own_headers import fill_in, find_header_faults
 from services.notify.domain.signing import format_secret
-from services.notify.domain.subscription import Draft, Subscription, Webhook, find_faults
+from services.notify.domain.subscription import Draft, Subscription
+from services.notify.http.subscription_bodies import merge_patch, read_draft, read_overlap, read_owner
 from services.notify.http.wire import (
     DRAFT_EXAMPLE,
     Created,
@@ -40,23 +39,21 @@ from services.notify.sql.subscriptions import SqlSubscriptions
 from services.notify.use_cases.change_subscription import change_subscription
 from services.notify.use_cases.directory import Directory, UnknownError
 from services.notify.use_cases.history import Delivered, in_general
-from services.notify.use_cases.hold_ownerless import READERS
 from services.notify.use_cases.known import KnownRegistry
 from services.notify.use_cases.subscribe import Also, subscribe
 from services.platform import audit
 from services.platform.clock import Clock, new_id, new_token
-from services.platform.http.bodies import parse, parse_json, read_body
+from services.platform.http.bodies import parse_json, read_body
 from services.platform.http.describe import describe
 from services.platform.http.etags import expect_match, tag_of
 from services.platform.http.lists import Listing, make_page, read_list
 from services.platform.http.problems import FieldError, Problem
 from services.platform.http.reply import reply
 from services.platform.http.routes import make_router, principal_of
-from services.platform.outbound.address import Policy, RefusedTargetError, check_url
-from services.platform.security.keys import KeyRing, Principal
+from services.platform.outbound.address import Policy
+from services.platform.security.keys import Principal
 
 MONITOR: Final[tuple[Role, ...]] = ("monitor",)
-LONGEST_OVERLAP: Final = 30 * DAY
 UNKNOWN_QUERY: Final = {"allow_unknown": "true: take ids that the registry does not have."}
 SUBSCRIPTIONS_LIST: Final = Listing(
     SubscriptionView, orders=("created", "-created"), key=(int, str), times="subscriptions made then"
@@ -207,7 +204,7 @@ def _add_proof(router: APIRouter, parts: ApiParts) -> None:
     )
     async def rotate(id: str, request: Request) -> Response:
         await find_own(parts, request, id)
-        until = parts.clock.now() + _read_overlap(await read_body(request))
+        until = parts.clock.now() + read_overlap(await read_body(request))
         secret = format_secret(new_token().encode())
         await change(parts, request, id, "subscription.rotated", lambda s: endpoints.rotate(s, secret, until))
         return reply(Rotated(id, secret, format_instant(until)), headers={"cache-control": "no-store"})
@@ -225,7 +222,7 @@ def _add_owner(router: APIRouter, parts: ApiParts) -> None:
     )
     async def give(id: str, request: Request) -> Response:
         await find_own(parts, request, id)
-        to = _read_owner(await read_body(request), request.app.state.keys)
+        to = read_owner(await read_body(request), request.app.state.keys)
         now, nonce = parts.clock.now(), new_token()
         after = await change(
             parts, request, id, "subscription.given", lambda s: drafts.give(s, to.name, nonce, now, parts.relay),
@@ -233,27 +230,6 @@ def _add_owner(router: APIRouter, parts: ApiParts) -> None:
         )  # fmt: skip
         parts.kick(id)
         return show(parts, after)
-
-
-def _read_owner(body: bytes, keys: KeyRing) -> Principal:
-    """Raises Problem 400, 422 for a key that is unknown, revoked, expired or may not have subscriptions."""
-    found = keys.find_by_id(parse(body, OwnerRequest).key)
-    if found is None or found.role not in READERS:
-        raise Problem(
-            422, "Not valid", errors=[FieldError("/key", "not the id of a valid key of a monitor or operator")]
-        )
-    return found
-
-
-def _read_overlap(body: bytes) -> int:
-    wanted = parse(body or b"{}", RotateRequest)
-    try:
-        overlap = parse_duration(wanted.overlap)
-    except ValueError as error:
-        raise Problem(422, "Not valid", errors=[FieldError("/overlap", str(error))]) from error
-    if overlap > LONGEST_OVERLAP:
-        raise Problem(422, "Not valid", errors=[FieldError("/overlap", "30 days at most")])
-    return overlap
 
 
 class problems:  # noqa: N801 - reads as a word of the sentence it stands in
@@ -276,43 +252,6 @@ class problems:  # noqa: N801 - reads as a word of the sentence it stands in
             raise Problem(429, "Too many confirmations", f"{error}.", headers={"retry-after": str(wait)}) from error
         if isinstance(error, NotPossibleError):
             raise Problem(409, "Not possible now", str(error)) from error
-
-
-def read_draft(body: bytes, policy: Policy, principal: Principal, was: Draft | None = None) -> Draft:
-    """Raises Problem 400 or 422 with every bad field, 403 for a proof that only an operator may give."""
-    draft = parse(body, Draft)
-    faults = [FieldError(pointer, detail) for pointer, detail in find_faults(draft)]
-    if isinstance(draft.channel, Webhook):
-        channel, unknown = fill_in(draft.channel, None if was is None else was.channel)
-        draft = msgspec.structs.replace(draft, channel=channel)
-        faults += [FieldError(*fault) for fault in (*unknown, *find_header_faults(channel))]
-        try:
-            check_url(channel.url, policy)
-        except RefusedTargetError as error:
-            faults.append(FieldError("/channel/url", str(error)))
-    if faults:
-        raise Problem(422, "Not valid", errors=faults)
-    if draft.verified and principal.role != "operator":
-        if was is None or not was.verified:
-            raise Problem(403, "Not allowed", "Only an operator may declare a subscription verified.")
-        if draft.channel != was.channel:
-            draft = msgspec.structs.replace(draft, verified=False)
-    return draft
-
-
-def merge_patch(target: Any, change: Any) -> Any:
-    """RFC 7396. A channel of another type replaces the whole channel."""
-    if not isinstance(change, dict):
-        return change
-    merged = dict(target) if isinstance(target, dict) else {}
-    if "type" in change and change["type"] != merged.get("type"):
-        merged = {}
-    for name, value in change.items():
-        if value is None:
-            merged.pop(name, None)
-        else:
-            merged[name] = merge_patch(merged.get(name), value)
-    return merged
 
 
 def make_tokens() -> NewTokens:

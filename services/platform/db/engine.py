@@ -14,18 +14,18 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic, perf_counter, sleep
+from time import perf_counter
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, create_engine, event
+from sqlalchemy import Connection
 from sqlalchemy.engine import Engine, make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from services.platform.db.committed_events import CommittedEvents
+from services.platform.db.connecting import BEGIN, READERS, is_locked, make_engine, retry_while_locked, translated
 from services.platform.db.driver import raw
 from services.platform.db.sync import Syncer
-from services.platform.db.timeouts import TCP, AnswerTimeouts, after_closing
+from services.platform.db.timeouts import AnswerTimeouts, after_closing
 from services.platform.failures import RetryLaterError
 from services.platform.faults import Faults
 
@@ -35,16 +35,10 @@ Work = Callable[[Connection], T]
 MAX_GROUP: Final = 64
 #: Maximum rows written on the event loop.
 SMALL: Final = 256
-READERS: Final = 4
 #: Checkpoint the WAL outside the commit path from this size on, and blocking all writers from the second.
 CHECKPOINT_BYTES: Final = 4 * 1024 * 1024
 FORCED_CHECKPOINT_BYTES: Final = 128 * 1024 * 1024
 CHECKPOINT_S: Final = 0.5
-#: How long a writer waits for another process that writes to the same file, and how often it looks, seconds.
-BUSY_S: Final = 30
-BUSY_STEP_S: Final = 0.02
-#: Takes the write lock first, so that nothing has been done when another process holds it.
-_BEGIN: Final = "BEGIN IMMEDIATE"
 
 
 @dataclass(slots=True)
@@ -75,8 +69,8 @@ class Database:
         self.dialect = make_url(url).get_backend_name()
         self.is_log = self.dialect == "sqlite"
         self._timeouts = AnswerTimeouts()
-        self._writer_engine = _engine(url, self._timeouts, writer=True)
-        self._reader_engine = _engine(url, self._timeouts, writer=False)
+        self._writer_engine = make_engine(url, self._timeouts, writer=True)
+        self._reader_engine = make_engine(url, self._timeouts, writer=False)
         self._queue: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="db-read")
         self._hooks: list[Callable[[CommittedEvents], None]] = []
@@ -187,7 +181,7 @@ class Database:
             with self._reader_engine.connect() as connection:
                 return work(connection)
         except (DBAPIError, sqlite3.OperationalError) as error:
-            raise _translated(error) from error
+            raise translated(error) from error
 
     def _run(self) -> None:
         while (first := self._queue.get()) is not None:
@@ -207,12 +201,12 @@ class Database:
         try:
             (result,), committed_events = self._transact([work])
         except OperationalError as error:
-            if _is_locked(error):
+            if is_locked(error):
                 # Another process writes to the file: the thread can wait for it.
                 return False, None
-            raise _translated(error) from error
+            raise translated(error) from error
         except (DBAPIError, sqlite3.OperationalError) as error:
-            raise _translated(error) from error
+            raise translated(error) from error
         self._pass_on(committed_events)
         return True, result
 
@@ -226,7 +220,7 @@ class Database:
                 self._committed_by_thread += 1
         except BaseException as error:  # noqa: BLE001 - raised to the callers
             if len(group) == 1:
-                self._refuse(group[0], _translated(error))
+                self._refuse(group[0], translated(error))
             else:
                 for unit in group:
                     self._commit_group([unit])
@@ -252,7 +246,7 @@ class Database:
         connection.info.pop("committed_events", None)
         try:
             if self.is_log:
-                raw(connection, _BEGIN)
+                raw(connection, BEGIN)
             else:
                 # Statements that bypass SQLAlchemy are in this transaction too.
                 connection.begin()
@@ -273,7 +267,7 @@ class Database:
         return connection
 
     def _undo(self, connection: Connection, error: BaseException) -> None:
-        broken = isinstance(error, DBAPIError) and not isinstance(error, IntegrityError) and not _is_locked(error)
+        broken = isinstance(error, DBAPIError) and not isinstance(error, IntegrityError) and not is_locked(error)
         # Statements that bypass SQLAlchemy raise the driver's errors.
         broken = broken or isinstance(error, sqlite3.OperationalError)
         try:
@@ -333,80 +327,9 @@ class Database:
             connection.exec_driver_sql(f"PRAGMA wal_checkpoint({mode})")
 
 
-def _in_transaction(connection: Connection) -> bool:
-    driver = connection.connection.driver_connection
-    return isinstance(driver, sqlite3.Connection) and driver.in_transaction
-
-
 def _commit(connection: Connection) -> None:
     """SQLAlchemy cannot commit a transaction that only the driver knows."""
     if connection.in_transaction():
         connection.commit()
     else:
         connection.connection.commit()
-
-
-def _is_locked(error: DBAPIError) -> bool:
-    """Whether another process holds the write lock. Nothing was done then: each transaction takes it first."""
-    return getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
-
-
-def retry_while_locked(attempt: Callable[[], T]) -> T:
-    """The result of ``attempt``, which is retried while another process holds the write lock, for :data:`BUSY_S`;
-    blocking."""
-    end = monotonic() + BUSY_S
-    while True:
-        try:
-            return attempt()
-        except OperationalError as error:
-            if not _is_locked(error) or monotonic() > end:
-                raise
-            sleep(BUSY_STEP_S)
-
-
-def _translated(error: BaseException) -> BaseException:
-    """A database that is away, or whose disk is full, is a RetryLaterError; anything else is passed on as it is."""
-    if isinstance(error, sqlite3.OperationalError):
-        return RetryLaterError(f"database: {error}")
-    if isinstance(error, OperationalError | InterfaceError) or (
-        isinstance(error, DBAPIError) and error.connection_invalidated
-    ):
-        return RetryLaterError(f"database: {error.orig}")
-    return error
-
-
-def _engine(url: str, timeouts: AnswerTimeouts, *, writer: bool) -> Engine:
-    if make_url(url).get_backend_name() == "sqlite":
-        engine = create_engine(
-            url,
-            pool_size=2 if writer else READERS + 1,
-            max_overflow=0,
-            pool_reset_on_return=None,  # every transaction is ended where it was begun
-            connect_args={"timeout": BUSY_S, "check_same_thread": False, "cached_statements": 512},
-        )
-        event.listen(engine, "connect", _prepare_sqlite)
-        begin = _BEGIN if writer else "BEGIN"
-        event.listen(engine, "begin", lambda c: None if _in_transaction(c) else raw(c, begin))
-        return engine
-    engine = create_engine(
-        url, pool_size=2 if writer else READERS, max_overflow=0, pool_pre_ping=True, connect_args=TCP
-    )
-    event.listen(engine, "do_connect", timeouts.admit)
-    event.listen(engine, "connect", timeouts.prepare)
-    event.listen(engine, "after_cursor_execute", timeouts.note_answer)
-    return engine
-
-
-def _prepare_sqlite(connection: Any, _record: ConnectionPoolEntry) -> None:
-    connection.isolation_level = None
-    for pragma in (
-        "journal_mode=WAL",
-        "synchronous=NORMAL",
-        "wal_autocheckpoint=0",
-        "foreign_keys=ON",
-        "temp_store=MEMORY",
-        # Kilobytes for each connection. The file is not mapped: the process would seem to grow with it, for no speed.
-        "cache_size=-8000",
-        "mmap_size=0",
-    ):
-        connection.execute(f"PRAGMA {pragma}")

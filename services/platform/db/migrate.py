@@ -9,7 +9,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from services.platform.db.engine import retry_while_locked
+from services.platform.db.connecting import retry_while_locked
 from services.platform.failures import RetryLaterError
 
 MIGRATIONS: Final = Path(__file__).parents[3] / "deploy" / "migrations"

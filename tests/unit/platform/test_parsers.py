@@ -23,7 +23,7 @@ from services.ingest.http.intake import read_headers
 from services.notify.domain.delivery import parse_retry_after
 from services.notify.domain.durations import parse_duration
 from services.notify.http.silences import read_silence
-from services.notify.http.subscriptions import merge_patch, read_draft
+from services.notify.http.subscription_bodies import merge_patch, read_draft
 from services.notify.http.wire import BounceReport, RecoverRequest, SpanRequest
 from services.openapi.examples import BODIES
 from services.platform.clock import LocalTime
