@@ -47,3 +47,13 @@ def test_an_independent_client_resumes_without_loss_or_repetition(client: httpx.
     assert len(told) == len(set(told)) == ALERTS
     listed = client.get("/v1/alerts", params={"limit": 1000}).json()["items"]
     assert told == [alert["incident_id"] for alert in listed]
+
+
+def test_a_reader_that_is_cut_off_before_its_first_event_misses_nothing(client: httpx.Client) -> None:
+    with connect_sse(client, "GET", "/v1/alerts/stream") as source:
+        opening = next(source.iter_sse())
+        assert (opening.data, opening.retry) == ("", 2000)
+    incident = client.post("/v1/incidents", json=REPORT).raise_for_status().json()["incident_id"]
+    with connect_sse(client, "GET", "/v1/alerts/stream", headers={"last-event-id": opening.id}) as source:
+        first = next(event for event in source.iter_sse() if event.data)
+    assert first.json()["incident_id"] == incident
