@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Final, get_args
 
 from fastapi import APIRouter, Request
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import FileResponse, RedirectResponse, Response
 
 from schemas.vocabulary import ACTS, CERTAINTIES, LANGUAGES, OUTCOMES, SEVERITIES, Claim, Language, Site
 from schemas.wording.catalogue import read_catalogue
@@ -55,6 +56,7 @@ VOCABULARY: Final = {
     "CLAIMS": get_args(Claim),
     "SITES": get_args(Site),
 }
+BASEMAP: Final = "base/world.pmtiles"
 _IMMUTABLE: Final = "public, max-age=31536000, immutable"
 _NOT_COMPRESSED: Final = 256
 
@@ -151,6 +153,7 @@ class Shell:
             base=self.base,
             zone=zone,
             imports=Markup(self._imports),  # noqa: S704 - our own, and hashed above
+            basemap=f"{self.base}{BASEMAP}",
             preload=[self.base + name for name in (*IMPORTS.values(), "main.js")],
         )
 
@@ -161,6 +164,7 @@ def desk_router() -> APIRouter:
     contents = read_files()
     version = hash_files(contents)
     shell = Shell(version)
+    world = Path(__file__).with_name("base") / "world.pmtiles"
 
     async def show(request: Request) -> Response:
         zone = request.app.state.local_time.zone.key if hasattr(request.app.state, "local_time") else "UTC"
@@ -177,6 +181,12 @@ def desk_router() -> APIRouter:
     async def home(request: Request) -> Response:
         query = f"?{request.url.query}" if request.url.query else ""
         return RedirectResponse(f"/console/{query}", 307)
+
+    @router.get(f"/console/{version}/{BASEMAP}")
+    @describe("The base of the map, which is read in parts", roles=None, published=False)
+    async def basemap() -> Response:
+        headers = {"cache-control": f"{_IMMUTABLE}, no-transform"}
+        return FileResponse(world, headers=headers, media_type="application/vnd.pmtiles")
 
     @router.get(f"/console/{version}/{{name:path}}")
     @describe("A file of the desk", roles=None, published=False)

@@ -21,7 +21,7 @@ PAGES: Final = (
     "/truces/aleppo-calm", "/subscriptions", "/subscriptions/{subscription}",
     "/why?alert={incident}&subscription={subscription}", "/silences", "/silences?incident={incident}", "/registry",
     "/registry/parties/nusra", "/registry/areas/aleppo-city", "/admin", "/admin?part=audit", "/admin?part=dead",
-    "/admin?part=again",
+    "/admin?part=again", "/charts",
 )  # fmt: skip
 HOSTILE: Final = "<img src=x onerror=alert(1)>\u202etxt.exe\u202c{{7*7}}"
 _numbers = count()
@@ -319,8 +319,35 @@ def test_hostile_text_is_text(desk: Desk) -> None:
         assert desk.overflow() <= 0
 
 
+def test_the_map_is_drawn_beside_the_list_of_the_same_incidents(desk: Desk) -> None:
+    page = desk.page
+    desk.open("/", language="en")
+    expect(page.locator("#map[data-ready=true]")).to_be_visible(timeout=60_000)
+    asked = {"from": "2016-05-02T21:30:00Z"}
+    feed = desk.client.get("/v1/incidents", params=asked, headers={"accept": "application/geo+json"}).json()
+    drawn = page.locator("#map canvas")
+    expect(drawn).to_have_attribute("aria-label", f"Map: {len(feed['features'])} incidents.", timeout=WAIT_MS)
+    page.keyboard.press("g")
+    page.keyboard.press("m")
+    expect(drawn).to_be_focused()
+    page.get_by_role("button", name="Hide the map").click()
+    expect(drawn).to_have_count(0)
+    page.evaluate("localStorage.clear()")
+
+
+def test_a_chart_is_drawn_with_its_table(desk: Desk) -> None:
+    page = desk.page
+    desk.open("/charts", language="en")
+    expect(page.locator(".chart canvas")).to_be_visible(timeout=WAIT_MS)
+    expect(page.get_by_role("rowheader", name="Violation").first).to_be_visible()
+    page.get_by_label("Series by").select_option("truce")
+    expect(page.get_by_role("rowheader", name="Cessation of hostilities").first).to_be_visible(timeout=WAIT_MS)
+    assert "group=truce" in page.url
+
+
 def test_the_first_page_weighs_no_more_than_its_budget(desk: Desk) -> None:
     """desk.md, "Budgets": HTML, CSS and JavaScript of a page without map and chart, as they are sent."""
+    desk.page.set_viewport_size(NARROW)
     desk.open("/")
     sizes = desk.page.evaluate(
         "performance.getEntries().filter((one) => one.name.includes('/console/') && "

@@ -25,6 +25,7 @@ const PAGES = [
   [/^\/subscriptions\/(?<id>[^/]+)$/, "subscription", "monitor"],
   [/^\/why$/, "why", "monitor", "why", "/why"],
   [/^\/silences$/, "silences", "monitor", "silences", "/silences"],
+  [/^\/charts$/, "charts", "anyone", "charts", "/charts"],
   [/^\/registry$/, "registry", "anyone", "registry", "/registry"],
   [/^\/registry\/(?<kind>truces|parties|areas|places|presence)\/(?<id>[^/]+)$/, "registry", "anyone"],
   [/^\/admin$/, "admin", "operator", "admin", "/admin"],

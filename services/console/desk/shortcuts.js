@@ -16,7 +16,7 @@ const KEYS = {
   "/": () => document.getElementById("search")?.focus(),
   "?": () => (shortcuts.value = true),
   "g l": () => go(to("/")),
-  "g m": () => document.querySelector("#map canvas, #map")?.focus(),
+  "g m": () => (document.querySelector("#map canvas") || document.querySelector(".map-side button"))?.focus(),
 };
 
 export function listenToKeys() {

@@ -97,6 +97,15 @@ def test_what_counts_has_every_form_of_the_language(language: str) -> None:
             assert len(document[key]) == forms, key  # type: ignore[arg-type]
 
 
+def test_the_parts_that_are_loaded_late_stay_within_their_budgets() -> None:
+    """desk.md, "Budgets", in bytes as they are sent."""
+    size = {name: len(file.packed) for name, file in read_files().items()}
+    drawing = ("vendor/maplibre-gl.mjs", "vendor/maplibre-gl-worker.mjs", "vendor/maplibre-gl.css", "vendor/pmtiles.js")
+    assert sum(size[name] for name in (*drawing, "map.js", "trusted.js")) <= 480_000
+    assert sum(size[name] for name in ("vendor/uPlot.iife.min.js", "vendor/uPlot.min.css", "pages/charts.js")) <= 27_000
+    assert (CONSOLE / "base" / "world.pmtiles").stat().st_size <= 2_000_000
+
+
 def modules() -> dict[str, str]:
     return {file.name: file.read_text("utf-8") for file in (CONSOLE / "desk").rglob("*.js")}
 

@@ -115,6 +115,25 @@ export default function Live({ path, query }) {
     }
     setMore(false);
   };
+  const [features, setFeatures] = useState([]);
+  const newest = JSON.stringify((head || []).map((one) => [one.incident_id, one.verdict]));
+  const [shownMap, setShownMap] = useState(() => localStorage.getItem("map") !== "off" && matchMedia("(min-width: 68.75rem)").matches);
+  useEffect(() => {
+    if (!shownMap || !period) return;
+    const stop = new AbortController();
+    const query_ = { ...chosen(query), from: period.from, to: period.to };
+    const timer = setTimeout(() => get("/v1/incidents", query_, { signal: stop.signal, fresh: true, headers: { accept: "application/geo+json" } }).then((found) => setFeatures(found.features), () => {}), 300);
+    return () => (stop.abort(), clearTimeout(timer));
+  }, [newest, period, asked, shownMap]);
+  const box = useRef(query.bbox);
+  const onMove = (edges) => {
+    box.current = edges.map((one) => one.toFixed(3)).join(",");
+    if (query.bbox) requery({ bbox: box.current }, { replace: true });
+  };
+  const turnMap = () => {
+    localStorage.setItem("map", shownMap ? "off" : "on");
+    setShownMap(!shownMap);
+  };
   const name = live ? t("desk.nav.live") : may("monitor") ? t("desk.nav.incidents") : t("desk.nav.own");
   return html`<${Page} name=${name}>
     ${live && html`<${TruceStrip} />`}
@@ -123,11 +142,14 @@ export default function Live({ path, query }) {
     ${head === null
       ? html`<${Loading} problem=${problem} />`
       : html`<p class="quiet" role="status">${problem ? t("desk.live.stale") : live ? n("desk.live.shown", rows.length) : n("desk.list.shown", rows.length)}${next ? ` ${t("desk.live.and_more")}` : ""}</p>
-        <div ref=${top} class="list">
+        <div class=${`beside ${shownMap ? "with-map" : ""}`}><div ref=${top} class="list">
           ${waiting && html`<button type="button" class="waiting" onClick=${showWaiting}>${n("desk.live.new", waiting.count)}</button>`}
           ${rows.length === 0 ? html`<p class="empty">${t("desk.live.none")}</p>` : html`<ol class="rows">${rows.map((one) => html`<${Row} key=${one.incident_id} incident=${one} />`)}</ol>`}
           ${next && (rows.length < MOST ? html`<button type="button" onClick=${readOlder} aria-busy=${more}>${t("desk.live.older")}</button>` : html`<p class="note">${n("desk.live.most", MOST)}</p>`)}
-        </div>`}
+        </div>
+        <section class="map-side" aria-label=${t("desk.map.title")}><p class="actions"><button type="button" aria-expanded=${shownMap} onClick=${turnMap}>${t(shownMap ? "desk.map.hide" : "desk.map.show")}</button>
+          ${shownMap && html`<label class="check"><input type="checkbox" checked=${Boolean(query.bbox)} onChange=${(event) => requery({ bbox: event.target.checked ? box.current || "" : "" })} /> ${t("desk.map.only")}</label>`}</p>
+          ${shownMap && html`<${LateMap} features=${features} onMove=${onMove} />`}</section></div>`}
   </${Page}>`;
 }
 
@@ -226,6 +248,7 @@ function Filters({ query, live, order }) {
       ${(query.from || query.to) && html`<${Chip}>${query.from ? day(query.from) : "…"} – ${query.to ? day(query.to) : "…"}</${Chip}>`}
     </span></summary>
     <div class="filter-grid">
+      <${Field} label=${t("desk.filter.q")} hint=${t("desk.filter.q_hint")}><input type="search" value=${query.q || ""} onChange=${(event) => requery({ q: event.target.value.trim() })} dir="auto" /></${Field}>
       ${Object.entries(choices).map(([name, options]) => html`<${Field} label=${t(`desk.filter.${name}`)}><${Select} value=${query[name] || ""} options=${options} onChange=${set(name)} /></${Field}>`)}
       <${Field} label=${t("desk.filter.from")}><input type="datetime-local" value=${query.from ? localInput(query.from) : ""} onChange=${at("from")} /></${Field}>
       <${Field} label=${t("desk.filter.to")}><input type="datetime-local" value=${query.to ? localInput(query.to) : ""} onChange=${at("to")} /></${Field}>
@@ -233,4 +256,13 @@ function Filters({ query, live, order }) {
       <div class="field"><button type="button" onClick=${() => requery(Object.fromEntries([...FILTERS, "from", "to", "order"].map((name) => [name, ""])))}>${live && !active.length ? t("desk.filter.week") : t("desk.filter.clear")}</button></div>
     </div>
   </details>`;
+}
+
+// The map is loaded once the list is there.
+function LateMap(props) {
+  const [View, setView] = useState(null);
+  useEffect(() => {
+    import("../map.js").then((loaded) => setView(() => loaded.default), () => setView(() => () => html`<p class="note">${t("desk.map.none")}</p>`));
+  }, []);
+  return View ? html`<${View} ...${props} />` : html`<p class="quiet">${t("desk.loading")}</p>`;
 }
