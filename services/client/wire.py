@@ -260,6 +260,7 @@ Webhook = TypedDict("Webhook", {
     "format": NotRequired[Literal['cap', 'json', 'slack'] | None],
 })
 IncidentQuery = TypedDict("IncidentQuery", {
+    "detail": NotRequired[Literal['full']],
     "from": NotRequired[str],
     "to": NotRequired[str],
     "verdict": NotRequired[Literal['violation', 'undetermined', 'excluded', 'not_covered'] | list[Literal['violation', 'undetermined', 'excluded', 'not_covered']]],

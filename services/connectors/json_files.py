@@ -125,11 +125,22 @@ def _records(document: Any) -> Sequence[Any] | None:
     """The list that an answer of a known API holds."""
     if not isinstance(document, dict):
         return None
+    if document.get("type") == "FeatureCollection":
+        return _reports_in(document.get("features"))
     for key in ("data", "Result"):
         records = document.get(key)
         if isinstance(records, list) and "external_id" not in document:
             return records
     return None
+
+
+def _reports_in(features: Any) -> Sequence[Any] | None:
+    """The reports in our own export of incidents as GeoJSON."""
+    if not isinstance(features, list):
+        return None
+    told = [one.get("properties") if isinstance(one, dict) else None for one in features]
+    reports = [one.get("report") if isinstance(one, dict) else None for one in told]
+    return reports if all(isinstance(one, dict) for one in reports) else None
 
 
 def _kind_of_record(record: Any, options: ReadingOptions) -> FileKind:

@@ -1,25 +1,21 @@
-"""Incidents as CSV with a row of HXL hashtags, as analysts' tools and ``trucewatch import`` read it.
+"""Incidents as CSV with a row of HXL hashtags, or as GeoJSON, as analysts' tools and ``trucewatch import`` read them.
 
-Source: the contract, "Incident reports"; HXL standard 1.1.
+Source: the contract, "Incident reports"; HXL standard 1.1; RFC 7946.
 """
 
-import csv
-import io
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 
-from schemas.report import Occurrence, Report
+from schemas.report import Location, Occurrence, Report
 from services.connectors.exported import quote_cell
 from services.ingest.listing import Listed
 from services.ingest.wire import IncidentSummary
+from services.platform.http.exports import make_feature, read_slices, write_features, write_lines
 from services.platform.paging import PageQuery
 
-#: Incidents read at once.
-SLICE: Final = 1_000
 COLUMNS: Final = (
     ("incident_id", "#meta+incident"),
     ("external_id", "#event+id"),
@@ -63,15 +59,24 @@ ReadPage = Callable[[PageQuery], Awaitable[Sequence[Listed]]]
 async def csv_of(query: PageQuery, read: ReadPage) -> AsyncIterator[str]:
     """All incidents of a list from the query's position on, a slice at a time: columns, hashtags, rows."""
     yield write_lines([[name for name, _ in COLUMNS], [tag for _, tag in COLUMNS]])
-    query = replace(query, limit=SLICE)
-    while True:
-        found = await read(query)
-        page = found[:SLICE]
-        if page:
-            yield write_lines([_row(one.summary) for one in page])
-        if len(found) <= SLICE:
-            return
-        query = replace(query, after=page[-1].key)
+    async for page in read_slices(query, read, lambda one: one.key):
+        yield write_lines([_row(one.summary) for one in page])
+
+
+async def geojson_of(query: PageQuery, read: ReadPage) -> AsyncIterator[bytes]:
+    """The same as one FeatureCollection; a feature has the incident as a list does, with its whole report."""
+    async for part in write_features(read_slices(query, read, lambda one: one.key), lambda one: _feature(one.summary)):
+        yield part
+
+
+def _feature(one: IncidentSummary) -> dict[str, Any]:
+    stored: Any = one.report
+    where = msgspec.json.decode(stored, type=_Placed).location
+    return make_feature(one.incident_id, where.lon, where.lat, one)
+
+
+class _Placed(msgspec.Struct):
+    location: Location
 
 
 def _row(one: IncidentSummary) -> list[str | int | float | None]:
@@ -106,9 +111,3 @@ def _as_posted(report: Report) -> list[str | None]:
 
 def _write_moment(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat()
-
-
-def write_lines(rows: Sequence[Sequence[str | int | float | None]]) -> str:
-    made = io.StringIO()
-    csv.writer(made, lineterminator="\r\n").writerows(rows)
-    return made.getvalue()

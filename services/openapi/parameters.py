@@ -14,6 +14,7 @@ from services.platform.http.lists import MAX_PAGE, PAGE, Listing
 #: Query parameters that are no text of any kind.
 SCHEMAS_OF_QUERY: Final[dict[str, dict[str, Any]]] = {
     **{name: {"type": "boolean", "default": False} for name in ("dry_run", "allow_unknown")},
+    "detail": {"type": "string", "enum": ["full"]},
     "by": {"type": "string", "enum": list(PERIODS), "default": PERIODS[0]},
     "group": {"type": "string", "enum": list(GROUPS), "default": GROUPS[0]},
 }

@@ -16,7 +16,7 @@ from tests.scenario import OPERATOR_KEY, bearer
 
 #: The query parameters of the list of incidents.
 INCIDENT_QUERY = (
-    "from, to, verdict, truce, area, party, act, min_severity, min_certainty, bbox, state, external_id, "
+    "detail, from, to, verdict, truce, area, party, act, min_severity, min_certainty, bbox, state, external_id, "
     "q, order, limit, after"
 )
 

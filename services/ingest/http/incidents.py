@@ -12,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from schemas.boxes import read_box
 from schemas.report import Report
 from schemas.vocabulary import ACT_GROUPS, ACTS, CERTAINTIES, OUTCOMES, SEVERITIES, IncidentState
-from services.ingest.export import csv_of
+from services.ingest.export import csv_of, geojson_of
 from services.ingest.http.batch import TYPES, Batches
 from services.ingest.http.declared import EXAMPLE, IDEMPOTENCY_KEY, POST_INCIDENT, REPORT_HEADERS
 from services.ingest.http.intake import Intake, answer, check_type, read_headers
@@ -35,6 +35,7 @@ from services.platform.http.accept import prefers
 from services.platform.http.bodies import parse, read_body
 from services.platform.http.describe import describe, describe_as
 from services.platform.http.etags import tag_of
+from services.platform.http.exports import BY_ACCEPT, CSV_TYPE, GEOJSON_TYPE
 from services.platform.http.language import language_of
 from services.platform.http.lists import ListFilter, Listing, make_page, read_list
 from services.platform.http.problems import PROBLEM_TYPE, FieldError, Problem
@@ -42,9 +43,6 @@ from services.platform.http.reply import JSON_TYPE, reply
 from services.platform.http.routes import make_router, principal_of
 from services.platform.paging import PageQuery
 
-CSV_TYPE: Final = "text/csv"
-GEOJSON_TYPE: Final = "application/geo+json"
-BY_ACCEPT: Final = {"vary": "accept"}
 INCIDENTS_LIST: Final = Listing(
     IncidentSummary,
     orders=("-occurred", "occurred", "-received", "received"),
@@ -132,6 +130,7 @@ def build_router(intake: Intake, batches: Batches, database: Database, clock: Cl
         "Incidents; a partner sees its own; as CSV all of them, with a row of HXL hashtags; as GeoJSON, for a map, up "
         f"to {MAX_FEATURES:,} that have a place: `id` is the beginning of the incident's id, `radius` is in km",
         lists=INCIDENTS_LIST,
+        query={"detail": "With `full`, the GeoJSON is no map but an export: every incident, with its whole report."},
         roles=("partner", "monitor"),
         also=(CSV_TYPE, GEOJSON_TYPE),
     )
@@ -155,6 +154,10 @@ async def _answer_list(request: Request, database: Database) -> Response:
 
     if prefers(accept, CSV_TYPE):
         return StreamingResponse(csv_of(query, read), media_type=CSV_TYPE, headers=BY_ACCEPT)
+    if request.query_params.get("detail") not in (None, "", "full"):
+        raise Problem(400, "Not valid", errors=[FieldError("/detail", "must be full")])
+    if prefers(accept, GEOJSON_TYPE) and request.query_params.get("detail"):
+        return StreamingResponse(geojson_of(query, read), media_type=GEOJSON_TYPE, headers=BY_ACCEPT)
     if prefers(accept, GEOJSON_TYPE):
         size = query.limit if "limit" in request.query_params else MAX_FEATURES
         whole = replace(query, limit=size)

@@ -11,9 +11,8 @@ from schemas.instants import format_instant
 from schemas.local_time import first_instant
 from schemas.vocabulary import ACTS, OUTCOMES, SEVERITIES
 from services.connectors.exported import quote_cell
-from services.ingest.export import write_lines
 from services.ingest.facets import GROUPS
-from services.ingest.http.incidents import BY_ACCEPT, CSV_TYPE, INCIDENTS_LIST, whose
+from services.ingest.http.incidents import INCIDENTS_LIST, whose
 from services.ingest.names import KnownNames
 from services.ingest.statistics import add_up
 from services.ingest.tallies import PERIODS, Extent, Period, Tally, period_starts
@@ -21,6 +20,7 @@ from services.ingest.wire import MAX_POINTS, MAX_SERIES, ClaimedExtent, Series, 
 from services.platform.db.engine import Database
 from services.platform.http.accept import prefers
 from services.platform.http.describe import describe
+from services.platform.http.exports import BY_ACCEPT, CSV_TYPE, write_lines
 from services.platform.http.lists import Listing, read_list
 from services.platform.http.problems import FieldError, Problem
 from services.platform.http.reply import reply

@@ -462,6 +462,17 @@ async def test_a_list_as_geojson_is_a_compact_map_of_what_was_judged(ingest: Run
     assert (await ingest.other.get("/v1/incidents", headers=wanted)).json()["features"] == []
 
 
+async def test_a_list_as_geojson_in_full_has_every_incident_with_its_report(ingest: RunningIngest) -> None:
+    posted = [await ingest.partner.post("/v1/incidents", json=report(external_id=f"r{n}")) for n in range(2)]
+    wanted = {"accept": "application/geo+json"}
+    answer = await ingest.monitor.get("/v1/incidents?detail=full&order=received", headers=wanted)
+    features = answer.json()["features"]
+    assert [one["id"] for one in features] == sorted(one.json()["incident_id"] for one in posted)
+    listed = (await ingest.monitor.get("/v1/incidents?order=received")).json()["items"]
+    assert [one["properties"] for one in features] == listed
+    assert (await ingest.monitor.get("/v1/incidents?detail=some", headers=wanted)).status_code == 400
+
+
 async def test_json_is_what_a_list_is_unless_csv_is_asked_for(ingest: RunningIngest) -> None:
     for accept in ("*/*", "application/json, text/csv;q=0.5", "text/csv;q=0"):
         answer = await ingest.monitor.get("/v1/incidents", headers={"accept": accept})

@@ -1,5 +1,7 @@
 """Assessments over HTTP: who reads whose, in pages; a report judged and not kept. Source: the contract."""
 
+import csv
+import io
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,6 +125,36 @@ async def test_the_list_is_filtered_by_verdict_truce_and_the_time_of_the_inciden
     assert [error["pointer"] for error in answer.json()["errors"]] == ["/verdict", "/from"]
     beyond = await api.ask("desk", "/v1/assessments?from=0001-01-01T00:00:00Z&to=9999-12-31T23:59:59Z")
     assert [error["pointer"] for error in beyond.json()["errors"]] == ["/from", "/to"]
+
+
+async def test_all_assessments_are_exported_as_csv_and_as_geojson_page_by_page(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.platform.http.exports.SLICE", 2)
+    for number in range(5):
+        await api.take(f"i{number}", "theirs")
+    await api.take("h", "others", targets=["=HYPERLINK()"])
+
+    async def export(key: str, kind: str) -> httpx.Response:
+        headers = {"authorization": f"Bearer {key}", "accept": kind}
+        answer = await api.client.get("/v1/assessments?limit=1", headers=headers)
+        assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (200, kind)
+        assert answer.headers["vary"].startswith("accept")
+        return answer
+
+    names, tags, *rows = csv.reader(io.StringIO((await export("desk", "text/csv")).text))
+    assert all(tag.startswith("#") for tag in tags)
+    told = [dict(zip(names, row, strict=True)) for row in rows]
+    assert [one["incident_id"] for one in told] == ["h", *(f"i{number}" for number in range(5))]
+    assert (told[0]["targets"], told[1]["verdict"], told[1]["killed"]) == ("'=HYPERLINK()", "violation", "1")
+    assert "aleppo-calm" in told[1]["truces"].split(";")
+    assert len((await export("theirs", "text/csv")).text.splitlines()) == 2 + 5
+
+    drawn = (await export("desk", "application/geo+json")).json()
+    assert [one["id"] for one in drawn["features"]] == ["h", *(f"i{number}" for number in range(5))]
+    listed = (await api.ask("desk", "/v1/assessments")).json()["items"]
+    assert [one["properties"] for one in drawn["features"]] == listed
+    assert drawn["features"][1]["geometry"] == {"type": "Point", "coordinates": [37.166, 36.214]}
 
 
 async def test_evaluating_stores_nothing_and_judges_by_the_registry_as_it_stands(api: Api) -> None:

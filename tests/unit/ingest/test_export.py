@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,9 +16,10 @@ from schemas.report import Report
 from services.connectors.file_facts import ReadingOptions
 from services.connectors.files import open_file, read_file
 from services.connectors.model import AdapterMap, ReportDraft, RowContext
-from services.ingest.export import SLICE, csv_of
+from services.ingest.export import csv_of, geojson_of
 from services.ingest.listing import Listed
 from services.ingest.wire import IncidentSummary
+from services.platform.http.exports import SLICE
 from services.platform.paging import PageQuery
 from tests.unit.connectors.reading import DAMASCUS
 
@@ -41,12 +43,12 @@ def listed(number: int, report: dict[str, Any]) -> Listed:
     return Listed((number,), summary)
 
 
-async def _export(items: Sequence[Listed]) -> list[str]:
+async def _export(items: Sequence[Listed], write: Any = csv_of) -> list[Any]:
     async def read(page: PageQuery) -> Sequence[Listed]:
         start = int(page.after[0]) + 1 if page.after else 0
         return items[start : start + page.limit + 1]
 
-    return [part async for part in csv_of(_QUERY, read)]
+    return [part async for part in write(_QUERY, read)]
 
 
 @st.composite
@@ -100,7 +102,24 @@ def test_an_export_imports_to_the_same_reports(given: list[dict[str, Any]]) -> N
     assert [_canonical(one) for one in drafts] == [_canonical(one) for one in given], found
 
 
-def test_an_export_holds_no_more_than_a_page() -> None:
+@given(st.lists(reports(), max_size=3, unique_by=lambda report: str(report["external_id"])))
+def test_an_export_as_geojson_imports_to_the_same_reports(given: list[dict[str, Any]]) -> None:
+    data = b"".join(asyncio.run(_export([listed(n, one) for n, one in enumerate(given)], geojson_of)))
+    collection = msgspec.json.decode(data)
+    assert [one["id"] for one in collection["features"]] == [f"inc-{n}" for n in range(len(given))]
+    for feature, one in zip(collection["features"], given, strict=True):
+        there = "lat" in one["location"]
+        assert feature["geometry"] == (
+            {"type": "Point", "coordinates": [one["location"]["lon"], one["location"]["lat"]]} if there else None
+        )
+    if given:
+        found = [row.outcome for row in read_file(data, ReadingOptions(), RowContext(AdapterMap(), DAMASCUS))]
+        drafts = [one.report for one in found if isinstance(one, ReportDraft)]
+        assert [_canonical(one) for one in drafts] == [_canonical(one) for one in given], found
+
+
+@pytest.mark.parametrize("write", [csv_of, geojson_of])
+def test_an_export_holds_no_more_than_a_page(write: Any) -> None:
     class Many(Sequence[Listed]):
         def __len__(self) -> int:
             return 20 * SLICE
@@ -119,7 +138,7 @@ def test_an_export_holds_no_more_than_a_page() -> None:
             return found
 
         tracemalloc.start()
-        async for _ in csv_of(_QUERY, read):
+        async for _ in write(_QUERY, read):
             pass
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
