@@ -94,3 +94,11 @@ def _prepare_sqlite(connection: Any, _record: ConnectionPoolEntry) -> None:
         "mmap_size=0",
     ):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def commit(connection: Connection) -> None:
+    """Commit; SQLAlchemy alone cannot commit a transaction that only the driver knows."""
+    if connection.in_transaction():
+        connection.commit()
+    else:
+        connection.connection.commit()

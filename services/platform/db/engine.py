@@ -13,7 +13,6 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from time import perf_counter
 from typing import Any, Final, TypeVar
 
@@ -21,8 +20,17 @@ from sqlalchemy import Connection
 from sqlalchemy.engine import Engine, make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
+from services.platform.db.checkpoints import Checkpoints
 from services.platform.db.committed_events import CommittedEvents
-from services.platform.db.connecting import BEGIN, READERS, is_locked, make_engine, retry_while_locked, translated
+from services.platform.db.connecting import (
+    BEGIN,
+    READERS,
+    commit,
+    is_locked,
+    make_engine,
+    retry_while_locked,
+    translated,
+)
 from services.platform.db.driver import raw
 from services.platform.db.sync import Syncer
 from services.platform.db.timeouts import AnswerTimeouts, after_closing
@@ -35,10 +43,6 @@ Work = Callable[[Connection], T]
 MAX_GROUP: Final = 64
 #: Maximum rows written on the event loop.
 SMALL: Final = 256
-#: Checkpoint the WAL outside the commit path from this size on, and blocking all writers from the second.
-CHECKPOINT_BYTES: Final = 4 * 1024 * 1024
-FORCED_CHECKPOINT_BYTES: Final = 128 * 1024 * 1024
-CHECKPOINT_S: Final = 0.5
 
 
 @dataclass(slots=True)
@@ -84,8 +88,7 @@ class Database:
         self._syncer = Syncer(self._path, observe_sync) if self._path else None
         self._thread = threading.Thread(target=self._run, name="db-write", daemon=True)
         self._thread.start()
-        self._stop_checkpoints = threading.Event()
-        self._checkpoints = threading.Thread(target=self._checkpoint, name="db-checkpoint", daemon=True)
+        self._checkpoints = Checkpoints(self._path or "", self._reader_engine, self._turn, self._faults)
         if self.is_log:
             self._checkpoints.start()
 
@@ -154,7 +157,7 @@ class Database:
     async def close(self) -> None:
         """Finish what is queued, then close every connection. A database that does not answer soon is given up."""
         self._closed = True
-        self._stop_checkpoints.set()
+        self._checkpoints.stop()
         self._queue.put(None)
         giving_up = after_closing(self._timeouts.hang_up)
         await asyncio.to_thread(self._end_threads)
@@ -252,7 +255,7 @@ class Database:
                 connection.begin()
             results = [work(connection) for work in group]
             begin = perf_counter()
-            _commit(connection)
+            commit(connection)
         except BaseException as error:
             self._undo(connection, error)
             raise
@@ -300,36 +303,3 @@ class Database:
                     hook(committed_events)
                 except Exception as error:  # noqa: BLE001 - what has committed is answered all the same
                     self._faults.note("database.committed", error)
-
-    def _checkpoint(self) -> None:
-        wal = Path(f"{self._path}-wal")
-        while not self._stop_checkpoints.wait(CHECKPOINT_S):
-            try:
-                self._checkpoint_if_large(wal)
-            except Exception as error:  # noqa: BLE001 - recorded, counted and shown
-                self._faults.note("database.checkpoint", error)
-
-    def _checkpoint_if_large(self, wal: Path) -> None:
-        size = wal.stat().st_size if wal.exists() else 0
-        if size > FORCED_CHECKPOINT_BYTES:
-            # Readers delayed it. It excludes all writers, so the event loop must not try to write.
-            with self._turn:
-                self._checkpoint_wal("RESTART")
-        elif size > CHECKPOINT_BYTES:
-            self._checkpoint_wal("PASSIVE")
-            self._checkpoint_wal("PASSIVE")
-            # The little that was added meanwhile: then the WAL starts from its beginning again.
-            with self._turn:
-                self._checkpoint_wal("PASSIVE")
-
-    def _checkpoint_wal(self, mode: str) -> None:
-        with self._reader_engine.connect() as connection:
-            connection.exec_driver_sql(f"PRAGMA wal_checkpoint({mode})")
-
-
-def _commit(connection: Connection) -> None:
-    """SQLAlchemy cannot commit a transaction that only the driver knows."""
-    if connection.in_transaction():
-        connection.commit()
-    else:
-        connection.connection.commit()

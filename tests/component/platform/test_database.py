@@ -14,8 +14,8 @@ from schemas.envelope import Event
 from schemas.topics import INCIDENTS, Topic
 from services.platform.bus import embedded
 from services.platform.bus.embedded import EmbeddedBus
+from services.platform.db import checkpoints, engine, outbox, sync
 from services.platform.db import committed_events as committed_events
-from services.platform.db import engine, outbox, sync
 from services.platform.db.engine import Database
 from services.platform.db.migrate import upgrade
 from services.platform.failures import RetryLaterError
@@ -248,24 +248,25 @@ async def test_what_is_too_much_for_the_short_memory_is_read_from_the_table(
     await database.close()
 
 
-class SlowCheckpoints(Database):
-    """Its checkpoints begin at once and end only after the database was told to close."""
+class SlowCheckpoints(checkpoints.Checkpoints):
+    """They begin at once and end only after the database was told to close."""
 
     begun = threading.Event()
     ended = False
 
-    def _checkpoint_if_large(self, wal: Path) -> None:
+    def _checkpoint_if_large(self) -> None:
         self.begun.set()
-        self._stop_checkpoints.wait()
+        self._stopped.wait()
         time.sleep(0.05)
-        self.ended = True
+        SlowCheckpoints.ended = True
 
 
 async def test_a_checkpoint_under_way_ends_before_the_database_is_closed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "CHECKPOINT_S", 0.01)
-    database = SlowCheckpoints(f"sqlite:///{tmp_path}/a.db")
-    await asyncio.to_thread(database.begun.wait)
+    monkeypatch.setattr(checkpoints, "CHECKPOINT_S", 0.01)
+    monkeypatch.setattr(engine, "Checkpoints", SlowCheckpoints)
+    database = Database(f"sqlite:///{tmp_path}/a.db")
+    await asyncio.to_thread(SlowCheckpoints.begun.wait)
     await database.close()
-    assert database.ended
+    assert SlowCheckpoints.ended
