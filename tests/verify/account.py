@@ -65,11 +65,13 @@ class Account(msgspec.Struct, frozen=True):
 
 
 def delivered_ids(deliveries: Sequence[Delivery]) -> dict[str, Counter[str]]:
-    """By incident: how often each webhook-id came and was taken."""
+    """By incident: how often each webhook-id came and was taken, of a message about it or of one that gathers many."""
     found: dict[str, Counter[str]] = defaultdict(Counter)
     for delivery in deliveries:
         if 200 <= delivery.status < 300:
-            found[delivery.message["data"]["incident_id"]][delivery.id] += 1
+            data = delivery.message["data"]
+            for alert in data.get("alerts", [data]):
+                found[alert["incident_id"]][delivery.id] += 1
     return found
 
 
