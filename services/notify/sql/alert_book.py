@@ -13,7 +13,7 @@ from services.notify.sql import changes
 from services.notify.sql.alert_facts import expect, find_known, load_facts
 from services.notify.sql.alert_log import to_logged
 from services.notify.sql.deliveries import delivery_row, insert_rows
-from services.notify.sql.tables import alert_log, deliveries, held
+from services.notify.sql.tables import alert_log, deliveries, gathered, held
 from services.notify.use_cases.directory import StaleError
 from services.notify.use_cases.release_silenced import SilencedAlerts
 from services.notify.use_cases.take_alerts import (
@@ -206,14 +206,20 @@ def _waves(alerts: Sequence[DecidedAlert]) -> list[list[DecidedAlert]]:
 
 
 def _load_pending(connection: Connection, alerts: Sequence[str]) -> dict[tuple[str, str], str | None]:
-    """By alert and subscription: which process has claimed the newest message that is under way."""
+    """By alert and subscription: which process has claimed the newest message that is under way; None where that is a
+    gathered one, behind which nothing is set aside in memory."""
     if not alerts:
         return {}
     d = deliveries.c
     pending = select(d.alert_id, d.subscription_id, d.claimed_by).where(d.alert_id.in_(alerts), d.state == "pending")
-    return {
+    found: dict[tuple[str, str], str | None] = {
         (row.alert_id, row.subscription_id): row.claimed_by for row in connection.execute(pending.order_by(d.revision))
     }
+    g = gathered.c
+    joined = select(g.alert_id, g.subscription_id).join(deliveries, d.id == g.delivery_id)
+    for row in connection.execute(joined.where(g.alert_id.in_(alerts), d.state == "pending")):
+        found[row.alert_id, row.subscription_id] = None
+    return found
 
 
 def _load_held_for(connection: Connection, alerts: Sequence[str], now: int) -> dict[str, frozenset[str]]:

@@ -14,7 +14,7 @@ from services.notify.decisions.groups import WaitingAlert
 from services.notify.sql.alert_facts import lock_at, select_waiting, to_waiting
 from services.notify.sql.alert_log import lock_log
 from services.notify.sql.deliveries import delivery_row, insert_rows
-from services.notify.sql.groups import keep_members
+from services.notify.sql.groups import keep_members, pull_members_forward
 from services.notify.sql.tables import held, held_changes, registry_changes
 from services.notify.use_cases.directory import StaleError
 from services.notify.use_cases.flush_changes import ChangeName
@@ -171,3 +171,4 @@ def _keep(connection: Connection, one: DecidedChange) -> None:
     insert_rows(connection, [delivery_row(job, due if pending else None, None, one.state) for job, due in one.messages])
     for job, _ in one.messages if one.members else ():
         keep_members(connection, job, one.members)
+        pull_members_forward(connection, job)

@@ -4,14 +4,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import structs
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, exists, func, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, exists, func, or_, select, update
 
 from services.notify.decisions.attempts import Outcome
 from services.notify.domain.lifecycle import SENT_TO
 from services.notify.domain.subscription import Subscription
 from services.notify.kinds.catalogue import find_kind, names_of
 from services.notify.kinds.kind import Job
-from services.notify.sql.tables import CLAIMED, WAITING, attempts, deliveries, held, held_changes, lanes, subscriptions
+from services.notify.sql.tables import (
+    CLAIMED,
+    WAITING,
+    attempts,
+    deliveries,
+    gathered,
+    held,
+    held_changes,
+    lanes,
+    subscriptions,
+)
 from services.platform.db.bulk import insert_new_rows, update_rows
 from services.platform.db.engine import Database
 from services.platform.db.tables import leases
@@ -257,6 +267,36 @@ _ATTEMPT = tuple(attempts.c.keys())
 _OUTCOME = ("id", "state", "due_at", "failures", "attempts", "finished_at", "claimed_by")
 _CLAIM = update(deliveries).where(_d.id == bindparam("b_id")).values(claimed_by=bindparam("claimed_by"))
 _earlier = deliveries.alias("earlier")
+_member, _before = gathered.alias("member"), gathered.alias("prior")
+_UNDER_WAY = _earlier.c.state == "pending"
+
+
+def _same_alert(one: Any, other: Any) -> ColumnElement[bool]:
+    """Whether ``one`` tells of an earlier revision of the alert that ``other`` tells of, to the same reader."""
+    same = and_(one.c.alert_id == other.c.alert_id, one.c.subscription_id == other.c.subscription_id)
+    return and_(same, one.c.revision < other.c.revision)
+
+
+#: Where an earlier revision is under way in a gathered message, or the gathered message has a later one. Spelled by or,
+#: so that the database looks each up by its index.
+_IN_ORDER = and_(
+    or_(
+        _d.alert_id.is_(None),
+        ~exists().where(_same_alert(_before, deliveries), _earlier.c.id == _before.c.delivery_id, _UNDER_WAY),
+    ),
+    or_(
+        _d.alert_id.is_not(None),
+        and_(
+            ~exists().where(_member.c.delivery_id == _d.id, _same_alert(_earlier, _member), _UNDER_WAY),
+            ~exists().where(
+                _member.c.delivery_id == _d.id,
+                _same_alert(_before, _member),
+                _earlier.c.id == _before.c.delivery_id,
+                _UNDER_WAY,
+            ),
+        ),
+    ),
+)
 _DUE = (
     select(deliveries)
     .where(
@@ -271,6 +311,7 @@ _DUE = (
                 _earlier.c.state == "pending",
             )
         ),
+        _IN_ORDER,
     )
     .order_by(_d.due_at, _d.revision)
     .limit(bindparam("b_room"))

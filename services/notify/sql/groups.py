@@ -14,7 +14,7 @@ from services.notify.sql.alert_facts import lock_at, select_waiting, to_waiting
 from services.notify.sql.deliveries import delivery_row, insert_rows
 from services.notify.sql.heartbeat_counts import count_period
 from services.notify.sql.heartbeats import keep_heartbeat, load_next
-from services.notify.sql.tables import gathered, groups, held
+from services.notify.sql.tables import deliveries, gathered, groups, held
 from services.notify.use_cases.directory import StaleError
 from services.platform.db.apart import PUT_OFF, OnFault, each_apart, log_fault
 from services.platform.db.bulk import insert_new_rows
@@ -122,6 +122,14 @@ def keep_members(connection: Connection, job: Job, members: Sequence[Member]) ->
     """Keep which alerts a gathered message tells of."""
     rows = [(job.id, alert, revision, status, job.subscription) for alert, revision, status in members]
     insert_new_rows(connection, gathered, _GATHERED, rows)
+
+
+def pull_members_forward(connection: Connection, job: Job) -> None:
+    """Messages of its alerts that quiet hours hold go out before a gathered message that breaks through them."""
+    d = deliveries.c
+    mine = and_(d.subscription_id == job.subscription, d.state == "pending", d.attempts == 0, d.due_at > job.created_at)
+    told = select(gathered.c.alert_id).where(gathered.c.delivery_id == job.id)
+    connection.execute(update(deliveries).where(mine, d.alert_id.in_(told)).values(due_at=job.created_at))
 
 
 def _load_groups(connection: Connection, names: Sequence[GroupName], *, lock: bool = False) -> list[DueGroup]:

@@ -142,6 +142,49 @@ async def test_an_earlier_revision_that_waits_goes_first_also_while_the_endpoint
         ]  # fmt: skip
 
 
+async def test_a_message_about_many_keeps_the_order_of_each(
+    database_url: str, tmp_path: Path, receiver: Receiver
+) -> None:
+    async with running_notify(tmp_path, url=database_url) as notify:
+        await notify.subscribe(**hook(receiver))
+        receiver.answer("/hook", Answer(status=500), Answer(status=500), Answer())
+        await notify.push(live(0))
+        await notify.push(caused(0, 2), *(caused(n) for n in range(1, STORM)))
+        await notify.end_change(7, STORM)
+        assert types(receiver.received()) == ["alert.raised"]
+        await notify.push(live(3, 2), live(50))
+        await notify.at(6.1)
+        await notify.at(1.1)
+        await notify.push(caused(0, 3, version=8), *(caused(n, 3, version=8) for n in range(1, STORM)))
+        await notify.end_change(8, STORM)
+        for _ in range(3):
+            await notify.at(1.1)
+        await notify.at(6.1)
+        await notify.at(1.1)
+        await notify.at(1.1)
+        heard: dict[str, list[int]] = {}
+        for got in receiver.received():
+            data = got.message["data"]
+            if got.status == 200:
+                for one in data["alerts"] if got.type == "digest" else [data]:
+                    heard.setdefault(one["id"], []).append(one["revision"])
+        assert types([got for got in receiver.received() if got.status == 200])[-1] == "digest"
+        assert (heard["alr_00"], heard["alr_03"], heard["alr_50"]) == ([1, 2, 3], [1, 2, 3], [1])
+
+
+async def test_what_quiet_hours_hold_goes_before_a_message_that_breaks_through(
+    database_url: str, tmp_path: Path, receiver: Receiver
+) -> None:
+    quiet = {"from": "12:00", "to": "14:00", "timezone": "UTC", "except_min_severity": "Extreme"}
+    async with running_notify(tmp_path, url=database_url) as notify:
+        await notify.subscribe(**hook(receiver, quiet_hours=quiet))
+        await notify.push(live(0))
+        await notify.push(caused(0, 2, severity="Extreme"), *(caused(n) for n in range(1, STORM)))
+        await notify.end_change(7, STORM)
+        await notify.at(1.1)
+        assert types(receiver.received()) == ["alert.raised", "digest"]
+
+
 async def test_the_net_state_is_told_and_nothing_of_what_came_and_went(
     database_url: str, tmp_path: Path, receiver: Receiver
 ) -> None:
