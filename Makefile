@@ -112,6 +112,14 @@ sbom: $(DEV) ## Write the software bill of materials of what the lock installs (
 	@rm -rf dist/sbom
 	@echo "dist/trucewatch.cdx.json"
 
+.PHONY: vendor
+vendor: $(DEV) ## Fetch anew what the desk carries of others, as services/console/vendor/vendor.toml pins it (needs npm)
+	@$(BIN)/python deploy/fetch_vendored.py
+
+.PHONY: screenshots
+screenshots: $(DEV) ## Take a picture of every page of the desk, in each language and two widths (dist/screenshots; needs Chromium)
+	@$(BIN)/python -m tests.parts.screenshots dist/screenshots
+
 .PHONY: clean
 clean: ## Remove what was installed and fetched
 	rm -rf $(VENV) .parts .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -11,18 +11,10 @@ from playwright.sync_api import expect
 from schemas.vocabulary import LANGUAGES
 from schemas.wording.words import words
 from tests.parts.chromium import Chromium
-from tests.parts.desk import NARROW, WAIT_MS, WIDE, Desk, open_desk
+from tests.parts.desk import NARROW, PAGES, WAIT_MS, WIDE, Desk, open_desk
 from tests.parts.machine import exceeds
 from tests.scenario import bearer
 
-#: Pages by the path that follows /console; {incident} is one with a finding for two truces.
-PAGES: Final = (
-    "/", "/incidents", "/incidents/{incident}", "/report", "/report?correct={incident}", "/review", "/truces",
-    "/truces/aleppo-calm", "/subscriptions", "/subscriptions/{subscription}",
-    "/why?alert={incident}&subscription={subscription}", "/silences", "/silences?incident={incident}", "/registry",
-    "/registry/parties/nusra", "/registry/areas/aleppo-city", "/admin", "/admin?part=audit", "/admin?part=dead",
-    "/admin?part=again", "/charts",
-)  # fmt: skip
 HOSTILE: Final = "<img src=x onerror=alert(1)>\u202etxt.exe\u202c{{7*7}}"
 _numbers = count()
 
@@ -42,15 +34,9 @@ def desk(running: Desk) -> Iterator[Desk]:
     assert running.complaints == []
 
 
-def incident(desk: Desk) -> str:
-    found: str = desk.client.get("/v1/incidents?external_id=midan-20160508").json()["items"][0]["incident_id"]
-    return found
-
-
 @pytest.mark.parametrize("page", PAGES)
 def test_every_page_in_every_language_and_width(desk: Desk, page: str) -> None:
-    subscription = desk.client.get("/v1/subscriptions").json()["items"][0]["id"]
-    desk.open(page.format(incident=incident(desk), subscription=subscription), language="en")
+    desk.open(desk.fill(page), language="en")
     for language in LANGUAGES:
         desk.page.locator(".language select").select_option(language)
         expect(desk.page.locator(f"html[lang={language}][dir={words(language).direction}]")).to_be_attached()
@@ -93,7 +79,7 @@ def test_nobody_is_led_to_what_the_key_may_not_do(desk: Desk, role: str) -> None
     for link in desk.page.locator("nav a").all():
         link.click()
         desk.settle()
-    desk.open(f"/incidents/{incident(desk)}", role=role)
+    desk.open(f"/incidents/{desk.incident}", role=role)
     assert [answer for answer in desk.answers if answer[0] in (401, 403)] == []
 
 
@@ -148,7 +134,7 @@ def test_the_keyboard_alone_opens_an_incident_and_comes_back(desk: Desk) -> None
 
 
 def test_an_incident_says_for_each_truce_what_decided(desk: Desk) -> None:
-    desk.open(f"/incidents/{incident(desk)}", language="en")
+    desk.open(f"/incidents/{desk.incident}", language="en")
     rows = desk.page.locator(".verdicts tbody tr")
     expect(rows).to_have_count(2)
     for row in rows.all():
@@ -296,8 +282,7 @@ def test_a_silence_is_made_with_a_reason_and_ended(desk: Desk) -> None:
 
 def test_why_shows_the_steps_to_the_first_that_failed(desk: Desk) -> None:
     page = desk.page
-    subscription = desk.client.get("/v1/subscriptions").json()["items"][0]["id"]
-    desk.open(f"/why?alert={incident(desk)}&subscription={subscription}", language="en")
+    desk.open(desk.fill("/why?alert={incident}&subscription={subscription}"), language="en")
     expect(page.locator(".ladder li").first).to_contain_text("filter")
     expect(page.locator(".ladder li.passed").first).to_be_visible()
 

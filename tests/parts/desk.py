@@ -22,6 +22,15 @@ NARROW: Final[Any] = {"width": 390, "height": 800}
 #: What axe checks: WCAG 2.2 to AA, and what it calls best practice.
 RULES: Final = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 WAIT_MS: Final = 15_000
+#: Pages by the path that follows /console; {incident} is one with a finding for two truces,
+#: {subscription} one with messages.
+PAGES: Final = (
+    "/", "/incidents", "/incidents/{incident}", "/report", "/report?correct={incident}", "/review", "/truces",
+    "/truces/aleppo-calm", "/subscriptions", "/subscriptions/{subscription}",
+    "/why?alert={incident}&subscription={subscription}", "/silences", "/silences?incident={incident}", "/registry",
+    "/registry/parties/nusra", "/registry/areas/aleppo-city", "/admin", "/admin?part=audit", "/admin?part=dead",
+    "/admin?part=again", "/charts",
+)  # fmt: skip
 
 
 @dataclass
@@ -42,6 +51,19 @@ class Desk:
         self.page.goto("about:blank")
         self.page.goto(f"{self.service.url}/console{path}{given}#key={self.keys[role]}")
         self.settle()
+
+    @property
+    def incident(self) -> str:
+        """The incident of the model, which has a finding for two truces."""
+        found: str = self.client.get(f"/v1/incidents?external_id={MODEL['external_id']}").json()["items"][0][
+            "incident_id"
+        ]
+        return found
+
+    def fill(self, path: str) -> str:
+        """A path of :data:`PAGES` with the ids that it names."""
+        subscription = self.client.get("/v1/subscriptions").json()["items"][0]["id"]
+        return path.format(incident=self.incident, subscription=subscription)
 
     def settle(self) -> None:
         expect(self.page.locator("main h1")).to_be_visible(timeout=WAIT_MS)

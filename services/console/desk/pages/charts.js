@@ -57,6 +57,7 @@ function Plot({ series, nameOf, by }) {
   useEffect(() => {
     let chart;
     let gone = false;
+    const element = box.current;
     const times = [...new Set(series.flatMap((one) => one.points.map((point) => Date.parse(point.at) / 1000)))].sort((a, b) => a - b);
     const values = series.map((one) => {
       const at = new Map(one.points.map((point) => [Date.parse(point.at) / 1000, point.incidents]));
@@ -69,7 +70,7 @@ function Plot({ series, nameOf, by }) {
     import("../trusted.js").then(async ({ loadScript, loadStyle }) => {
       await Promise.all([loadScript("uPlot.iife.min.js"), loadStyle("uPlot.min.css")]);
       if (gone) return;
-      const size = () => ({ width: Math.max(240, box.current.clientWidth), height: 300 });
+      const size = () => ({ width: Math.max(240, element.clientWidth), height: 300 });
       chart = new globalThis.uPlot(
         {
           ...size(),
@@ -79,10 +80,10 @@ function Plot({ series, nameOf, by }) {
           axes: [{ ...axis, values: (_, splits) => splits.map((one) => dayMonth(one * 1000)), space: 70 }, { ...axis, values: (_, splits) => splits.map((one) => (Number.isInteger(one) ? number(one) : "")) }],
         },
         [times, ...values],
-        box.current,
+        element,
       );
       const watch = new ResizeObserver(() => chart.setSize(size()));
-      watch.observe(box.current);
+      watch.observe(element);
       stop = () => watch.disconnect();
     }, () => {});
     return () => {

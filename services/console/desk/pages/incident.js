@@ -13,6 +13,7 @@ const MOST_LINKS = 10;
 export default function Incident({ id }) {
   const path = `/v1/incidents/${encodeURIComponent(id)}`;
   const [incident, problem, again] = useLoad((signal) => get(path, {}, { signal, fresh: true }), [id]);
+  const [assessments, unread] = useLoad(() => all(`${path}/assessments`, {}, 200), [id, incident?.revision, incident?.assessment?.assessed_at]);
   if (!incident) return html`<${Page} name=${t("desk.incident")}><${Loading} problem=${problem} /></${Page}>`;
   const { report, assessment } = incident;
   const own = me.value.role === "partner" || me.value.role === "operator";
@@ -31,8 +32,8 @@ export default function Incident({ id }) {
       ${own && incident.partner === me.value.name && html`<a class="button" href=${to("/report", { correct: id })}>${t("desk.incident.correct")}</a>`}
     </p>`}
     <${Why} id=${id} revision=${incident.revision} version=${assessment?.assessed_at} />
-    <${Changes} incident=${incident} />
-    ${may("monitor") && html`<${Alerts} id=${id} version=${assessment?.assessed_at} />`}
+    <${Changes} incident=${incident} assessments=${assessments} problem=${unread} />
+    ${may("monitor") && assessments && html`<${Alerts} id=${id} assessments=${assessments} />`}
     <${Links} links=${assessment?.links || []} />
     ${(me.value.role === "operator" || incident.partner === me.value.name) && incident.state !== "retracted" && html`<${Retract} path=${path} done=${again} />`}
     <p class="actions"><${Save} path=${path} name=${`${id}.json`}>JSON</${Save}></p>
@@ -92,9 +93,10 @@ const gradeWords = (grade) => `${t(`desk.grade.${grade[0]}`)}${t("desk.comma")}$
 
 // A row a truce: outcome, window, ground, parties, reasons in their order, the deciding one marked.
 function Why({ id, revision, version }) {
-  const [found, problem] = useLoad((signal) => get(`/v1/incidents/${encodeURIComponent(id)}/explain`, {}, { signal, fresh: true }), [id, revision, version]);
+  const [found, problem] = useLoad(async (signal) => (version ? get(`/v1/incidents/${encodeURIComponent(id)}/explain`, {}, { signal, fresh: true }) : null), [id, revision, version]);
+  if (!version) return html`<section><h2>${t("desk.incident.why")}</h2><${Empty}>${t("desk.incident.not_judged")}</${Empty}></section>`;
   return html`<section><h2>${t("desk.incident.why")}</h2>
-    ${!found ? (problem?.status === 404 ? html`<${Empty}>${t("desk.incident.not_judged")}</${Empty}>` : html`<${Loading} problem=${problem} />`) : html`
+    ${!found ? html`<${Loading} problem=${problem} />` : html`
       ${found.reasons.length > 0 && html`<ul class="reasons">${found.reasons.map((one) => html`<li><bdi>${one.text}</bdi></li>`)}</ul>`}
       ${found.truces.length === 0 ? html`<${Empty}>${t("desk.incident.no_truce")}</${Empty}>` : html`<${Scroll} label=${t("desk.incident.why")}><table class="verdicts">
         <thead><tr><th scope="col">${t("desk.filter.truce")}</th><th scope="col">${t("field.verdict")}</th><th scope="col">${t("field.reasons")}</th><th scope="col">${t("desk.incident.window")}</th></tr></thead>
@@ -126,8 +128,7 @@ function Finding({ finding }) {
 const Judged = ({ of }) => of.map((one) => html`<span class="part"><bdi>${one.reported}</bdi> <small>${one.name ? html`<bdi>${one.name}</bdi>` : t("desk.incident.unresolved")}${one.excluded && html` · ${t("desk.incident.excluded_party")}`}</small></span>`);
 
 // Revisions of the report and what became of them, in words.
-function Changes({ incident }) {
-  const [assessments, problem] = useLoad((signal) => all(`/v1/incidents/${encodeURIComponent(incident.incident_id)}/assessments`, { order: undefined }, 200), [incident.incident_id, incident.revision, incident.assessment?.assessed_at]);
+function Changes({ incident, assessments, problem }) {
   const reports = incident.revisions.map((one, at) => ({ at: one.received_at, name: t("desk.incident.revision", { number: number(one.revision) }), note: one.retracted ? t("desk.incident.retracted_because", { reason: typeof one.retracted === "string" ? one.retracted : one.retracted.reason || "" }) : "", changes: at > 0 ? changesOf(incident.revisions[at - 1].report, one.report) : null }));
   const judged = (assessments || []).map((one, at, list) => ({ at: one.assessed_at, name: html`<${Verdict} of=${one.verdict} plain />`, note: causeWords(one.cause), changes: list[at + 1] ? changesOf(judgement(list[at + 1]), judgement(one)) : null }));
   const entries = [...reports, ...judged].sort((a, b) => b.at.localeCompare(a.at));
@@ -147,9 +148,17 @@ export const causeWords = (cause) => {
   return parts.filter(Boolean).join(" · ");
 };
 
+const SOON_MS = 2000;
+// Whether an alert may have been raised: to ask for one that never was would be an error.
+const alerted = (assessments) => assessments.some((one) => one.verdict === "violation" || (one.verdict === "undetermined" && !one.aggregate));
+
 // The alerts that were raised of it, and every message that told of them.
-function Alerts({ id, version }) {
+function Alerts({ id, assessments }) {
+  const version = assessments[0]?.assessed_at;
   const [found, problem] = useLoad(async (signal) => {
+    if (!alerted(assessments)) return { alerts: [] };
+    // One that was judged just now is on its way.
+    await new Promise((done) => setTimeout(done, Math.max(0, Date.parse(version) + SOON_MS - Date.now())));
     const named = await get("/v1/lookup", { id }, { signal }).catch((error) => {
       if (error.status === 404) return { alerts: [] };
       throw error;
