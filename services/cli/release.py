@@ -24,7 +24,8 @@ def note_events(outcomes: Iterable[NumberedOutcome], release: Release, zone: Zon
     for numbered in outcomes:
         if external_id := numbered.outcome.external_id:
             release.ids.add(external_id)
-        if isinstance(numbered.outcome, ReportDraft):
+        # Only UCDP's own have a time as that connector writes it.
+        if isinstance(numbered.outcome, ReportDraft) and ucdp.is_of_release(numbered.outcome):
             release.months.add(ucdp.month_of_report(numbered.outcome.report["occurred"], zone))
         yield numbered
 

@@ -116,6 +116,11 @@ def month_of(end: int, zone: ZoneInfo) -> str:
     return to_datetime(end - 1).astimezone(zone).strftime("%Y-%m")
 
 
+def is_of_release(draft: ReportDraft) -> bool:
+    """Whether a report is an event of UCDP's, with a time as this module writes it."""
+    return draft.external_id.startswith(PREFIX) and isinstance(draft.report["occurred"], dict)
+
+
 def month_of_report(occurred: Mapping[str, str], zone: ZoneInfo) -> str:
     """As :func:`month_of`, of a report's time as this module writes it."""
     return occurred["date"][:7] if "date" in occurred else month_of(parse_instant(occurred["to"]), zone)

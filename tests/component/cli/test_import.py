@@ -107,6 +107,13 @@ async def test_a_run_that_broke_off_is_run_again(tmp_path: Path) -> None:
         assert told(await send(api, b"".join([header, *rows]))) == (len(rows) - 7, 7, 0, 0)
 
 
+async def test_a_table_with_moments_is_taken(tmp_path: Path) -> None:
+    table = b"external_id,occurred,act,location.place,source.name\na,2016-05-08T10:00:00+03:00,shelling,Aleppo,Desk\n"
+    async with system(tmp_path) as (_, api):
+        assert told(await send(api, table)) == (1, 0, 0, 0)
+        assert told(await send(api, table)) == (0, 1, 0, 0)
+
+
 async def test_a_newer_release_revises_one_event_and_takes_one_back_only_when_told_to(tmp_path: Path) -> None:
     async with system(tmp_path) as (running, api):
         await send(api, sample("ucdp_api_page.json"))
