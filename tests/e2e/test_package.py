@@ -116,7 +116,10 @@ def test_everything_in_one_process_needs_no_extra_and_has_its_pages(bare: Instal
         env={"TRUCEWATCH_ADMIN_KEY": OPERATOR_KEY, "PYTHONPATH": ""},
         cwd=bare.directory,
     )
-    with running, httpx.Client(base_url=url, headers={"accept": "text/html"}, timeout=30) as client:
+    with (
+        running,
+        httpx.Client(base_url=url, headers={"accept": "text/html"}, timeout=30, follow_redirects=True) as client,
+    ):
         paths = ("/", "/docs", "/openapi.json", "/console/live.js", "/v1/confirm?token=none")
         pages = {path: client.get(path).status_code for path in paths}
     assert pages == dict.fromkeys(paths[:-1], 200) | {paths[-1]: 404}
