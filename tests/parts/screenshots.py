@@ -25,7 +25,7 @@ def take(desk: Desk, directory: Path) -> int:
                 desk.open(desk.fill(path), language=language)
                 if path == "/" and name == "wide":
                     _wait_for_map(desk)
-                stem = re.sub(r"[^a-z]+", "-", path.split("{")[0].lower()).strip("-") or "live"
+                stem = re.sub(r"[^a-z]+", "-", path).strip("-") or "live"
                 desk.page.screenshot(path=directory / f"{stem}-{language}-{name}.png", full_page=True)
                 count += 1
     return count
