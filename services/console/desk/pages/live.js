@@ -147,9 +147,9 @@ export default function Live({ path, query }) {
           ${rows.length === 0 ? html`<p class="empty">${t("desk.live.none")}</p>` : html`<ol class="rows">${rows.map((one) => html`<${Row} key=${one.incident_id} incident=${one} />`)}</ol>`}
           ${next && (rows.length < MOST ? html`<button type="button" onClick=${readOlder} aria-busy=${more}>${t("desk.live.older")}</button>` : html`<p class="note">${n("desk.live.most", MOST)}</p>`)}
         </div>
-        <section class="map-side" aria-label=${t("desk.map.title")}><p class="actions"><button type="button" aria-expanded=${shownMap} onClick=${turnMap}>${t(shownMap ? "desk.map.hide" : "desk.map.show")}</button>
+        <div class="map-side"><p class="actions"><button type="button" aria-expanded=${shownMap} onClick=${turnMap}>${t(shownMap ? "desk.map.hide" : "desk.map.show")}</button>
           ${shownMap && html`<label class="check"><input type="checkbox" checked=${Boolean(query.bbox)} onChange=${(event) => requery({ bbox: event.target.checked ? box.current || "" : "" })} /> ${t("desk.map.only")}</label>`}</p>
-          ${shownMap && html`<${LateMap} features=${features} onMove=${onMove} />`}</section></div>`}
+          ${shownMap && html`<${LateMap} features=${features} onMove=${onMove} />`}</div></div>`}
   </${Page}>`;
 }
 
