@@ -246,8 +246,7 @@ class SqlIncidents:
 
     def _index_words(self, ids: Sequence[str]) -> None:
         """The words of the newest revisions of incidents, in place of others."""
-        if ids:
-            reported = self.latest(ids)
+        if reported := self.latest(ids):
             self.connection.execute(_DELETE_WORDS, [{"of": id} for id in reported])
             rows = [(id, words_of(reported[id].report)) for id in sorted(reported)]
             insert_new_rows(self.connection, words, ("incident_id", "words"), rows)

@@ -2,11 +2,12 @@
 
 import asyncio
 
+from msgspec import structs
 from sqlalchemy import select
 
 from schemas.envelope import Event
 from schemas.events import Actor, OperatorActed
-from schemas.topics import INCIDENTS
+from schemas.topics import DEAD_SUFFIX, INCIDENTS
 from services.platform.bus.dead_letters import DeadLetters
 from services.platform.db.engine import Database
 from services.platform.db.tables import metadata, outbox
@@ -66,3 +67,13 @@ async def test_what_is_given_up_again_without_a_retry_stays_as_it_was(database: 
     await clock.advance(5)
     await dead_letters.add("rules", POISON, "no JSON")
     assert await dead_letters.list(PageQuery()) == before
+
+
+async def test_what_is_given_up_from_a_topic_of_dead_letters_is_kept_and_put_on_no_further_one(
+    database: Database,
+) -> None:
+    """There is no such topic, and the relay would wait for it with everything else."""
+    dead_letters = DeadLetters(database, DrivenClock())
+    await dead_letters.add("ingest.dead", structs.replace(POISON, topic=INCIDENTS.name + DEAD_SUFFIX), "no JSON")
+    assert await dead_letters.count() == 1
+    assert await topics(database) == []

@@ -43,8 +43,9 @@ class DeadLetters:
     clock: Clock
 
     async def add(self, consumer: str, event: Event, reason: str) -> None:
-        """Keep the event with its reason, and put it on the topic's ``.dead``. Repetition changes nothing, also when
-        several processes give up the same at once."""
+        """Keep the event with its reason, and put it on the topic's ``.dead``; one that comes from there is only kept,
+        since there is no topic for it. Repetition changes nothing, also when several processes give up the same at
+        once."""
         await self.database.write(lambda connection: self.keep(connection, consumer, event, reason))
 
     def keep(self, connection: Connection, consumer: str, event: Event, reason: str) -> None:
@@ -59,10 +60,10 @@ class DeadLetters:
         again = update(dead_letters).where(dead_letters.c.id == letter, dead_letters.c.retried_at.is_not(None))
 
         added = connection.execute(insert_new(connection, dead_letters).values(row).returning(dead_letters.c.id))
-        if added.first() is not None:
-            outbox.append(connection, [dead])
-        else:
+        if added.first() is None:
             connection.execute(again.values(retried_at=None, died_at=now, reason=reason))
+        elif not event.topic.endswith(DEAD_SUFFIX):
+            outbox.append(connection, [dead])
 
     async def list(self, query: PageQuery) -> list[DeadLetter]:
         """One page of the letters not yet retried, by the time they were given up and id, with one letter more."""

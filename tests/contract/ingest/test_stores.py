@@ -155,6 +155,8 @@ async def test_the_oldest_report_without_a_judgement(database: Database) -> None
     assert await database.read(lambda c: find_oldest_unassessed(c, 0)) == 100
     assert await database.read(lambda c: find_oldest_unassessed(c, 150)) == 200
     await database.write(lambda c: follow_assessments(SqlIncidents(c), [_assessed(judged(a, 1, 1))]))
+    # A record that a stranger put on the log is of no report that is kept.
+    await database.write(lambda c: follow_deaths(SqlIncidents(c), [("unknown", 7)]))
     await database.write(lambda c: follow_deaths(SqlIncidents(c), [(b, 1)]))
     assert await database.read(lambda c: find_oldest_unassessed(c, 0)) == 300
 
