@@ -18,6 +18,7 @@ from services.notify.channels.smtp import SmtpSender, parse_relay
 from services.notify.channels.webhook import WebhookSender
 from services.notify.domain.generation import Generation
 from services.notify.domain.limits import Limits
+from services.notify.http.alert_links import build_links_router
 from services.notify.http.alerts import AlertReader, build_alerts_router
 from services.notify.http.blocks import build_blocks_router
 from services.notify.http.confirm import build_pages_router
@@ -235,10 +236,11 @@ async def build(runtime: Runtime) -> Service:
     router.include_router(build_pages_router(parts))
     router.include_router(build_blocks_router(parts))
     router.include_router(build_silences_router(parts))
-    reader = AlertReader(log, Positions(storage, log), clock, settings.public_url, shapes.rings_of)
+    reader = AlertReader(log, Positions(storage, log), clock, settings.public_url, shapes.rings_of, shapes.outlines_of)
     router.include_router(build_restore_router(storage, queue, clock, dispatcher.pause, schedule.kick))
     router.include_router(build_feeds_router(Feeds(reader, SqlFeedTokens(database), tail)))
     router.include_router(build_alerts_router(reader, parts))
+    router.include_router(build_links_router(reader, store))
     router.include_router(build_lookup_router(parts, log, SqlNames(database, sealer)))
     return Service(
         name="notify",

@@ -475,6 +475,8 @@ ANSWERS: Final[dict[tuple[str, str], Any]] = {
     },
     ("get", "/v1/alerts"): {"items": [ALERT], "next": "WzQyXQ", "has_more": False},
     ("get", "/v1/alerts/{id}"): ALERT,
+    ("get", "/a/{token}"): _HTML,
+    ("get", "/a/{token}/json"): ALERT,
     ("get", "/v1/subscriptions"): page(_SUBSCRIPTION),
     **{(method, "/v1/subscriptions/{id}"): _SUBSCRIPTION for method in ("get", "put", "patch")},
     ("post", "/v1/subscriptions"): {

@@ -34,7 +34,7 @@ class Operation:
         parts = [part for part in self.path.split("/") if part]
         if self.path.endswith("/assessments"):
             return "assessments"
-        return TAG_OF.get(parts[1], "operators") if len(parts) > 1 and parts[0] == "v1" else "operators"
+        return TAG_OF.get(parts[1] if len(parts) > 1 and parts[0] == "v1" else parts[0], "operators")
 
 
 def find_operations(routers: Iterable[APIRouter]) -> list[Operation]:

@@ -45,12 +45,12 @@ ABOUT_REFUSALS: Final = {
     500: "This is our fault, and has been logged.",
     503: "Not now, for want of the database or the log, or since the process is stopping; `Retry-After` says when.",
 }
-#: The tag of an operation by the first part of its path after the version.
+#: The tag of an operation by the first part of its path, after the version where it has one.
 TAG_OF: Final = {
     "incidents": "incidents", "statistics": "incidents",
     "assessments": "assessments", "evaluate": "assessments", "registry": "registry",
     "parties": "registry", "presence": "registry", "areas": "registry", "places": "registry", "truces": "registry",
-    "alerts": "alerts", "silences": "alerts", "feed-tokens": "alerts", "lookup": "alerts",
+    "a": "alerts", "alerts": "alerts", "silences": "alerts", "feed-tokens": "alerts", "lookup": "alerts",
     "subscriptions": "subscriptions", "confirm": "subscriptions", "unsubscribe": "subscriptions",
     "block": "subscriptions", "mail-blocks": "subscriptions",
 }  # fmt: skip

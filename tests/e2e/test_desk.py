@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from itertools import count
 from typing import Final
 
+import httpx
 import pytest
 from playwright.sync_api import expect
 
@@ -13,6 +14,7 @@ from schemas.wording.words import words
 from tests.parts.chromium import Chromium
 from tests.parts.desk import NARROW, PAGES, WAIT_MS, WIDE, Desk, open_desk
 from tests.parts.machine import exceeds
+from tests.parts.receiver import Receiver
 from tests.scenario import bearer
 
 HOSTILE: Final = "<img src=x onerror=alert(1)>\u202etxt.exe\u202c{{7*7}}"
@@ -230,7 +232,7 @@ def test_a_report_made_without_a_network_is_kept_and_sent_once(desk: Desk) -> No
     expect(page.get_by_text("Kept on this device.")).to_be_visible(timeout=WAIT_MS)
     expect(page.get_by_role("heading", name="Waiting on this device")).to_be_visible()
     page.context.set_offline(False)
-    expect(page.get_by_role("heading", name="Waiting on this device")).to_have_count(0, timeout=30_000)
+    expect(page.get_by_role("heading", name="Waiting on this device")).to_have_count(0, timeout=WAIT_MS)
     desk.complaints.clear()
     sent = desk.client.get("/v1/incidents?order=-received&limit=20").json()["items"]
     kept = [one for one in sent if one["report"]["location"].get("place") == "Midan, without a network"]
@@ -308,7 +310,7 @@ def test_hostile_text_is_text(desk: Desk) -> None:
 def test_the_map_is_drawn_beside_the_list_of_the_same_incidents(desk: Desk) -> None:
     page = desk.page
     desk.open("/", language="en")
-    expect(page.locator("#map[data-ready=true]")).to_be_visible(timeout=60_000)
+    expect(page.locator("#map[data-ready=true]")).to_be_visible(timeout=WAIT_MS)
     asked = {"from": "2016-05-02T21:30:00Z"}
     feed = desk.client.get("/v1/incidents", params=asked, headers={"accept": "application/geo+json"}).json()
     drawn = page.locator("#map canvas")
@@ -331,6 +333,30 @@ def test_a_chart_is_drawn_with_its_table(desk: Desk) -> None:
     assert "group=truce" in page.url
 
 
+def test_the_page_of_a_link_in_every_language_and_width(desk: Desk, receiver: Receiver) -> None:
+    """The page that messages lead to needs neither the desk nor a key, and no script."""
+    channel = {"type": "webhook", "url": receiver.url(), "format": "slack"}
+    made = desk.client.post("/v1/subscriptions", json={"name": "a channel", "channel": channel, "verified": True})
+    found = desk.post(f"linked-{next(_numbers)}")
+    (first, *_) = receiver.wait_for(lambda sent: len(sent) > 0, 30)
+    link = first.message["attachments"][0]["title_link"]
+    assert link.startswith(f"{desk.service.url}/a/")
+    assert httpx.get(f"{link}/json").json()["incident_id"] == found
+    for language in LANGUAGES:
+        desk.page.goto(f"{link}?language={language}")
+        expect(desk.page.locator(f"html[lang={language}][dir={words(language).direction}]")).to_be_attached()
+        expect(desk.page.locator("svg circle")).to_be_visible()
+        for viewport in (WIDE, NARROW):
+            desk.page.set_viewport_size(viewport)
+            assert desk.overflow() <= 0
+            assert desk.accessibility_faults() == []
+    desk.client.delete(f"/v1/subscriptions/{made.json()['id']}").raise_for_status()
+    desk.page.goto(link)
+    expect(desk.page.locator("h1")).to_have_text("This link is not valid any more")
+    # A browser reports an answer of 404 as an error, whatever the page makes of it.
+    desk.complaints.clear()
+
+
 def test_the_first_page_weighs_no_more_than_its_budget(desk: Desk) -> None:
     """desk.md, "Budgets": HTML, CSS and JavaScript of a page without map and chart, as they are sent."""
     desk.page.set_viewport_size(NARROW)
@@ -348,12 +374,12 @@ def test_a_server_that_is_gone_is_said_within_ten_seconds(desk: Desk) -> None:
     expect(page.locator(".pulse.ok, .pulse.degraded")).to_be_visible(timeout=WAIT_MS)
     desk.service.stop()
     stopped = time.monotonic()
-    expect(page).to_have_title("Not connected · Live · Trucewatch", timeout=60_000)
+    expect(page).to_have_title("Not connected · Live · Trucewatch", timeout=WAIT_MS)
     assert not exceeds(time.monotonic() - stopped, 10)
     expect(page.locator(".pulse")).to_have_text("Not connected")
     expect(page.locator(".lost-banner")).to_contain_text("Not connected")
     desk.complaints.clear()
     desk.service.start()
-    expect(page).to_have_title("Live · Trucewatch", timeout=30_000)
+    expect(page).to_have_title("Live · Trucewatch", timeout=WAIT_MS)
     desk.complaints.clear()
     assert desk.client.get("/v1/keys/self", headers=bearer()).json()["role"] == "operator"

@@ -21,7 +21,8 @@ WIDE: Final[Any] = {"width": 1280, "height": 800}
 NARROW: Final[Any] = {"width": 390, "height": 800}
 #: What axe checks: WCAG 2.2 to AA, and what it calls best practice.
 RULES: Final = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
-WAIT_MS: Final = 15_000
+#: The longest that a page is waited for: a busy machine may take long, and no test is decided by it.
+WAIT_MS: Final = 60_000
 #: Pages by the path that follows /console; {incident} is one with a finding for two truces,
 #: {subscription} one with messages.
 PAGES: Final = (

@@ -66,7 +66,8 @@ class Delivery:
 
     @property
     def type(self) -> str:
-        return str(self.message["type"])
+        """Empty for a body in the form of Slack, which has none."""
+        return str(self.message.get("type", ""))
 
 
 def signature_holds(secret: str, headers: Mapping[str, str], body: bytes) -> bool:

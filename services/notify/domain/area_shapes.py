@@ -34,10 +34,14 @@ class AreaShapes:
 
     def rings_of(self, id: str) -> Sequence[Outline]:
         """The outer rings of an area, those of its parts where it is a union; none of one that is not known."""
-        rings = [*self._rings(id, frozenset())]
+        rings = [*self.outlines_of(id)]
         if sum(map(len, rings)) > MAX_POINTS:
             rings = [_box(ring) for ring in rings]
         return rings if len(rings) <= MAX_RINGS else [_box([point for ring in rings for point in ring])]
+
+    def outlines_of(self, id: str) -> Sequence[Outline]:
+        """The same with every point, for a picture."""
+        return [*self._rings(id, frozenset())]
 
     def _rings(self, id: str, above: frozenset[str]) -> Iterator[Outline]:
         kept = self._features.get(id)

@@ -46,6 +46,7 @@ class AlertReader:
     clock: Clock
     public_url: str
     rings_of: cap.RingsOf = cap.no_rings
+    outlines_of: cap.RingsOf = cap.no_rings
 
     def view(self, entry: Logged, language: Language) -> Data:
         """An alert as every list and the stream show it."""
@@ -56,6 +57,11 @@ class AlertReader:
             sent_at=entry.recorded_at,
             public_url=self.public_url,
         )
+
+    def cap(self, revisions: Sequence[Logged]) -> bytes:
+        """The newest revision of an alert as CAP; ``revisions`` are all of it."""
+        newest, alerts = revisions[-1].alert, [entry.alert for entry in revisions]
+        return cap.cap_of(newest, newest.status, alerts, self.public_url, self.rings_of)
 
     async def view_all(self, entries: Sequence[Logged], language: Language) -> list[msgspec.Raw]:
         """The views of many alerts, in JSON, without holding the event loop for more than a few milliseconds."""
@@ -102,10 +108,7 @@ def _add_reading(router: APIRouter, reader: AlertReader) -> None:
     async def get(id: str, request: Request) -> Response:
         revisions = await find_revisions(reader, id)
         if wants_cap(request.headers.get("accept", "")):
-            newest = revisions[-1].alert
-            alerts = [entry.alert for entry in revisions]
-            xml = cap.cap_of(newest, newest.status, alerts, reader.public_url, reader.rings_of)
-            return Response(xml, media_type=cap.CONTENT_TYPE, headers={"vary": "accept"})
+            return Response(reader.cap(revisions), media_type=cap.CONTENT_TYPE, headers={"vary": "accept"})
         return reply(reader.view(revisions[-1], language_of(request)), headers={"vary": "accept"})
 
 

@@ -37,6 +37,7 @@ _QUERY: Final = {"token": "The token of the link."}
 _FORM: Final = '<form method="post"><button type="submit">{label}</button></form>'
 _HEADERS: Final = {
     "cache-control": "no-store",
+    "x-robots-tag": "noindex",
     "referrer-policy": "no-referrer",
     "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'",
@@ -77,7 +78,7 @@ def _add_confirm(router: APIRouter, parts: ApiParts) -> None:
     async def show_confirm(request: Request, token: str = "") -> Response:
         found = await waiting(token)
         if found is None:
-            return _void(request)
+            return void_page(request)
         say = _words(request, found[0])
         title = say.say(f"page.confirm.title.{'contact' if found[1] else 'channel'}")
         return _page(say, title, _promise(say, *found), say.say("page.confirm.button"))
@@ -87,7 +88,7 @@ def _add_confirm(router: APIRouter, parts: ApiParts) -> None:
     async def do_confirm(request: Request, token: str = "") -> Response:
         found = await waiting(token)
         if found is None:
-            return _void(request)
+            return void_page(request)
         now = parts.clock.now()
         decide = proofs.confirm_contact if found[1] else proofs.confirm
         try:
@@ -96,7 +97,7 @@ def _add_confirm(router: APIRouter, parts: ApiParts) -> None:
                 store=parts.store, directory=parts.directory, also=_nothing,
             )  # fmt: skip
         except NotPossibleError:
-            return _void(request)
+            return void_page(request)
         say = _words(request, found[0])
         return _page(say, say.say("page.confirm.done"), _promise(say, *found))
 
@@ -114,7 +115,7 @@ def _add_block(router: APIRouter, parts: ApiParts) -> None:
     async def show_block(request: Request, token: str = "") -> Response:
         asked = await parts.blocks.load_asked(token)
         if asked is None:
-            return _void(request)
+            return void_page(request)
         say = _words(request)
         text = say.say("page.block.text", address=say.foreign(asked.address))
         return _page(say, say.say("page.block.title"), text, say.say("page.block.button"))
@@ -126,7 +127,7 @@ def _add_block(router: APIRouter, parts: ApiParts) -> None:
     async def do_block(request: Request, token: str = "") -> Response:
         address = await block_address(token, parts.clock.now(), parts.blocks, parts.directory)
         if address is None:
-            return _void(request)
+            return void_page(request)
         say = _words(request)
         return _page(say, say.say("page.block.done"), say.say("page.block.after", address=say.foreign(address)))
 
@@ -137,7 +138,7 @@ def _add_unsubscribe(router: APIRouter, parts: ApiParts) -> None:
     async def show_unsubscribe(request: Request, token: str = "") -> Response:
         found = await parts.store.find(token=token)
         if found is None:
-            return _void(request)
+            return void_page(request)
         say = _words(request, found)
         text = _about(say, "page.unsubscribe.text", found, hide_user(found.target))
         return _page(say, say.say("page.unsubscribe.title"), text, say.say("page.unsubscribe.button"))
@@ -149,7 +150,7 @@ def _add_unsubscribe(router: APIRouter, parts: ApiParts) -> None:
     async def do_unsubscribe(request: Request, token: str = "") -> Response:
         found = await parts.store.find(token=token)
         if found is None:
-            return _void(request)
+            return void_page(request)
         now = parts.clock.now()
         await change_subscription(
             found.id, lambda s: endpoints.end(s, now, "unsubscribed by mail"),
@@ -180,9 +181,10 @@ def _page(say: Words, title: str, text: str, button: str | None = None, status: 
     return HTMLResponse(page, status, _HEADERS)
 
 
-def _void(request: Request) -> Response:
+def void_page(request: Request, why: str = "page.void.text") -> Response:
+    """The page of a link that opens nothing, with the sentence of that key."""
     say = _words(request)
-    return _page(say, say.say("page.void.title"), say.say("page.void.text"), status=404)
+    return _page(say, say.say("page.void.title"), say.say(why), status=404)
 
 
 def _nothing(_connection: object) -> None:

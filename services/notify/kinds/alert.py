@@ -8,8 +8,8 @@ from schemas.wording.words import words
 from services.notify.kinds.kind import Kind, Material
 from services.notify.render import wording
 from services.notify.render.cap import cap_of
-from services.notify.render.json import MAX_DATA, alert_data, alert_fields, fit, links, write_body
-from services.notify.render.mime import NAME_SLOT
+from services.notify.render.json import MAX_DATA, alert_data, alert_fields, fit, write_body
+from services.notify.render.mime import ALERT_SLOT, NAME_SLOT
 from services.notify.render.page import MessagePage
 
 
@@ -22,12 +22,11 @@ def alert_body(alert: Alert, *, status: AlertStatus, language: Language, sent_at
     return write_body(ALERT.type(status), sent_at, fit(data, MAX_DATA))
 
 
-def alert_page(alert: Alert, *, status: AlertStatus, language: Language, public_url: str) -> MessagePage:
+def alert_page(alert: Alert, *, status: AlertStatus, language: Language) -> MessagePage:
     """What people read of one revision of an alert; ``status`` follows the message."""
     say = words(language)
     headline = wording.headline(alert, language)
     told = say.name("status", status)
-    url = links(alert, public_url)
     over = status == "cancelled"
     return MessagePage(
         subject=wording.titled(alert, status, language),
@@ -39,8 +38,8 @@ def alert_page(alert: Alert, *, status: AlertStatus, language: Language, public_
         changes=() if status == "raised" else tuple(wording.changes(alert, language)),
         facts=tuple(wording.facts(alert, language)),
         reasons=tuple(wording.reason_texts(alert, language)),
-        links=((say.say("mail.open_alert"), url["self"]), (say.say("mail.open_report"), url["incident"])),
-        notes=(say.say("mail.link_note"),),
+        links=((say.say("mail.open_alert"), ALERT_SLOT),),
+        notes=(say.say("mail.link_note"), say.say("mail.own_link")),
         footer=say.say("mail.footer", name=NAME_SLOT),
     )
 
@@ -59,7 +58,7 @@ def _cap(made: Material) -> bytes:
 
 def _page(made: Material) -> MessagePage:
     [told] = made.alerts
-    return alert_page(told.alert, status=told.status, language=made.language, public_url=made.public_url)
+    return alert_page(told.alert, status=told.status, language=made.language)
 
 
 ALERT: Final = Kind(

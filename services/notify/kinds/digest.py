@@ -1,6 +1,6 @@
 """The alerts of a group, a period or a day in one message, each with its net status."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -15,7 +15,7 @@ from schemas.wording.words import Words, words
 from services.notify.domain.heartbeat import Heartbeat
 from services.notify.kinds.kind import Kind, Material, Member
 from services.notify.render import wording
-from services.notify.render.json import MAX_BODY, MAX_DATA, Data, alert_data, cut_cause, fit, links, write_body
+from services.notify.render.json import MAX_BODY, MAX_DATA, Data, alert_data, cut_cause, fit, write_body
 from services.notify.render.mime import NAME_SLOT
 from services.notify.render.page import DigestRow, MessagePage
 
@@ -85,14 +85,15 @@ def digest_page(
     zone: ZoneInfo,
     group: str | None,
     language: Language,
-    public_url: str,
+    link_to: Callable[[str, int], str],
     daily: bool = False,
     heartbeat: Heartbeat | None = None,
     cause: Cause | None = None,
     omitted: int = 0,
 ) -> MessagePage:
     """What people read of a digest of ``[start, end)``, each alert with its net status; ``daily``: of one day;
-    ``cause``: by one change of the registry; ``omitted``: with more alerts.
+    ``cause``: by one change of the registry; ``omitted``: with more alerts; ``link_to``: the link to a revision of an
+    alert.
 
     A heartbeat, where given, is one line of it.
     """
@@ -102,14 +103,14 @@ def digest_page(
     period = say_period(start, end, zone, say)
     day = say.day(start, zone)
     title = "change" if cause is not None else "daily" if daily else "digest"
-    rows = tuple(_row(alert, status, language, public_url) for alert, status in alerts[:MAX_ROWS])
+    rows = tuple(_row(alert, status, language, link_to) for alert, status in alerts[:MAX_ROWS])
     told = "mail.change_lead" if cause is not None else "mail.digest_lead"
     lead = say.say(told if alerts else "mail.quiet", span=period)
     notes = [say.count("omitted", count - MAX_ROWS)] if count > MAX_ROWS else []
     if heartbeat is not None:
         notes.append(_heartbeat_line(heartbeat, zone, say))
     if alerts:
-        notes.append(say.say("mail.link_note"))
+        notes += [say.say("mail.link_note"), say.say("mail.own_link")]
     return MessagePage(
         subject=say.say(f"mail.{title}_subject", alerts=counted, span=period, day=day),
         title=say.say(f"mail.{title}_title", alerts=counted, day=day),
@@ -125,13 +126,13 @@ def digest_page(
     )
 
 
-def _row(alert: Alert, status: AlertStatus, language: Language, public_url: str) -> DigestRow:
+def _row(alert: Alert, status: AlertStatus, language: Language, link_to: Callable[[str, int], str]) -> DigestRow:
     say = words(language)
     details = [say.name("status", status), say.name("severity", alert.severity)]
     if alert.certainty:
         details.append(say.name("certainty", alert.certainty))
     details.append(wording.truces(alert, alert.truces, say))
-    return DigestRow(wording.headline(alert, language), " · ".join(details), links(alert, public_url)["self"])
+    return DigestRow(wording.headline(alert, language), " · ".join(details), link_to(alert.id, alert.revision))
 
 
 def _heartbeat_line(beat: Heartbeat, zone: ZoneInfo, say: Words) -> str:
@@ -186,7 +187,7 @@ def _page(made: Material) -> MessagePage:
         zone=made.zone,
         group=", ".join(f"{k}: {v}" for k, v in content.group.items()) or None,
         language=made.language,
-        public_url=made.public_url,
+        link_to=made.link_to,
         daily=mode != "immediate" and mode.daily is not None,
         heartbeat=content.heartbeat,
         cause=content.cause,

@@ -67,7 +67,7 @@ def _page(made: Material) -> MessagePage:
         zone=made.zone,
         group=None,
         language=made.language,
-        public_url=made.public_url,
+        link_to=made.link_to,
         daily=carrier.daily is not None,
         heartbeat=beat,
     )

@@ -14,6 +14,7 @@ from schemas.assessments import Alert
 from schemas.vocabulary import AlertStatus, Language
 from schemas.wording.lines import clean
 from schemas.zones import find_zone
+from services.notify.domain.alert_link import make_token
 from services.notify.domain.delivery import AttemptAnswer, Judgement
 from services.notify.domain.identity import message_id
 from services.notify.domain.subscription import Subscription
@@ -157,6 +158,10 @@ class Material:
     def name(self) -> str:
         return clean(self.subscription.draft.name)
 
+    def link_to(self, alert: str, revision: int) -> str:
+        """The recipient's own link to an alert."""
+        return link_to_alert(self.job, self.subscription, self.public_url, alert, revision)
+
     @property
     def zone(self) -> ZoneInfo:
         """The time zone to show times in: the subscription's, else UTC."""
@@ -164,3 +169,8 @@ class Material:
         if draft.mode != "immediate" and draft.mode.timezone:
             return find_zone(draft.mode.timezone)
         return find_zone(draft.quiet_hours.timezone if draft.quiet_hours else "UTC")
+
+
+def link_to_alert(job: Job, subscription: Subscription, public_url: str, alert: str, revision: int) -> str:
+    """The link of a message to one of its alerts, its recipient's own."""
+    return f"{public_url}/a/{make_token(subscription, alert, revision, job.created_at)}"

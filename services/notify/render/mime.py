@@ -19,13 +19,14 @@ from schemas.wording.lines import clean
 #: Placeholders for the recipient's values in a rendered page. Texts of reports are cleaned, so cannot hold them.
 NAME_SLOT: Final = "\x01"
 UNSUBSCRIBE_SLOT: Final = "\x02"
+ALERT_SLOT: Final = "\x03"
 #: Contains ``=_``, which quoted-printable never does, so no body contains it.
 BOUNDARY: Final = b"=_trucewatch_alternative"
 
 #: Maximum earlier revisions in a mail's References.
 MAX_REFERENCES: Final = 9
 
-_SLOTS: Final = re.compile(f"([{NAME_SLOT}{UNSUBSCRIBE_SLOT}])")
+_SLOTS: Final = re.compile(f"([{NAME_SLOT}{UNSUBSCRIBE_SLOT}{ALERT_SLOT}])")
 _SOFT_BREAK: Final = b"=\r\n"
 _CHUNK: Final = 42
 _SAFE_ID: Final = re.compile(r"[!-~]+")
@@ -158,6 +159,7 @@ class Addressing:
     references: tuple[str, ...] = ()
     unsubscribe_url: str | None = None
     labels: tuple[tuple[str, str], ...] = ()
+    alert_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +173,7 @@ class Letter:
 
     def address_to(self, sender: Sender, own: Addressing) -> bytes:
         """The whole message with CRLF line ends. Raises BadHeaderError for an invalid address, id or URL."""
-        values = {NAME_SLOT: clean(own.name), UNSUBSCRIBE_SLOT: own.unsubscribe_url or ""}
+        values = {NAME_SLOT: clean(own.name), UNSUBSCRIBE_SLOT: own.unsubscribe_url or "", ALERT_SLOT: own.alert_url}
         return b"".join(
             (
                 *_head(sender, self, own),

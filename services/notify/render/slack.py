@@ -14,7 +14,7 @@ import msgspec
 from schemas.vocabulary import Language
 from schemas.wording.words import words
 from services.notify.render.json import MAX_BODY
-from services.notify.render.mime import NAME_SLOT
+from services.notify.render.mime import ALERT_SLOT, NAME_SLOT
 from services.notify.render.page import TONES, MessagePage
 
 #: Attachments of a message: Discord shows ten. The first is the message itself.
@@ -29,11 +29,12 @@ _JOINER: Final = "\u2060"
 _encode = msgspec.json.Encoder().encode
 
 
-def slack_body(page: MessagePage, language: Language, name: str = "") -> bytes:
-    """The body of a page, under 20 kB: long texts are cut. ``name`` is the subscription's."""
+def slack_body(page: MessagePage, language: Language, name: str = "", alert_url: str = "") -> bytes:
+    """The body of a page, under 20 kB: long texts are cut. ``name`` is the subscription's, ``alert_url`` its own link
+    to the alert."""
     body = b""
     for length in _LENGTHS:
-        body = _encode(_Writer(length, name).message(page, language))
+        body = _encode(_Writer(length, name, alert_url).message(page, language))
         if len(body) <= MAX_BODY:
             break
     return body
@@ -46,8 +47,8 @@ def escape_slack(text: str) -> str:
 
 
 class _Writer:
-    def __init__(self, length: int, name: str) -> None:
-        self._length, self._name = length, name
+    def __init__(self, length: int, name: str, alert_url: str) -> None:
+        self._length, self._name, self._alert_url = length, name, alert_url
 
     def message(self, page: MessagePage, language: Language) -> dict[str, Any]:
         """The name and the place of each key as Slack documents them; ``mrkdwn`` off shows asterisks as they are."""
@@ -71,7 +72,7 @@ class _Writer:
             "fallback": self._text(page.subject),
             "color": TONES[page.tone].light,
             "title": self._text(title),
-            **({} if link is None else {"title_link": link[1]}),
+            **({} if link is None else {"title_link": link[1].replace(ALERT_SLOT, self._alert_url)}),
             "text": "\n".join(self._lines(page, language)),
             "fields": [self._field(label, value) for label, value in page.facts],
             "mrkdwn_in": [],

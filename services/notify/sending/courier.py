@@ -14,7 +14,7 @@ from schemas.vocabulary import AlertStatus
 from services.notify.domain.delivery import AttemptAnswer, Judgement, judge_answer
 from services.notify.domain.signing import parse_secret
 from services.notify.domain.subscription import Format, Subscription, Webhook, format_of, signing_secrets
-from services.notify.kinds.kind import Job, Material, ToldAlert
+from services.notify.kinds.kind import Job, Material, ToldAlert, link_to_alert
 from services.notify.render.cap import CONTENT_TYPE, RingsOf, no_rings
 from services.notify.render.mail import render
 from services.notify.render.mime import Addressing, Letter, Sender, alert_mail_ids, mail_id
@@ -156,11 +156,20 @@ class Courier:
         if job.alert is not None:
             own, references = alert_mail_ids((await self._load(job.alert, job.revision)).alert, to, domain)
         leave = f"{self._parts.public_url}/v1/unsubscribe?token={subscription.token}" if job.kind.needs_proof else None
-        return Addressing(to, own, job.created_at, subscription.draft.name, references, leave)
+        return Addressing(
+            to, own, job.created_at, subscription.draft.name, references, leave, alert_url=self._link(job, subscription)
+        )
+
+    def _link(self, job: Job, subscription: Subscription) -> str:
+        """The recipient's own link to the alert of a message about one."""
+        if job.alert is None:
+            return ""
+        return link_to_alert(job, subscription, self._parts.public_url, job.alert, job.revision)
 
     async def _written(self, form: Form, job: Job, subscription: Subscription) -> bytes | Letter:
-        """The body or the letter. About one alert, it is shared by all recipients of a form and language."""
-        if job.alert is None:
+        """The body or the letter. About one alert, it is shared by all recipients of a form and language, but in the
+        form of Slack, which holds the recipient's own link."""
+        if job.alert is None or form == "slack":
             return await self._write(form, job, subscription)
         key = form, job.kind.name, job.alert, job.revision, job.status, subscription.draft.language
         found = self._rendered.get(key)
@@ -186,7 +195,9 @@ class Courier:
             return write(made)
         assert page is not None
         shown = page(made)
-        return render(shown, made.language) if form == "mail" else slack_body(shown, made.language, made.name)
+        if form == "mail":
+            return render(shown, made.language)
+        return slack_body(shown, made.language, made.name, self._link(job, subscription))
 
     async def _load(self, alert: str, revision: int) -> Logged:
         entry = self._alerts.get((alert, revision)) or await self._parts.log.revision(alert, revision)

@@ -10,7 +10,8 @@ from schemas.instants import format_instant
 
 #: Keys, feed and link tokens, webhook secrets, passwords in URLs: whatever a careless message might carry.
 _SECRETS: Final = re.compile(
-    r"\b(?:tw_|whsec_)[A-Za-z0-9_+/=-]{8,}|(?<=[?&]token=)[^&\s\"']+|(?<=[Bb]earer )\S+|(?<=://)[^/@\s]+:[^/@\s]+(?=@)"
+    r"\b(?:tw_|whsec_)[A-Za-z0-9_+/=-]{8,}|(?<=[?&]token=)[^&\s\"']+|(?<=/a/)[A-Za-z0-9_-]{40,}|"
+    r"(?<=[Bb]earer )\S+|(?<=://)[^/@\s]+:[^/@\s]+(?=@)"
 )
 #: Libraries that log at INFO what our metrics count already.
 _CHATTY: Final = ("httpx", "httpcore", "aiosmtplib", "apscheduler", "aiokafka", "kafka", "mail.log", "uvicorn")

@@ -80,7 +80,7 @@ async def test_the_exact_bytes_arrive(sink: Sink) -> None:
 
 
 async def test_a_letter_arrives_as_it_was_made(sink: Sink) -> None:
-    letter = render(alert_page(ALERT, status="raised", language="ar", public_url="https://x.example.org"), "ar")
+    letter = render(alert_page(ALERT, status="raised", language="ar"), "ar")
     message_id, references = mime.alert_mail_ids(ALERT, "desk@example.org", SENDER.domain)
     raw = letter.address_to(SENDER, mime.Addressing("desk@example.org", message_id, 0, references=references))
     async with smtp_server(sink) as port, sending(port) as sender:

@@ -33,6 +33,11 @@ NOW = parse_instant("2016-05-08T09:00:00Z")
 URL = "https://truce.example.org"
 SENDER = mime.parse_sender("Trucewatch <alerts@truce.example.org>")
 UNSUBSCRIBE = URL + "/v1/unsubscribe?token=a-very_long-token=" + "x" * 90
+OWN = (
+    "The link to an alert shows how it stands when it is opened. "
+    "It is yours alone, and ends after 90 days or with the subscription."
+)
+LINK = URL + "/a/" + "aToken_-" * 16
 DAMASCUS = ZoneInfo("Asia/Damascus")
 
 
@@ -40,9 +45,13 @@ def addressed(letter: mime.Letter, alert: Alert = ALERT, to: str = "desk@example
     message_id, references = mime.alert_mail_ids(alert, to, SENDER.domain)
     own = mime.Addressing(
         to, message_id, NOW, name=name, references=references, unsubscribe_url=UNSUBSCRIBE,
-        labels=(("X-Trucewatch-Alert", alert.id),),
+        labels=(("X-Trucewatch-Alert", alert.id),), alert_url=LINK,
     )  # fmt: skip
     return letter.address_to(SENDER, own)
+
+
+def link_to(alert: str, revision: int) -> str:
+    return f"{URL}/a/{alert}-{revision}"
 
 
 def read(raw: bytes) -> tuple[EmailMessage, str, str]:
@@ -64,7 +73,7 @@ def read(raw: bytes) -> tuple[EmailMessage, str, str]:
 
 
 def letter(alert: Alert = ALERT, status: AlertStatus = "raised", language: Language = "en") -> mime.Letter:
-    return render(alert_page(alert, status=status, language=language, public_url=URL), language)
+    return render(alert_page(alert, status=status, language=language), language)
 
 
 def test_the_headers() -> None:
@@ -107,12 +116,10 @@ Why
 * Nusra Front is recorded as present in the area.
 
 Open the alert:
-{URL}/v1/alerts/{ALERT.id}
-
-The report and its assessment:
-{URL}/v1/incidents/{ALERT.incident_id}
+{LINK}
 
 Times are given in the time zone of the place and in UTC. Counts are claims of the source.
+{OWN}
 
 You get this message because the subscription “Aleppo desk” names this address.
 Unsubscribe:
@@ -253,12 +260,12 @@ def test_digest_and_daily(language: Language) -> None:
     beat = Heartbeat(7, NOW - DAY, NOW, reports=21, violations=2, delivered=5)
     for daily in (False, True):
         made = digest_page(
-            items, start=NOW - DAY, end=NOW, zone=DAMASCUS, group="Aleppo", language=language, public_url=URL,
-            daily=daily, heartbeat=beat,
+            items, start=NOW - DAY, end=NOW, zone=DAMASCUS, group="Aleppo", language=language,
+            link_to=link_to, daily=daily, heartbeat=beat,
         )  # fmt: skip
         message, text, html = read(addressed(render(made, language)))
         assert "120" in message["Subject"]
-        assert text.count(f"{URL}/v1/alerts/") == html.count(f"{URL}/v1/alerts/") == MAX_ROWS
+        assert text.count(f"{URL}/a/") == html.count(f"{URL}/a/") == MAX_ROWS
         assert "20" in text
         assert "21" in text
         assert "2016" in text
@@ -267,7 +274,7 @@ def test_digest_and_daily(language: Language) -> None:
 def test_a_quiet_day_says_so() -> None:
     beat = Heartbeat(7, NOW - DAY, NOW, reports=21, violations=0, delivered=0)
     made = digest_page(
-        [], start=NOW - DAY, end=NOW, zone=DAMASCUS, group=None, language="en", public_url=URL, daily=True,
+        [], start=NOW - DAY, end=NOW, zone=DAMASCUS, group=None, language="en", link_to=link_to, daily=True,
         heartbeat=beat,
     )  # fmt: skip
     message, text, _ = read(addressed(render(made, "en")))

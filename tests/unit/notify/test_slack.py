@@ -17,12 +17,13 @@ from services.notify.render.slack import MAX_ROWS, escape_slack, slack_body
 from tests.unit.notify.samples import ALERT, NASTY, UPDATE_CHANGES
 
 URL = "https://truce.example.org"
+LINK = URL + "/a/aToken"
 STATUSES: tuple[AlertStatus, ...] = ("raised", "updated", "cancelled")
 
 
 def message(alert: Alert = ALERT, status: AlertStatus = "raised", language: Language = "en") -> Any:
-    page = alert_page(alert, status=status, language=language, public_url=URL)
-    return json.loads(slack_body(page, language))
+    page = alert_page(alert, status=status, language=language)
+    return json.loads(slack_body(page, language, alert_url=LINK))
 
 
 def test_an_alert_has_a_fallback_its_facts_and_its_link() -> None:
@@ -30,7 +31,7 @@ def test_an_alert_has_a_fallback_its_facts_and_its_link() -> None:
     assert told["text"].startswith("Violation: shelling, Midan, Aleppo")
     [shown] = told["attachments"]
     assert shown["fallback"] == told["text"]
-    assert shown["title_link"] == f"{URL}/v1/alerts/{ALERT.id}"
+    assert shown["title_link"] == LINK
     assert {"title": "Severity", "value": "severe", "short": True} in [
         field | {"value": field["value"].lower(), "title": field["title"].capitalize()} for field in shown["fields"]
     ]

@@ -48,6 +48,7 @@ def test_an_exception_is_in_the_line(stream: io.StringIO) -> None:
         ("key tw_abcDEF123456789-_x is new", "abcDEF"),
         ("secret whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "MfKQ"),
         ("GET /v1/confirm?token=abcdef&x=1", "abcdef"),
+        (f"GET /a/{'lTok-en_' * 16}/json", "lTok"),
         ("Authorization: Bearer s3cr3t-thing", "s3cr3t"),
         ("postgresql+psycopg://me:hunter2@db/x", "hunter2"),
     ],
