@@ -36,7 +36,7 @@ def desk(running: Desk) -> Iterator[Desk]:
     assert running.complaints == []
 
 
-@pytest.mark.parametrize(("number", "page"), enumerate(PAGES))
+@pytest.mark.parametrize(("number", "page"), list(enumerate(PAGES)))
 def test_every_page_in_every_language_and_width(desk: Desk, number: int, page: str) -> None:
     """axe looks once at each language, at one of the two widths: each page is looked at in both."""
     desk.open(desk.fill(page), language="en")
