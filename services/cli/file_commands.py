@@ -18,9 +18,9 @@ from schemas.zones import find_zone
 from services.cli.ask import FILE_REFUSED, ask, client_options, complain, say
 from services.cli.language import spoken_language
 from services.cli.progress import progress_bar
-from services.cli.reading import checked, count_names, describe, fate_of, find_unknown, read_map
+from services.cli.reading import Fate, checked, count_names, describe, find_fate, find_unknown, read_map, tell_fate
 from services.cli.release import Release, find_missing_events, note_events
-from services.cli.sending import Refusal, Summary, send_outcomes, told_refusals, wait_for_verdicts
+from services.cli.sending import Refusal, Summary, preview_outcomes, send_outcomes, told_refusals, wait_for_verdicts
 from services.client import AsyncClient
 from services.connectors.decoding import Encoding
 from services.connectors.fault_sentences import tell_fault
@@ -34,7 +34,6 @@ from services.connectors.model import (
     ReportDraft,
     RowContext,
     RowFault,
-    WithdrawnReport,
 )
 from services.platform.clock import SystemClock
 
@@ -61,7 +60,7 @@ _ZONE: Final = click.option(
     "--timezone", "zone", callback=_zone, help="Zone of local days in the file; by default the registry's."
 )
 _DRY_RUN: Final = click.option(
-    "--dry-run", is_flag=True, help="Show what would become of each row, and names that no table knows; send nothing."
+    "--dry-run", is_flag=True, help="Show what would become of each row, and names that no table knows; change nothing."
 )
 _WAIT: Final = click.option("--wait", is_flag=True, help="Wait until all is judged, then count the verdicts.")
 
@@ -206,13 +205,14 @@ def _outcomes(job: FileJob, context: RowContext, surveyed: FileSurvey) -> Iterat
 
 
 async def _rehearse(api: AsyncClient, job: FileJob) -> bool:
-    """Tell the fate of each row, and send none. Whether anything would be refused."""
+    """Tell the fate of each row as the server would decide it, which keeps none. Whether anything would be refused."""
     context, surveyed = await _begin(api, job)
     told, names, refused = words(job.language), Counter[str](), list[Refusal]()
-    counts = Counter[type]()
-    for numbered in _outcomes(job, context, surveyed):
-        say(escape(fate_of(numbered, job.language)))
-        counts[type(numbered.outcome)] += 1
+    counts = Counter[Fate]()
+    async for numbered, taken in preview_outcomes(api, _outcomes(job, context, surveyed)):
+        fate = find_fate(numbered.outcome, taken)
+        say(escape(tell_fate(numbered, fate, taken, job.language)))
+        counts[fate] += 1
         if isinstance(numbered.outcome, ReportDraft):
             count_names(numbered.outcome, names)
         elif isinstance(numbered.outcome, RefusedRow):
@@ -222,14 +222,9 @@ async def _rehearse(api: AsyncClient, job: FileJob) -> bool:
         say(escape(told.say("import.unknown_names")))
         for name, count in unknown:
             say(escape(f'{count:6}  {msgspec.json.encode(name).decode()}: "",'))
-    say(
-        told.say(
-            "import.dry_run",
-            reports=counts[ReportDraft],
-            withdrawn=counts[WithdrawnReport],
-            refused=counts[RefusedRow],
-        )
-    )
+    summed = {fate: told.number(counts[fate]) for fate in get_args(Fate)}
+    summed["unchanged"] = told.number(counts["unchanged"] + counts["not_yet"])
+    say(told.say("import.dry_run", **summed))
     return bool(refused)
 
 

@@ -3,13 +3,14 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from schemas.vocabulary import Language
 from schemas.wording.words import Words, words
+from services.cli.sending import Taken
 from services.client import AsyncClient
 from services.connectors.explain import check_draft
 from services.connectors.file_facts import FileFacts, FileSurvey, OpenedFile
@@ -21,11 +22,14 @@ from services.connectors.model import (
     RefusedRow,
     ReportDraft,
     RowContext,
+    RowOutcome,
     WithdrawnReport,
 )
 from services.platform.http.problems import Problem
 from services.platform.reports import read_report
 
+#: What would become of a row.
+Fate = Literal["new", "revised", "unchanged", "withdrawn", "not_yet", "refused"]
 SEPARATORS: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 #: Names in one question to the server: as many as one side of a report may hold.
 _NAMES_A_QUESTION: Final = 50
@@ -113,18 +117,27 @@ def read_map(path: Path) -> AdapterMap:
         raise ValueError(f"{path.name}: {error}") from error
 
 
-def fate_of(numbered: NumberedOutcome, language: Language) -> str:
-    """The fate of one row, in one line."""
-    say = words(language)
-    outcome = numbered.outcome
-    id = say.foreign(outcome.external_id or "?")
+def find_fate(outcome: RowOutcome, taken: Taken | None) -> Fate:
+    """The fate of one row; ``taken`` is the revision that its report or withdrawal would be."""
     match outcome:
-        case ReportDraft(report=report):
-            fate = say.say("import.fate.report", act=say.name("act", report["act"]))
         case RefusedRow():
-            fate = say.say("import.fate.refused")
-        case WithdrawnReport():
-            fate = say.say("import.fate.withdrawn")
+            return "refused"
         case NotYetReport():
-            fate = say.say("import.fate.not_yet", reason=outcome.reason)
-    return say.say("import.row", line=numbered.line, id=id, fate=fate)
+            return "not_yet"
+        case WithdrawnReport():
+            return "unchanged" if taken is None else "withdrawn"
+    if taken is None or not taken.fresh:
+        return "unchanged"
+    return "new" if taken.revision == 1 else "revised"
+
+
+def tell_fate(numbered: NumberedOutcome, fate: Fate, taken: Taken | None, language: Language) -> str:
+    """The fate of one row, in one line."""
+    say, outcome = words(language), numbered.outcome
+    facts = {
+        "act": say.name("act", outcome.report["act"]) if isinstance(outcome, ReportDraft) else "",
+        "revision": "" if taken is None else say.number(taken.revision),
+        "reason": outcome.reason if isinstance(outcome, NotYetReport) else "",
+    }
+    told = say.say(f"import.fate.{fate}", **facts)
+    return say.say("import.row", line=numbered.line, id=say.foreign(outcome.external_id or "?"), fate=told)

@@ -1,7 +1,7 @@
 """Send the outcomes of a file to an ingest API. Nothing is taken twice, so a run that broke off is run again."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, Final, cast
@@ -26,6 +26,7 @@ from services.connectors.model import (
 #: Statuses that a server gives to a body, as opposed to a key or to itself.
 ABOUT_THE_BODY: Final = frozenset({400, 413, 415, 422})
 STALE: Final = 409
+FRESH: Final = 202
 POLL_S: Final = 0.5
 
 
@@ -43,6 +44,14 @@ class Refusal:
 
     line: int
     row: RefusedRow
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """The revision that a report is, or would be. ``fresh``: by this run; else it was there."""
+
+    incident_id: str
+    revision: int
+    fresh: bool
 
 
 @dataclass(slots=True)
@@ -87,7 +96,7 @@ def _ready(outcomes: Iterable[NumberedOutcome], summary: Summary) -> Iterator[Li
     for numbered in outcomes:
         match numbered.outcome:
             case ReportDraft() as draft:
-                yield Line(numbered.line, draft, msgspec.json.encode(draft.report))
+                yield _line(numbered.line, draft)
             case RefusedRow() as row:
                 summary.refused.append(Refusal(numbered.line, row))
             case WithdrawnReport():
@@ -106,57 +115,94 @@ def group(lines: Iterable[Line | NumberedOutcome]) -> Iterator[list[Line] | Numb
 
 
 async def _send(api: AsyncClient, batch: Sequence[Line], summary: Summary) -> None:
+    for line, result in zip(batch, await _post(api, batch), strict=True):
+        if isinstance(result, RefusedRow):
+            summary.refused.append(Refusal(line.number, result))
+        else:
+            summary.taken[result.incident_id] = result.revision
+            summary.accepted += result.fresh
+            summary.unchanged += not result.fresh
+
+
+async def _post(api: AsyncClient, batch: Sequence[Line], *, dry_run: bool = False) -> list[Taken | RefusedRow]:
+    """One result for each line, in order."""
+    if not batch:
+        return []
     try:
-        results = await api.post_batch([line.body for line in batch])
+        results = await api.post_batch([line.body for line in batch], dry_run=dry_run)
     except RefusedError as error:
         if error.status not in ABOUT_THE_BODY:
             raise
         if len(batch) == 1:
-            summary.refused.append(_refusal(batch[0], error.faults or [Fault("", str(error))]))
-            return
+            return [_refusal(batch[0], error.faults or [Fault("", str(error))])]
         middle = len(batch) // 2
-        await _send(api, batch[:middle], summary)
-        await _send(api, batch[middle:], summary)
-        return
-    for result in results:
-        _note(result, batch[result["index"]], summary)
+        halves = batch[:middle], batch[middle:]
+        return [result for half in halves for result in await _post(api, half, dry_run=dry_run)]
+    return [_read(result, batch[result["index"]]) for result in results]
 
 
-def _note(result: BatchItem, line: Line, summary: Summary) -> None:
+def _read(result: BatchItem, line: Line) -> Taken | RefusedRow:
     incident, revision = result.get("incident_id"), result.get("revision")
     if result["status"] == STALE:
-        summary.refused.append(Refusal(line.number, RefusedRow((RowFault("stale"),), line.draft.external_id)))
-    elif incident is None or revision is None:
+        return RefusedRow((RowFault("stale"),), line.draft.external_id)
+    if incident is None or revision is None:
         problem = result.get("problem") or {}
         faults = read_faults(problem) or [Fault("", str(problem.get("detail") or problem.get("title") or "refused"))]
-        summary.refused.append(_refusal(line, faults))
-    else:
-        summary.taken[incident] = revision
-        if result["status"] == 202:
-            summary.accepted += 1
-        else:
-            summary.unchanged += 1
+        return _refusal(line, faults)
+    return Taken(incident, revision, result["status"] == FRESH)
 
 
-def _refusal(line: Line, faults: Sequence[Fault]) -> Refusal:
-    return Refusal(line.number, explain_faults(line.draft, [(fault.pointer, fault.detail) for fault in faults]))
+def _refusal(line: Line, faults: Sequence[Fault]) -> RefusedRow:
+    return explain_faults(line.draft, [(fault.pointer, fault.detail) for fault in faults])
+
+
+async def preview_outcomes(
+    api: AsyncClient, outcomes: Iterable[NumberedOutcome]
+) -> AsyncIterator[tuple[NumberedOutcome, Taken | None]]:
+    """Each outcome as it would be if it were sent: a refusal where the server would refuse it. With a report or a
+    withdrawal goes the revision that it would be, None where the server has nothing to withdraw. Nothing is sent to
+    be kept. Raises as :func:`send_outcomes`."""
+    for batch in in_batches(outcomes, lambda one: len(msgspec.json.encode(one.outcome))):
+        lines = [_line(one.line, one.outcome) for one in batch if isinstance(one.outcome, ReportDraft)]
+        results = iter(await _post(api, lines, dry_run=True))
+        for numbered in batch:
+            result: Taken | RefusedRow | None = None
+            if isinstance(numbered.outcome, ReportDraft):
+                result = next(results)
+            elif isinstance(numbered.outcome, WithdrawnReport):
+                result = await _find_withdrawn(api, numbered.outcome)
+            if isinstance(result, RefusedRow):
+                yield NumberedOutcome(numbered.line, result), None
+            else:
+                yield numbered, result
+
+
+def _line(number: int, draft: ReportDraft) -> Line:
+    return Line(number, draft, msgspec.json.encode(draft.report))
 
 
 async def _withdraw(api: AsyncClient, numbered: NumberedOutcome, summary: Summary) -> None:
     """Take back what the server has of that id; what it has not, or has taken back before, stays as it is."""
     withdrawn = numbered.outcome
     assert isinstance(withdrawn, WithdrawnReport)
-    found = [item async for item in api.list_incidents({"external_id": withdrawn.external_id})]
-    left = [item for item in found if item["state"] != "retracted"]
-    if len({item["partner"] for item in found}) > 1:
-        fault = RowFault("several_partners", cell=withdrawn.external_id)
-        summary.refused.append(Refusal(numbered.line, RefusedRow((fault,), withdrawn.external_id)))
-    elif not left:
+    found = await _find_withdrawn(api, withdrawn)
+    if found is None:
         summary.unchanged += 1
+    elif isinstance(found, RefusedRow):
+        summary.refused.append(Refusal(numbered.line, found))
     else:
-        answer = await api.retract_report(left[0]["incident_id"], withdrawn.reason)
+        answer = await api.retract_report(found.incident_id, withdrawn.reason)
         summary.taken[answer["incident_id"]] = answer["revision"]
         summary.withdrawn += 1
+
+
+async def _find_withdrawn(api: AsyncClient, withdrawn: WithdrawnReport) -> Taken | RefusedRow | None:
+    """The revision that the retraction would be; None where nothing is left to withdraw."""
+    found = [item async for item in api.list_incidents({"external_id": withdrawn.external_id})]
+    if len({item["partner"] for item in found}) > 1:
+        return RefusedRow((RowFault("several_partners", cell=withdrawn.external_id),), withdrawn.external_id)
+    left = next((item for item in found if item["state"] != "retracted"), None)
+    return None if left is None else Taken(left["incident_id"], left["revision"] + 1, fresh=True)
 
 
 async def wait_for_verdicts(

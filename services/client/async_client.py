@@ -97,13 +97,19 @@ class AsyncClient:
         return await self._post_once(path, {"reason": reason}, idempotency_key)
 
     async def post_batch(
-        self, reports: Sequence[ReportBody | bytes], *, idempotency_key: str | None = None
+        self, reports: Sequence[ReportBody | bytes], *, idempotency_key: str | None = None, dry_run: bool = False
     ) -> list[BatchItem]:
-        """Post up to 10,000 reports (16 MiB) in one request; one result each, in order. Bytes are a report in JSON."""
+        """Post up to 10,000 reports (16 MiB) in one request; one result each, in order. Bytes are a report in JSON.
+        ``dry_run``: nothing is kept; a revision of 1 with status 202 would be a new incident."""
         content = b"\n".join(encode_report(report) for report in reports)
         headers = {"content-type": NDJSON} | ({"idempotency-key": idempotency_key} if idempotency_key else {})
         answer = await self._transport.request(
-            "POST", "/v1/incidents/batch", content=content, headers=headers, repeatable=True
+            "POST",
+            "/v1/incidents/batch",
+            query={"dry_run": "true"} if dry_run else None,
+            content=content,
+            headers=headers,
+            repeatable=True,
         )
         results: list[BatchItem] = answer.body["results"]
         return results

@@ -24,7 +24,7 @@ from services.ingest.projection import read_judged
 from services.ingest.sql import SqlAnswers, SqlIncidents
 from services.ingest.unassessed import NAME as WAITING
 from services.ingest.unassessed import PERIOD_S, UnassessedAge
-from services.ingest.use_cases import Command, IntakeOutcome, claim, follow_assessments, follow_deaths, take
+from services.ingest.use_cases import Command, IntakeOutcome, claim, follow_assessments, follow_deaths, preview, take
 from services.platform.bus.consume import Loop
 from services.platform.db.group import GroupWriter
 from services.platform.http.routes import HotRoute, make_router
@@ -47,7 +47,12 @@ async def build(runtime: Runtime) -> Service:
     admission = Admission(runtime.clock.now, runtime.local_time)
     writer = GroupWriter[Command, IntakeOutcome](database, _take)
     intake = Intake(runtime.keys, admission, writer, runtime.metrics, runtime.tracing)
-    batches = Batches(intake, admission, GroupWriter[Claim, Claimed](database, _claim))
+    batches = Batches(
+        intake,
+        admission,
+        GroupWriter[Claim, Claimed](database, _claim),
+        lambda filings: database.read(lambda c: preview(SqlIncidents(c), filings)),
+    )
     names = KnownNames(runtime.local_time)
     stop_following = await runtime.tail(REGISTRY, NAMES, names.follow)
     adapters = await build_adapters(runtime, admission, writer, intake.count)

@@ -1,7 +1,7 @@
 """Accept reports and retractions, and follow how rules judge them. Each function is one unit of work."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import msgspec
@@ -210,11 +210,11 @@ class _Work:
 
     latest: dict[str, Revision]
     reported: dict[str, dict[bytes, int]]
-    answers: dict[tuple[str, str], KeyAnswer]
-    added: list[Revision]
-    acts: list[OperatorActed]
-    items: dict[str, SourceItem]
-    noted: dict[str, SourceItem]
+    answers: dict[tuple[str, str], KeyAnswer] = field(default_factory=dict)
+    added: list[Revision] = field(default_factory=list)
+    acts: list[OperatorActed] = field(default_factory=list)
+    items: dict[str, SourceItem] = field(default_factory=dict)
+    noted: dict[str, SourceItem] = field(default_factory=dict)
 
 
 def take(
@@ -222,18 +222,10 @@ def take(
 ) -> list[IntakeOutcome]:
     """Take reports and retractions in, in order. Returns one outcome each; what was refused changes nothing.
     ``sources`` is needed for what adapters read."""
-    latest = incidents.latest({command.incident_id for command in commands})
-    work = _Work(
-        latest,
-        incidents.reported(_changed(latest, commands)),
-        answers.recall([command.once for command in commands if command.once is not None]),
-        [],
-        [],
-        {}
-        if sources is None
-        else sources.recall_items({one.incident_id for one in commands if one.source is not None}),
-        {},
-    )
+    work = _load(incidents, commands)
+    work.answers = answers.recall([command.once for command in commands if command.once is not None])
+    if sources is not None:
+        work.items = sources.recall_items({one.incident_id for one in commands if one.source is not None})
     outcomes: list[IntakeOutcome] = []
     remembered: list[tuple[IdempotencyKey, bytes | None, int]] = []
     for command in commands:
@@ -246,6 +238,18 @@ def take(
     if sources is not None and work.noted:
         sources.keep_items(list(work.noted.values()))
     return outcomes
+
+
+def preview(incidents: Incidents, filings: Sequence[Filing]) -> list[IntakeOutcome]:
+    """The outcomes that :func:`take` would have for reports that people sent, in order; nothing is kept."""
+    work = _load(incidents, filings)
+    return [_file(work, filing) for filing in filings]
+
+
+def _load(incidents: Incidents, commands: Sequence[Command]) -> _Work:
+    """What is known of their incidents."""
+    latest = incidents.latest({command.incident_id for command in commands})
+    return _Work(latest, incidents.reported(_changed(latest, commands)))
 
 
 def _changed(latest: Mapping[str, Revision], commands: Sequence[Command]) -> set[str]:

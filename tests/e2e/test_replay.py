@@ -49,9 +49,12 @@ def test_a_dry_run_tells_the_fate_of_each_row_and_sends_nothing(service: Service
     told = replay(service, file, "--dry-run")
     assert told.exit_code == 1
     assert told.stdout.splitlines()[:6] == [
-        "1 r-1: would be sent as shelling", "2 r-2: refused", "3 r-3: refused", "4 r-4: refused", "5 ?: refused",
-        "6 r-6: would be sent as shelling",
+        "1 r-1: would be new: shelling", "2 r-2: refused", "3 r-3: refused", "4 r-4: refused", "5 ?: refused",
+        "6 r-6: would be new: shelling",
     ]  # fmt: skip
+    assert told.stdout.splitlines()[-1] == (
+        "Dry run: 2 new, 0 revised, 0 unchanged, 0 taken back, 4 refused. Nothing was sent."
+    )
     assert '"Brigade 77": "",' in told.stdout
     assert kept(service) == set()
 
@@ -73,6 +76,25 @@ def test_what_is_good_is_sent_and_the_same_file_again_changes_nothing(service: S
     again = replay(service, file)
     assert (again.exit_code, again.stdout.strip()) == (1, "0 accepted, 2 unchanged, 4 refused")
     assert kept(service) == {"r-1", "r-6"}
+
+
+def test_a_dry_run_tells_what_the_server_has_already(service: Service, tmp_path: Path) -> None:
+    path = tmp_path / "known.jsonl"
+    path.write_text("\n".join([report("k-1"), report("k-2"), report("k-3")]))
+    assert replay(service, path).exit_code == 0
+    path.write_text(report("k-3", act="rocket"))
+    assert replay(service, path).exit_code == 0
+    path.write_text("\n".join([report("k-1"), report("k-2", act="rocket"), report("k-3"), report("k-4")]))
+    told = replay(service, path, "--dry-run")
+    assert told.stdout.splitlines() == [
+        "1 k-1: unchanged",
+        "2 k-2: would be revision 2: rocket fire",
+        "3 k-3: refused",
+        "4 k-4: would be new: shelling",
+        "Dry run: 1 new, 1 revised, 1 unchanged, 0 taken back, 1 refused. Nothing was sent.",
+    ]
+    assert told.exit_code == 1
+    assert "k-4" not in kept(service)
 
 
 @pytest.mark.parametrize(("language", "letter"), [("ru", "б"), ("ar", "ل"), ("en", "e")])

@@ -7,7 +7,7 @@ two slices are decoded at once.
 import asyncio
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -30,6 +30,7 @@ from services.ingest.wire import MAX_BATCH, MAX_BATCH_BYTES, BatchItem
 from services.platform.db.group import GroupWriter
 from services.platform.http.bodies import MAX_BODY, read_body
 from services.platform.http.problems import Problem
+from services.platform.http.query import read_flag
 from services.platform.http.raw_body import find_commas
 from services.platform.http.reply import JSON_TYPE
 from services.platform.http.routes import principal_of
@@ -62,15 +63,18 @@ class Settlement:
 
 Claim = tuple[IdempotencyKey, int] | Settlement
 Claimed = KeyAnswer | KeyReused | None
+#: What becomes of reports, in their order.
+Take = Callable[[Sequence[Filing]], Awaitable[Sequence[IntakeOutcome]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Batches:
-    """Takes batches in. ``claims`` keeps the Idempotency-Keys of batches and their answers."""
+    """Takes batches. ``claims`` keeps the Idempotency-Keys of batches and their answers; ``preview`` keeps nothing."""
 
     intake: Intake
     admission: Admission
     claims: GroupWriter[Claim, Claimed]
+    preview: Take
 
     async def post(self, request: Request) -> Response:
         """The answer to a batch. Raises Problem 400, 413, 422; RetryLaterError: what was taken in by then stays."""
@@ -81,11 +85,13 @@ class Batches:
         check_type(asked, TYPES)
         body = await read_body(request, MAX_BATCH_BYTES)
         reports = await split(body, lines=asked.content_type in NDJSON_TYPES)
+        if read_flag(request, "dry_run"):
+            return Response(await self._take_all(reports, principal, asked, self.preview), media_type=JSON_TYPE)
         with self.intake.tracing.start("accept", asked.traceparent, reports=len(reports)) as span:
             if span.traceparent is not None:
                 asked = msgspec.structs.replace(asked, traceparent=span.traceparent)
             if asked.idempotency_key is None:
-                return Response(await self._take_all(reports, principal, asked), media_type=JSON_TYPE)
+                return Response(await self._take_all(reports, principal, asked, self._keep), media_type=JSON_TYPE)
             return await self._take_once(reports, principal, asked, asked.idempotency_key)
 
     async def _take_once(self, reports: Sequence[bytes], principal: Principal, asked: Asked, key: str) -> Response:
@@ -96,7 +102,7 @@ class Batches:
         if before is not None and before.body is not None:
             return Response(before.body, media_type=JSON_TYPE)
         # Begun before and never answered (a crash, or it is under way): reports that are in already change nothing.
-        body = await self._take_all(reports, principal, asked)
+        body = await self._take_all(reports, principal, asked, self._keep)
         await self.claims.write([Settlement(once, body)])
         return Response(body, media_type=JSON_TYPE)
 
@@ -108,8 +114,13 @@ class Batches:
             await turns.give()
         return digest.digest()
 
-    async def _take_all(self, reports: Sequence[bytes], principal: Principal, asked: Asked) -> bytes:
-        """The encoded answer. One slice is admitted while the one before it is written."""
+    async def _keep(self, filings: Sequence[Filing]) -> Sequence[IntakeOutcome]:
+        outcomes = await self.intake.writer.write(filings)
+        self.intake.count(outcomes)
+        return outcomes
+
+    async def _take_all(self, reports: Sequence[bytes], principal: Principal, asked: Asked, take: Take) -> bytes:
+        """The encoded answer. One slice is admitted while the one before it is taken."""
         results, errors_left = [], MAX_BATCH_ERRORS
         turns = Turns()
         writing: asyncio.Task[None] | None = None
@@ -125,7 +136,7 @@ class Batches:
                 await writing
             encoded: list[bytes] = []
             results.append(encoded)
-            writing = asyncio.create_task(self._write(start, items, encoded))
+            writing = asyncio.create_task(_fill(encoded, start, items, take))
         if writing is not None:
             await writing
         return b'{"results":[' + b",".join(part for encoded in results for part in encoded) + b"]}"
@@ -143,11 +154,11 @@ class Batches:
                 body["errors"] = body["errors"][: max(1, errors_left)]
             return BatchItem(index, 422, problem=body)
 
-    async def _write(self, start: int, items: Sequence[BatchItem | Filing], encoded: list[bytes]) -> None:
-        filings = [item for item in items if isinstance(item, Filing)]
-        outcomes = await self.intake.writer.write(filings) if filings else ()
-        self.intake.count(outcomes)
-        encoded += _encode_all(start, items, iter(outcomes))
+
+async def _fill(encoded: list[bytes], start: int, items: Sequence[BatchItem | Filing], take: Take) -> None:
+    filings = [item for item in items if isinstance(item, Filing)]
+    outcomes = await take(filings) if filings else ()
+    encoded += _encode_all(start, items, iter(outcomes))
 
 
 def _encode_all(start: int, items: Sequence[BatchItem | Filing], outcomes: Iterator[IntakeOutcome]) -> list[bytes]:

@@ -88,6 +88,7 @@ def build_router(intake: Intake, batches: Batches, database: Database, clock: Cl
         answers={200: BatchAnswer},
         example=[EXAMPLE],
         headers={"Idempotency-Key": IDEMPOTENCY_KEY},
+        query={"dry_run": "true: keep nothing, answer as if: `revision` 1 with 202 would be a new incident."},
         roles=("partner",),
     )
     async def post_batch(request: Request) -> Response:

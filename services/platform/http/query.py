@@ -37,6 +37,14 @@ def refuse_unknown_parameters(request: Request, described: Described) -> None:
         raise Problem(400, "Not valid", "The query cannot be used.", errors=errors)
 
 
+def read_flag(request: Request, name: str) -> bool:
+    """Whether a parameter is true; left out, it is not. Raises Problem 400."""
+    text = request.query_params.get(name, "false").lower()
+    if text not in ("true", "false", "1", "0"):
+        raise Problem(400, "Not valid", errors=[FieldError(f"/{name}", "true or false")])
+    return text in ("true", "1")
+
+
 def _explain(name: str, known: list[str]) -> str:
     nearest = difflib.get_close_matches(name, known, 1)
     if nearest:

@@ -12,6 +12,7 @@ from schemas.registry import KINDS, Announcement, Kind
 from services.platform.clock import Clock
 from services.platform.http.lists import Listing, Page, cursor_after, make_page, read_list
 from services.platform.http.problems import Problem
+from services.platform.http.query import read_flag
 from services.platform.http.reply import reply
 from services.platform.paging import page_items
 from services.rules.registry import request_parsing
@@ -57,7 +58,7 @@ class RegistryEndpoint:
         """``said``: the announcement that ``edit`` adds. Raises Problem 412 where the request was made from another
         version; what ``edit`` raises."""
         expected = request_parsing.precondition(request, lambda snapshot: tag_version(snapshot, key))
-        if request_parsing.flag(request, "dry_run"):
+        if read_flag(request, "dry_run"):
             effect = await preview_change(self.store, self.cache, edit, self.find_flips)
             if not expected(effect.before):
                 raise _changed_meanwhile(effect.before)

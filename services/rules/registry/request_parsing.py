@@ -81,14 +81,6 @@ def instant(request: Request, name: str) -> int | None:
         raise Problem(400, "Not valid", errors=[FieldError(f"/{name}", "an RFC 3339 time with an offset")]) from None
 
 
-def flag(request: Request, name: str) -> bool:
-    """Raises Problem 422."""
-    text = request.query_params.get(name, "false").lower()
-    if text not in ("true", "false", "1", "0"):
-        raise Problem(400, "Not valid", errors=[FieldError(f"/{name}", "true or false")])
-    return text in ("true", "1")
-
-
 def reason(request: Request) -> str | None:
     """The reason of a change; None where none is given. Raises Problem 400."""
     text = request.query_params.get("reason", "").strip()

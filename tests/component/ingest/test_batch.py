@@ -45,6 +45,23 @@ async def test_a_batch_answers_for_each_report_in_order(ingest: RunningIngest, n
     assert "incident_id" not in results[4]
 
 
+async def test_a_dry_run_answers_as_if_and_keeps_nothing(ingest: RunningIngest) -> None:
+    """Whatever a batch holds: the dry run says what the batch itself then says."""
+    await ingest.partner.post("/v1/incidents", json=report(external_id="e1"))
+    for act in ("rocket", "shelling"):
+        await ingest.partner.post("/v1/incidents", json=report(external_id="e2", act=act))
+    batch = lines(
+        [*numbered(2), report(external_id="e1", act="rocket"), report(external_id="e2", act="rocket"),
+         report(external_id="e9", act="dance"), report(external_id="e0", act="rocket"), report(external_id="e0")]
+    )  # fmt: skip
+    before = len(await ingest.published())
+    rehearsed = await ingest.partner.post("/v1/incidents/batch?dry_run=true", content=batch, headers=NDJSON)
+    assert [one["status"] for one in rehearsed.json()["results"]] == [202, 200, 202, 409, 422, 202, 409]
+    assert len(await ingest.published()) == before
+    assert (await post(ingest, batch, ndjson=True)).json() == rehearsed.json()
+    assert (await ingest.partner.post("/v1/incidents/batch?dry_run=maybe", content=b"[]")).status_code == 400
+
+
 async def test_a_long_batch_is_taken_whole(ingest: RunningIngest) -> None:
     answer = await post(ingest, lines(numbered(1234)), ndjson=True)
     results = answer.json()["results"]

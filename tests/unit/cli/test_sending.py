@@ -156,7 +156,7 @@ async def test_a_withdrawal_is_a_retraction_once() -> None:
             assert msgspec.json.decode(request.content) == {"reason": "deleted there"}
             return httpx.Response(202, json={"incident_id": "i1", "revision": 2})
         state = "retracted" if retracted else "assessed"
-        items = [{"incident_id": "i1", "state": state, "partner": "p"}]
+        items = [{"incident_id": "i1", "state": state, "revision": 1, "partner": "p"}]
         return httpx.Response(200, json={"items": items, "next": None, "has_more": False})
 
     gone = [NumberedOutcome(1, WithdrawnReport("x-1", "deleted there"))]

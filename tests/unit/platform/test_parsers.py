@@ -31,6 +31,7 @@ from services.platform.http.access import check, read_authorization
 from services.platform.http.bodies import parse, parse_json, read_encoding
 from services.platform.http.lists import Listing, read_cursor, read_list
 from services.platform.http.problems import Problem
+from services.platform.http.query import read_flag
 from services.platform.outbound.address import Policy
 from services.platform.reports import read_report
 from services.platform.security.keys import KeyRing, Principal
@@ -119,7 +120,7 @@ QUERIES: Final[dict[str, Callable[[Request], object]]] = {
     "limit": lambda request: read_list(request, Listing(dict, ("id",), (str,))),
     "after": lambda request: read_list(request, Listing(dict, ("id",), (int, str))),
     "as_of": lambda request: registry_requests.instant(request, "as_of"),
-    "dry_run": lambda request: registry_requests.flag(request, "dry_run"),
+    "dry_run": lambda request: read_flag(request, "dry_run"),
     "from": lambda request: read_list(in_zone(request), INCIDENTS_LIST),
     "to": lambda request: read_list(request, rules_api.ASSESSMENTS_LIST),
     "verdict": lambda request: read_list(request, rules_api.ASSESSMENTS_LIST),
