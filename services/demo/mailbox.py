@@ -8,7 +8,7 @@ from email.message import EmailMessage
 from typing import Any, Final, Self
 
 _CONFIRM: Final = re.compile(r"https?://[^\s\"<>]+/v1/confirm\?token=[\w~.-]+")
-_INCIDENT: Final = re.compile(r"/v1/incidents/([\w~.-]+)")
+_INCIDENT: Final = "X-Trucewatch-Incident"
 
 Letter = Callable[[EmailMessage], None]
 
@@ -59,5 +59,5 @@ def find_confirmation(message: EmailMessage) -> str | None:
 
 def find_incident(message: EmailMessage) -> str | None:
     """The incident that an alert in a message is about."""
-    found = _INCIDENT.search(text_of(message))
-    return found.group(1) if found else None
+    found = message.get(_INCIDENT)
+    return None if found is None else str(found)

@@ -152,13 +152,14 @@ class Courier:
 
     async def _addressing(self, job: Job, subscription: Subscription, to: str) -> Addressing:
         domain = self._parts.mail_from.domain
-        own, references = mail_id(domain, "message", job.id), tuple[str, ...]()
+        own, references, labels = mail_id(domain, "message", job.id), tuple[str, ...](), tuple[tuple[str, str], ...]()
         if job.alert is not None:
-            own, references = alert_mail_ids((await self._load(job.alert, job.revision)).alert, to, domain)
+            alert = (await self._load(job.alert, job.revision)).alert
+            own, references = alert_mail_ids(alert, to, domain)
+            labels = (("X-Trucewatch-Incident", alert.incident_id),)
         leave = f"{self._parts.public_url}/v1/unsubscribe?token={subscription.token}" if job.kind.needs_proof else None
-        return Addressing(
-            to, own, job.created_at, subscription.draft.name, references, leave, alert_url=self._link(job, subscription)
-        )
+        name, link = subscription.draft.name, self._link(job, subscription)
+        return Addressing(to, own, job.created_at, name, references, leave, labels, link)
 
     def _link(self, job: Job, subscription: Subscription) -> str:
         """The recipient's own link to the alert of a message about one."""
