@@ -102,7 +102,7 @@ async def test_of_two_processes_one_tells_the_days_heartbeat_and_with_the_alerts
             assert len(bodies) == 3 * 2 + 3
             told = [body for body in bodies if "Heartbeat" in body]
             assert [f"Heartbeat {number}," in body for number, body in enumerate(told, 1)] == [True] * 6
-            assert ["/v1/alerts/" in body for body in told] == [True, False] * 3
+            assert ["/a/" in body for body in told] == [True, False] * 3
 
 
 async def test_what_a_silence_held_is_not_lost_on_a_process_that_does_not_know_the_subscription_yet(
