@@ -4,7 +4,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import psycopg
@@ -103,17 +103,20 @@ def wait_caught_up(cluster: Cluster, dead_before: int, within_s: float) -> tuple
 
 def ask_status(cluster: Cluster) -> tuple[int, int]:
     """The messages still under way, and the dead letters."""
-    with cluster.client() as client:
-        status = client.get("/status", headers={"accept": "application/json"}).json()
+    status = _read_status(cluster)
     lags = [status["components"][kind].get("lag", 0) for kind in ("rules", "notify")]
     return sum(lags) + status["deliveries"]["backlog"], status["dead_letters"]
 
 
 def where_under_way(cluster: Cluster) -> str:
-    """What ``/status`` says of each consumer and of the messages to be sent."""
-    with cluster.client() as client:
-        status = client.get("/status", headers={"accept": "application/json"}).json()
+    """The consumers, and the messages to be sent, as ``/status`` has them."""
+    status = _read_status(cluster)
     return f"{status['components']}, {status['deliveries']}"
+
+
+def _read_status(cluster: Cluster) -> Any:
+    with cluster.client() as client:
+        return client.get("/status", headers={"accept": "application/json"}).json()
 
 
 def counted(cluster: Cluster, statement: str) -> dict[str, tuple[int, int]]:
