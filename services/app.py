@@ -126,7 +126,7 @@ async def _assemble(
 
 
 def _undo(begun: AsyncExitStack, stops: Iterable[Run]) -> None:
-    """What began ends if the rest of the start fails: it is tried again, and connections would stay open."""
+    """A start that fails ends all that it began: it is tried again, and connections would stay open."""
     for stop in stops:
         begun.push_async_callback(stop)
 

@@ -30,7 +30,7 @@ class ReportedPeriod:
 
 @dataclass(frozen=True, slots=True)
 class BulletinData:
-    """What the server answered: the assessments of the period, the names of resources by language, and the windows of
+    """The answers of the server: the assessments of the period, the names of resources by language, and the windows of
     each truce that meet the period."""
 
     assessments: Sequence[Assessment]

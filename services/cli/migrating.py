@@ -31,7 +31,7 @@ Progress = Callable[[int, int], None]
 
 
 class CopyFailedError(Exception):
-    """What PostgreSQL holds is not what was read; nothing of it was kept."""
+    """PostgreSQL holds something else than was read; nothing of it was kept."""
 
 
 def migrate_to(data: Path, url: str, on_progress: Progress) -> int:

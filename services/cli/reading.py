@@ -28,7 +28,7 @@ from services.connectors.model import (
 from services.platform.http.problems import Problem
 from services.platform.reports import read_report
 
-#: What would become of a row.
+#: The fates of a row.
 Fate = Literal["new", "revised", "unchanged", "withdrawn", "not_yet", "refused"]
 SEPARATORS: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 #: Names in one question to the server: as many as one side of a report may hold.

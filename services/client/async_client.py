@@ -188,7 +188,7 @@ class AsyncClient:
         await self.request("DELETE", f"/v1/subscriptions/{_segment(subscription_id)}")
 
     async def look_up(self, id: str) -> Found:
-        """What any id names: an alert, an incident, a ``webhook-id``, a ``Message-ID``, a CAP identifier."""
+        """The thing that an id names: an alert, an incident, a ``webhook-id``, a ``Message-ID``, a CAP identifier."""
         found: Found = await self.get("/v1/lookup", {"id": id})
         return found
 

@@ -59,7 +59,7 @@ class AsyncTransport:
             await self._sleep(self._pause_s(tries, trouble))
 
     async def events(self, path: str, read: Callable[[ServerEvent], T], *, after: str = "") -> AsyncGenerator[T, None]:
-        """What ``read`` makes of the events after the id ``after``, without end: a connection that is lost is made anew
+        """Events after the id ``after``, as ``read`` makes them, without end: a connection that is lost is made anew
         and resumes. Raises RefusedError, UnreachableError."""
         parser, tries = EventParser(after, RETRY_S), 0
         while True:

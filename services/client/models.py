@@ -22,7 +22,7 @@ class AlertLinks(TypedDict):
 
 
 class AlertChange(TypedDict):
-    """What differs from the message before."""
+    """The differences from the message before."""
 
     field: str
     before: NotRequired[Any]

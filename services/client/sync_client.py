@@ -189,7 +189,7 @@ class Client:
         self.request("DELETE", f"/v1/subscriptions/{_segment(subscription_id)}")
 
     def look_up(self, id: str) -> Found:
-        """What any id names: an alert, an incident, a ``webhook-id``, a ``Message-ID``, a CAP identifier."""
+        """The thing that an id names: an alert, an incident, a ``webhook-id``, a ``Message-ID``, a CAP identifier."""
         found: Found = self.get("/v1/lookup", {"id": id})
         return found
 

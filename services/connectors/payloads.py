@@ -1,4 +1,4 @@
-"""What an adapter reads, by its kind: a body that is posted, a page of a list, one record that was kept.
+"""The input of an adapter, by its kind: a body that is posted, a page of a list, one record that was kept.
 
 ``kept`` is a record without what nobody mapped: it is read again to the same outcome, and holds no personal column.
 """

@@ -39,7 +39,7 @@ TYPES: Final = {
     ".json": "application/json",
     ".svg": "image/svg+xml",
 }
-#: What modules import by its name, and where it is.
+#: Names that modules import, and where each is.
 IMPORTS: Final = {
     "preact": "vendor/preact.mjs",
     "preact/hooks": "vendor/hooks.mjs",
@@ -75,7 +75,7 @@ class DeskFile:
 
 
 def language_document(language: Language) -> dict[str, object]:
-    """What the desk says in a language; what counts, by the plural category of CLDR."""
+    """The texts of the desk in a language; those that count, by the plural category of CLDR."""
     catalogue, say = read_catalogue(language), words(language)
     spoken = {key: text for key, text in catalogue.phrases.items() if key.startswith(SPOKEN)}
     counted = {

@@ -40,7 +40,7 @@ class Extent:
 
 @dataclass(slots=True)
 class Tally:
-    """What one period has."""
+    """The counts of one period."""
 
     incidents: int = 0
     killed: Extent = field(default_factory=Extent)

@@ -247,7 +247,7 @@ def preview(incidents: Incidents, filings: Sequence[Filing]) -> list[IntakeOutco
 
 
 def _load(incidents: Incidents, commands: Sequence[Command]) -> _Work:
-    """What is known of their incidents."""
+    """The stored facts about their incidents."""
     latest = incidents.latest({command.incident_id for command in commands})
     return _Work(latest, incidents.reported(_changed(latest, commands)))
 

@@ -1,4 +1,4 @@
-"""What a change of the registry does to many incidents reaches a subscriber as one message."""
+"""A change of the registry that touches many incidents reaches a subscriber as one message."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -12,7 +12,7 @@ from services.platform.failures import RetryLaterError
 from services.platform.settings.config import normal_url
 from tests.parts.postgres import Postgres
 
-#: Who has the lock keeps it: what has not come back by then hangs.
+#: The holder of the lock keeps it: a call that has not come back by then hangs.
 HUNG_S = 120.0
 
 

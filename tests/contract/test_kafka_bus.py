@@ -30,7 +30,7 @@ from services.platform.failures import RetryLaterError
 from tests.parts.kafka import Kafka
 from tests.parts.machine import exceeds
 
-#: What has not come back by then hangs: the broker is paused until the test is over.
+#: A call that has not come back by then hangs: the broker is paused until the test is over.
 HUNG_S: Final = 120.0
 _numbers = itertools.count()
 
@@ -249,7 +249,7 @@ async def test_a_broker_that_hangs_is_noticed_and_closing_does_not_hang(
 async def test_publishing_ends_in_time_although_the_producer_sends_nothing_any_more(
     kafka: Kafka, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What aiokafka did not foresee ends its sender; more than a batch for one partition then waits for the first."""
+    """An unforeseen error ends aiokafka's sender; more than a batch for one partition then waits for the first."""
     monkeypatch.setattr(kafka_bus, "PUBLISH_S", PUBLISH_S)
     topic = await fresh_topic(kafka, partitions=1)
     large = [structs.replace(event(topic, number), data=b"1" * (kafka_bus.BATCH_BYTES * 2 // 3)) for number in range(3)]

@@ -1,4 +1,4 @@
-"""What a reporter and a desk type: a report taken back, the bulletin of a day."""
+"""The commands of a reporter and of a desk: a report taken back, the bulletin of a day."""
 
 import csv
 import io

@@ -19,7 +19,7 @@ from tests.scenario import OPERATOR_KEY, bearer, reports
 
 WIDE: Final[Any] = {"width": 1280, "height": 800}
 NARROW: Final[Any] = {"width": 390, "height": 800}
-#: What axe checks: WCAG 2.2 to AA, and what it calls best practice.
+#: The checks of axe: WCAG 2.2 to AA, and what it calls best practice.
 RULES: Final = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 #: The longest that a page is waited for: a busy machine may take long, and no test is decided by it.
 WAIT_MS: Final = 60_000
@@ -81,7 +81,7 @@ class Desk:
         return found
 
     def accessibility_faults(self) -> list[str]:
-        """What axe finds: the rule, and where."""
+        """The findings of axe: the rule, and where."""
         if not self.page.evaluate("'axe' in window"):
             self.page.evaluate(_axe())
         options = {"runOnly": list(RULES), "resultTypes": ["violations"]}

@@ -1,4 +1,4 @@
-// What an issuer said, taken down: preview first, with the windows before and after and what would flip, then confirm.
+// The announcement of an issuer, taken down: preview first, with the windows before and after and what would flip, then confirm.
 import { useState } from "preact/hooks";
 import { act } from "./api.js";
 import { html } from "./html.js";
@@ -67,7 +67,7 @@ function read(form, truce) {
   return said;
 }
 
-// What a change would do: windows before and after, and the verdicts that would turn.
+// The effect of a change: windows before and after, and the verdicts that would turn.
 export function Preview({ preview }) {
   return html`<div class="preview" role="status">
     ${preview.windows.map((one) => html`<div class="two"><div><h3>${t("desk.preview.before")}</h3><${WindowList} windows=${one.before} /></div><div><h3>${t("desk.preview.after")}</h3><${WindowList} windows=${one.after} /></div></div>`)}

@@ -6,7 +6,7 @@ const TIMEOUT_MS = 30000;
 export const key = signal(sessionStorage.getItem("key"));
 export const refused = signal(false);
 
-// What the API answered instead of what was wanted: RFC 9457. ``status`` 0: there was no answer.
+// A problem that the API answered, RFC 9457. ``status`` 0: there was no answer.
 export class Problem extends Error {
   constructor(status, document = {}) {
     super(document.detail || document.title || `HTTP ${status}`);

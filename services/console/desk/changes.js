@@ -1,4 +1,4 @@
-// What differs between two documents of the API, in words.
+// The differences between two documents of the API, in words.
 import { capital, knows, number, span, t, term } from "./i18n.js";
 import { areaName, partyName, truceName } from "./state.js";
 

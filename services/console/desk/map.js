@@ -14,7 +14,7 @@ const METRES = 78271.517;
 const SOFTWARE = /swiftshader|llvmpipe|basic render|software/i;
 const SHAPES = ["violation", "undetermined", "excluded", "not_covered", "none"];
 
-// What can draw here: "full", "simple" (no graphics processor) or null.
+// The way to draw here: "full", "simple" (no graphics processor) or null.
 export function ability() {
   const context = document.createElement("canvas").getContext("webgl2");
   if (!context) return null;

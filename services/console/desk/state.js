@@ -1,4 +1,4 @@
-// Who reads, what the registry names, whether the server answers.
+// The reader, the names of the registry, and whether the server answers.
 import { computed, signal } from "@preact/signals";
 import { all, get, key } from "./api.js";
 import { language, named } from "./i18n.js";

@@ -20,7 +20,7 @@ export function Page({ name, heading, children, actions }) {
   return html`<div class="head"><h1 tabindex="-1" ref=${ref}>${heading || name}</h1>${actions}</div>${children}`;
 }
 
-// What a promise brought: ``[value, problem, again]``; the value stays while it is asked for anew.
+// The outcome of a promise: ``[value, problem, again]``; the value stays while it is asked for anew.
 export function useLoad(load, inputs) {
   const [state, setState] = useState({});
   const [turn, setTurn] = useState(0);

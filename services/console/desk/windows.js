@@ -1,4 +1,4 @@
-// What the windows of a truce mean at a moment.
+// The state of a truce at a moment, by its windows.
 
 const at = (text) => (text ? Date.parse(text) : Infinity);
 

@@ -74,7 +74,7 @@ class _Login(msgspec.Struct, frozen=True):
 
 @dataclass(slots=True)
 class _Listed:
-    """What a list has: ids, of UCDP the months in which its events ended, and whether it has a record without an id."""
+    """A list: ids, of UCDP the months in which its events ended, and whether it has a record without an id."""
 
     ids: set[str] = field(default_factory=set)
     months: set[str] = field(default_factory=set)

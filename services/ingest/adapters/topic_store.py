@@ -1,4 +1,4 @@
-"""What was taken of each partner's topic, as rows: records, places and counts in one transaction."""
+"""The records taken of each partner's topic, as rows: records, places and counts in one transaction."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

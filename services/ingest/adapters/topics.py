@@ -49,7 +49,7 @@ class TopicRecord(msgspec.Struct, frozen=True):
 
 
 class TopicStore(Protocol):
-    """What was taken of each partner's topic."""
+    """The records taken of each partner's topic."""
 
     async def next_offsets(self, adapter: str, topic: str) -> Mapping[int, int]:
         """The first offset of each partition that was not taken yet."""

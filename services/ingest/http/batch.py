@@ -63,7 +63,7 @@ class Settlement:
 
 Claim = tuple[IdempotencyKey, int] | Settlement
 Claimed = KeyAnswer | KeyReused | None
-#: What becomes of reports, in their order.
+#: The outcomes of reports, in their order.
 Take = Callable[[Sequence[Filing]], Awaitable[Sequence[IntakeOutcome]]]
 
 

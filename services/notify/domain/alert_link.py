@@ -25,7 +25,7 @@ _SHUT: Final = ("held", "ended")
 
 
 class LinkTo(msgspec.Struct, frozen=True, array_like=True):
-    """What a token says: whose link it is, the alert and the revision that the message told, and the second at which
+    """A token: whose link it is, the alert and the revision that the message told, and the second at which
     it ends."""
 
     subscription: str
@@ -43,7 +43,7 @@ def make_token(subscription: Subscription, alert: str, revision: int, sent_at: i
 
 
 def read_token(token: str) -> LinkTo | None:
-    """What a token says, true or not; None for what is no token."""
+    """The content of a token, true or not; None for a text that is no token."""
     if len(token) > MAX_TOKEN:
         return None
     try:

@@ -96,7 +96,7 @@ def _describe(summary: str, answer: Any) -> Callable[[T], T]:
 
 
 async def _open(request: Request, token: str, reader: AlertReader, store: Subscriptions) -> Opened | None:
-    """What the token opens now; None where it opens nothing, whatever the cause."""
+    """The alert that the token opens now; None where it opens nothing, whatever the cause."""
     said = read_token(token)
     if said is None:
         return None
@@ -111,7 +111,7 @@ async def _open(request: Request, token: str, reader: AlertReader, store: Subscr
 
 
 def _language(request: Request, subscription: Subscription) -> Language:
-    """What the link asks for, else the subscription's: the reader comes from a message in it."""
+    """The language that the link asks for, else the subscription's: the reader comes from a message in it."""
     if PARAMETER in request.query_params:
         return choose_language(request)
     answer_in(request, subscription.draft.language)

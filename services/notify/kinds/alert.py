@@ -23,7 +23,7 @@ def alert_body(alert: Alert, *, status: AlertStatus, language: Language, sent_at
 
 
 def alert_page(alert: Alert, *, status: AlertStatus, language: Language) -> MessagePage:
-    """What people read of one revision of an alert; ``status`` follows the message."""
+    """The text for people of one revision of an alert; ``status`` follows the message."""
     say = words(language)
     headline = wording.headline(alert, language)
     told = say.name("status", status)

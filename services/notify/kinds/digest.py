@@ -91,7 +91,7 @@ def digest_page(
     cause: Cause | None = None,
     omitted: int = 0,
 ) -> MessagePage:
-    """What people read of a digest of ``[start, end)``, each alert with its net status; ``daily``: of one day;
+    """The text for people of a digest of ``[start, end)``, each alert with its net status; ``daily``: of one day;
     ``cause``: by one change of the registry; ``omitted``: with more alerts; ``link_to``: the link to a revision of an
     alert.
 

@@ -30,7 +30,7 @@ def heartbeat_body(beat: Heartbeat, *, sent_at: int) -> bytes:
 
 
 def heartbeat_page(beat: Heartbeat, *, zone: ZoneInfo, language: Language) -> MessagePage:
-    """What people read of a heartbeat by itself."""
+    """The text for people of a heartbeat by itself."""
     say = words(language)
     lead = say.say("mail.heartbeat_lead", sequence=beat.sequence)
     alerts = say.count("violations", beat.violations)

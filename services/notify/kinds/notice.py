@@ -29,7 +29,7 @@ class NoticeContent(msgspec.Struct, frozen=True):
 def notice_page(
     occasion: Occasion, name: str, *, since: int, zone: ZoneInfo, endpoint: str, answer: str, language: Language
 ) -> MessagePage:
-    """What the owner reads; ``since`` is an instant."""
+    """The text for the owner; ``since`` is an instant."""
     say = words(language)
     shown, moment = clean(name), say.moment(since, zone)
     lead = say.say(f"notice.{occasion}.lead", name=shown, since=moment)

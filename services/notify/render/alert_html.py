@@ -28,7 +28,7 @@ class Later:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What the page shows. ``page`` is the alert as a message would tell it now, ``place`` and ``areas`` what the map
+    """The page. ``page`` is the alert as a message would tell it now, ``place`` and ``areas`` what the map
     has, ``data`` the address that the forms for machines stand under."""
 
     page: MessagePage

@@ -1,4 +1,4 @@
-"""What a message says to a person, before it is rendered as a letter or for a chat."""
+"""The content of a message to a person, before it is rendered as a letter or for a chat."""
 
 from dataclasses import dataclass
 from typing import Final

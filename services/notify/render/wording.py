@@ -236,7 +236,7 @@ def _known_value(alert: Alert, field: str, value: Any, say: Words) -> str:
 
 
 def change_facts(cause: Cause, say: Words) -> tuple[tuple[str, str], ...]:
-    """Who changed the registry, and why, as far as it is known."""
+    """The author of a change of the registry, and the reason, as far as they are known."""
     facts = (
         ("truce.changed_by", "" if cause.by is None else clean(cause.by.name)),
         ("truce.reason", clean(cause.reason or "")),

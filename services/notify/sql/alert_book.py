@@ -148,7 +148,7 @@ class SqlAlertBook:
 
 
 def _free(connection: Connection, freed: Sequence[tuple[str, str]]) -> None:
-    """What waited to be gathered has got a message of its own."""
+    """An alert that waited to be gathered has got a message of its own."""
     for alert, subscription in freed:
         mine = and_(held.c.alert_id == alert, held.c.subscription_id == subscription)
         connection.execute(delete(held).where(mine, held.c.silence_id.is_(None)))

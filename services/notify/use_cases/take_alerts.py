@@ -177,7 +177,7 @@ async def decide_all(
 def _follow(
     waiting: dict[str, WaitingAlert], told: Mapping[str, int], arrival: Arrival, actions: Iterable[AlertAction]
 ) -> None:
-    """What waits to be gathered once the actions are taken."""
+    """The alerts that wait to be gathered once the actions are taken."""
     alert, now = arrival.alert, arrival.now
     for action in actions:
         id = action.subscription.id

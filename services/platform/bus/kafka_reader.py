@@ -74,7 +74,7 @@ class KafkaReader:
             await self._abandon()
             raise RetryLaterError(f"kafka: reading {self._topic}: {error!r}") from error
         except Exception:
-            # What aiokafka did not foresee has ended one of its tasks: it would raise the same for ever.
+            # An error that aiokafka did not foresee has ended one of its tasks: it would raise the same for ever.
             await self._abandon()
             raise
         if found:

@@ -1,4 +1,4 @@
-"""What a command loads: a client starts without the server."""
+"""The modules that a command loads: a client starts without the server."""
 
 import subprocess
 import sys

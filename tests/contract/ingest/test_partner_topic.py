@@ -210,7 +210,7 @@ async def test_what_is_refused_is_on_dead_with_its_problem_and_is_read_again_onc
 
 
 async def events_of(feed: Feed, count: int) -> list[Event]:
-    """What is on the topic, read by a group of its own."""
+    """The records on the topic, read by a group of its own."""
     log = KafkaBus(feed.broker.bootstrap)
     reader = await log.partner_consumer(feed.topic, f"beside-{next(_numbers)}")
     found: list[Event] = []

@@ -44,7 +44,7 @@ def cancelled(n: int, revision: int, version: int = 7) -> Alert:
 
 
 def told(receiver: Receiver, path: str = "/hook") -> list[tuple[str, str, int]]:
-    """What each message of one alert said: its type, the alert, the revision."""
+    """The messages of one alert: each one's type, the alert, the revision."""
     data = [(got.type, got.message["data"]) for got in receiver.received(path)]
     return [(type, its["id"], its["revision"]) for type, its in data]
 

@@ -89,7 +89,7 @@ def test_no_personal_value_is_in_the_database_its_log_or_kafkas_segments(
             assert wanted.encode() in in_database(cluster)
         personal = all_personal_values()
         assert len(personal) > len(PERSONAL)
-        # What is compressed in the files of the database is not in its rows.
+        # Values that the files of the database hold compressed are looked for in its rows.
         everywhere = in_kafka(cluster) + in_database(cluster) + in_files(cluster.postgres.home / "data") + logs(cluster)
         assert [one for one in sorted(personal) if one.encode() in everywhere] == []
         for kind in ("kobo", "odk", "ushahidi"):

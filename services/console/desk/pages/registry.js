@@ -1,4 +1,4 @@
-// What reports are judged by: one resource at a time, as a form or as text; always previewed, then confirmed.
+// The registry, by which reports are judged: one resource at a time, as a form or as text; always previewed, then confirmed.
 import { useState } from "preact/hooks";
 import { act, all, get, send } from "../api.js";
 import { changesOf } from "../changes.js";

@@ -184,7 +184,7 @@ function unread(report) {
   };
 }
 
-// What waits on this device.
+// Reports that wait on this device.
 function Kept() {
   const mine = outbox.value.filter((one) => one.name === me.value.name);
   if (mine.length === 0) return null;

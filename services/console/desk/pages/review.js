@@ -1,4 +1,4 @@
-// What the rules cannot decide: a queue, the reasons first, and a decision with its reason.
+// Incidents that the rules cannot decide: a queue, the reasons first, and a decision with its reason.
 import { useEffect, useState } from "preact/hooks";
 import { act, all, get } from "../api.js";
 import { html } from "../html.js";

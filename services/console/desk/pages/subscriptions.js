@@ -25,7 +25,7 @@ export default function Subscriptions({ query }) {
   </${Page}>`;
 }
 
-// What a filter lets pass, in words.
+// A filter, in words.
 export function filterWords(filter) {
   const parts = [
     ...(filter.truces || []).map(truceName),

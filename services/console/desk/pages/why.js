@@ -34,7 +34,7 @@ function Trace({ alert, subscription, filter }) {
     <p><a href=${to(`/subscriptions/${subscription}`)}>${t("desk.subscriptions.see")}</a></p></section>`;
 }
 
-// What the subscription would have got.
+// The messages that the subscription would have got.
 function Backtest({ subscription }) {
   const [found, setFound] = useState(null);
   const submit = async (event) => {
