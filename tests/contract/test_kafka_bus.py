@@ -56,6 +56,20 @@ async def opened(broker: Kafka) -> AsyncIterator[KafkaBus]:
         await bus.close()
 
 
+async def frame(reader: asyncio.StreamReader) -> bytes:
+    """A request or an answer of Kafka's protocol, with its length before it."""
+    size = await reader.readexactly(4)
+    return size + await reader.readexactly(int.from_bytes(size))
+
+
+async def read_once(bus: KafkaBus) -> None:
+    reader = await bus.consumer(INCIDENTS, "broken-off")
+    try:
+        await reader.fetch(1, 0.1)
+    finally:
+        await reader.close()
+
+
 async def drain(reader: KafkaReader, into: list[Received], *, commit: bool = True) -> None:
     while True:
         batch = await reader.fetch(50, 0.2)
@@ -492,3 +506,33 @@ async def _fetched(reader: KafkaReader) -> list[Received]:
     while not batch:
         batch.extend(await reader.fetch(50, 0.2))
     return batch
+
+
+@pytest.mark.parametrize("opening", [KafkaBus.start, KafkaBus.healthy, read_once])
+async def test_a_start_that_is_broken_off_leaves_no_connection_open(
+    kafka: Kafka, opening: Callable[[KafkaBus], Awaitable[object]]
+) -> None:
+    """The first connection asks for the brokers, and no ending of aiokafka's knows of it meanwhile."""
+    asked, closed = asyncio.Event(), asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        broker_reader, broker_writer = await asyncio.open_connection(*kafka.bootstrap.split(":"))
+        broker_writer.write(await frame(reader))
+        writer.write(await frame(broker_reader))
+        await frame(reader)
+        asked.set()
+        if await reader.read() == b"":
+            closed.set()
+        for each in (broker_writer, writer):
+            each.close()
+            await each.wait_closed()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        host, port = server.sockets[0].getsockname()
+        bus = KafkaBus(f"{host}:{port}")
+        task = asyncio.create_task(opening(bus))  # type: ignore[arg-type]
+        await asyncio.wait_for(asked.wait(), HUNG_S)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await bus.close()
+        await asyncio.wait_for(closed.wait(), HUNG_S)

@@ -14,7 +14,7 @@ from schemas.envelope import Event
 from schemas.events import RecordReceived
 from schemas.topics import Topic
 from services.platform.backoff import Sleep
-from services.platform.bus.kafka_endings import AWAY, asking, end_producer
+from services.platform.bus.kafka_endings import AWAY, asking, end_producer, start
 from services.platform.bus.kafka_reader import KafkaReader
 from services.platform.bus.kafka_records import headers_of, partition_of, partner_event_of
 from services.platform.bus.kafka_topics import create_topics, new_topics, open_partner_topic
@@ -133,7 +133,7 @@ class KafkaBus:
                     metadata_max_age_ms=30_000,
                 )
                 try:
-                    await producer.start()
+                    await start(producer)
                 except BaseException:
                     await end_producer(producer)
                     raise

@@ -1,10 +1,12 @@
-"""Ending aiokafka's clients in bounded time. Their own ``stop`` waits for a broker that may never answer.
+"""Starting and ending aiokafka's clients in bounded time. Their own ``stop`` waits for a broker that may never answer.
 
-This is the one place that reaches into aiokafka (0.14): to find the tasks that ``stop`` would wait for.
+This is the one place that reaches into aiokafka (0.14): to find the tasks that ``stop`` would wait for, and the
+connection that a start which was broken off leaves open.
 """
 
 import asyncio
 import logging
+import traceback
 from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -35,6 +37,18 @@ async def asking(seconds: float | None) -> AsyncIterator[None]:
         except asyncio.CancelledError as error:
             raise_if_meant(error)
             raise ConnectionAbortedError("a task of aiokafka was cancelled") from error
+
+
+async def start(client: AIOKafkaProducer | AIOKafkaConsumer | AIOKafkaAdminClient) -> None:
+    """Start a client, and raise what its own ``start`` raises."""
+    try:
+        await client.start()
+    except BaseException as error:
+        # While a client asks its first broker for the others, no ending of its own knows of that connection.
+        for frame, _ in traceback.walk_tb(error.__traceback__):
+            if (connection := frame.f_locals.get("bootstrap_conn")) is not None:
+                connection.close()
+        raise
 
 
 async def end_producer(producer: AIOKafkaProducer) -> None:

@@ -14,7 +14,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, RebalanceInPro
 
 from schemas.envelope import Event
 from schemas.topics import Topic
-from services.platform.bus.kafka_endings import AWAY, asking, end_consumer
+from services.platform.bus.kafka_endings import AWAY, asking, end_consumer, start
 from services.platform.bus.kafka_records import Record, event_of
 from services.platform.bus.port import Received
 from services.platform.failures import RetryLaterError
@@ -185,7 +185,7 @@ class KafkaReader:
             inner = self._made()
             try:
                 async with asking(OPEN_S):
-                    await inner.start()
+                    await start(inner)
                     if self._group is None:
                         await self._assign_all(inner)
             except (TimeoutError, *AWAY) as error:

@@ -7,7 +7,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from schemas.topics import ALERTS, ASSESSMENTS, DEAD_SUFFIX, INBOUND, INCIDENTS, TOPICS, Topic
-from services.platform.bus.kafka_endings import AWAY, asking, end_admin
+from services.platform.bus.kafka_endings import AWAY, asking, end_admin, start
 from services.platform.failures import RetryLaterError
 from services.platform.settings.kafka_security import OPEN, KafkaSecurity
 
@@ -47,7 +47,7 @@ async def create_topics(bootstrap: str, topics: Sequence[NewTopic], security: Ka
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, **security.options())
     try:
         async with asking(CREATE_S):
-            await admin.start()
+            await start(admin)
             answer = await admin.create_topics(list(topics))
         for name, code, *_ in answer.topic_errors:
             _check(name, for_code(code))
@@ -62,7 +62,7 @@ async def open_partner_topic(bootstrap: str, name: str, security: KafkaSecurity 
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, **security.options())
     try:
         async with asking(CREATE_S):
-            await admin.start()
+            await start(admin)
             names = await admin.list_topics()
     except (TimeoutError, *AWAY) as error:
         raise RetryLaterError(f"kafka: topics cannot be listed: {error!r}") from error
