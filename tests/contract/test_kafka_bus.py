@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Final
 
@@ -510,7 +510,7 @@ async def _fetched(reader: KafkaReader) -> list[Received]:
 
 @pytest.mark.parametrize("opening", [KafkaBus.start, KafkaBus.healthy, read_once])
 async def test_a_start_that_is_broken_off_leaves_no_connection_open(
-    kafka: Kafka, opening: Callable[[KafkaBus], Awaitable[object]]
+    kafka: Kafka, opening: Callable[[KafkaBus], Coroutine[None, None, object]]
 ) -> None:
     """The first connection asks for the brokers, and no ending of aiokafka's knows of it meanwhile."""
     asked, closed = asyncio.Event(), asyncio.Event()
@@ -530,7 +530,7 @@ async def test_a_start_that_is_broken_off_leaves_no_connection_open(
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         host, port = server.sockets[0].getsockname()
         bus = KafkaBus(f"{host}:{port}")
-        task = asyncio.create_task(opening(bus))  # type: ignore[arg-type]
+        task = asyncio.create_task(opening(bus))
         await asyncio.wait_for(asked.wait(), HUNG_S)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
