@@ -194,7 +194,7 @@ def build_asgi(runtime: Runtime, built: Sequence[Service], overview: Overview) -
     """One app for all services of the process, hot paths in front."""
     routers = [
         probes_router(runtime.metrics, overview.unready, overview.look),
-        status_router(overview.status, runtime.clock),
+        status_router(overview.status, runtime.clock, runtime.settings.basemap),
         *(service.router for service in built),
     ]
     hot = [route for service in built for route in service.hot]

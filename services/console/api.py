@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from importlib.resources import files
+from pathlib import Path
 from typing import Final
 
 from fastapi import APIRouter, Request
@@ -25,8 +26,9 @@ _FILES: Final = {"live.js": "text/javascript; charset=utf-8", "icon.svg": "image
 Supply = Callable[[], Awaitable[Status]]
 
 
-def status_router(supply: Supply, clock: Clock) -> APIRouter:
-    """The routes of the console. ``supply`` composes the status at each request; none of them needs a key."""
+def status_router(supply: Supply, clock: Clock, basemap: str | None = None) -> APIRouter:
+    """The routes of the console. ``supply`` composes the status at each request; none of them needs a key. ``basemap``:
+    the operator's own archive of PMTiles."""
     router = make_router("operators")
     page = StatusPage()
     document = files(schemas).joinpath("generated", "openapi.json").read_bytes()
@@ -64,7 +66,7 @@ def status_router(supply: Supply, clock: Clock) -> APIRouter:
     for name, kind in _FILES.items():
         _add_file(router, name, kind)
     router.include_router(reference_router())
-    router.include_router(desk_router())
+    router.include_router(desk_router(None if basemap is None else Path(basemap)))
     return router
 
 

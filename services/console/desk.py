@@ -4,6 +4,7 @@ Every file stands under ``/console/<hash>/``, the hash being that of all files t
 ``/console/<anything else>`` is the shell, in whose address the page and its filters stand.
 """
 
+import asyncio
 import base64
 import gzip
 import hashlib
@@ -57,6 +58,7 @@ VOCABULARY: Final = {
     "SITES": get_args(Site),
 }
 BASEMAP: Final = "base/world.pmtiles"
+PMTILES: Final = "application/vnd.pmtiles"
 _IMMUTABLE: Final = "public, max-age=31536000, immutable"
 _NOT_COMPRESSED: Final = 256
 
@@ -129,7 +131,9 @@ def hash_files(contents: dict[str, DeskFile]) -> str:
 class Shell:
     """The page around every page of the desk."""
 
-    def __init__(self, version: str) -> None:
+    def __init__(self, version: str, region: str) -> None:
+        #: Where the operator's own base of the map is; empty without one.
+        self.region: Final = region
         self.base: Final = f"/console/{version}/"
         environment = Environment(
             loader=PackageLoader(__package__), autoescape=True, trim_blocks=True, undefined=StrictUndefined
@@ -154,17 +158,28 @@ class Shell:
             zone=zone,
             imports=Markup(self._imports),  # noqa: S704 - our own, and hashed above
             basemap=f"{self.base}{BASEMAP}",
+            region=self.region,
             preload=[self.base + name for name in (*IMPORTS.values(), "main.js")],
         )
 
 
-def desk_router() -> APIRouter:
-    """The shells and the files. None needs a key: what is shown comes from the API, by the reader's own."""
+def hash_archive(archive: Path) -> str:
+    """A hash of the size, the header and the root directory of PMTiles, which change with the tiles."""
+    with archive.open("rb") as file:
+        head = file.read(16_384)
+    return hashlib.sha256(b"%d " % archive.stat().st_size + head).hexdigest()[:16]
+
+
+def desk_router(region: Path | None = None) -> APIRouter:
+    """The shells and the files. None needs a key: what is shown comes from the API, by the reader's own.
+
+    ``region``: the operator's own base of the map.
+    """
     router = make_router("operators")
     contents = read_files()
     version = hash_files(contents)
-    shell = Shell(version)
-    world = Path(__file__).with_name("base") / "world.pmtiles"
+    _add_archive(router, f"/console/{version}/{BASEMAP}", Path(__file__).with_name("base") / "world.pmtiles")
+    shell = Shell(version, "" if region is None else _add_region(router, region))
 
     async def show(request: Request) -> Response:
         zone = request.app.state.local_time.zone.key if hasattr(request.app.state, "local_time") else "UTC"
@@ -181,12 +196,6 @@ def desk_router() -> APIRouter:
     async def home(request: Request) -> Response:
         query = f"?{request.url.query}" if request.url.query else ""
         return RedirectResponse(f"/console/{query}", 307)
-
-    @router.get(f"/console/{version}/{BASEMAP}")
-    @describe("The base of the map, which is read in parts", roles=None, published=False)
-    async def basemap() -> Response:
-        headers = {"cache-control": f"{_IMMUTABLE}, no-transform"}
-        return FileResponse(world, headers=headers, media_type="application/vnd.pmtiles")
 
     @router.get(f"/console/{version}/{{name:path}}")
     @describe("A file of the desk", roles=None, published=False)
@@ -215,3 +224,23 @@ def desk_router() -> APIRouter:
         return RedirectResponse("/console/", 307)
 
     return router
+
+
+def _add_region(router: APIRouter, region: Path) -> str:
+    """Returns the address of the archive."""
+    place = f"/console/region/{hash_archive(region)}.pmtiles"
+    _add_archive(router, place, region)
+    return place
+
+
+def _add_archive(router: APIRouter, place: str, archive: Path) -> None:
+    tag = f'"{hashlib.sha256(place.encode()).hexdigest()[:16]}"'
+
+    @router.get(place)
+    @describe("A base of the map, which is read in parts", roles=None, published=False)
+    async def read() -> Response:
+        if not await asyncio.to_thread(archive.is_file):
+            return Response(status_code=404)
+        # The same for every process that has the archive, whenever it was put there.
+        headers = {"cache-control": f"{_IMMUTABLE}, no-transform", "etag": tag}
+        return FileResponse(archive, headers=headers, media_type=PMTILES)

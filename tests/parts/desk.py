@@ -104,10 +104,10 @@ def _axe() -> str:
 
 
 @contextmanager
-def open_desk(directory: Path, chromium: Chromium) -> Iterator[Desk]:
+def open_desk(directory: Path, chromium: Chromium, **settings: str) -> Iterator[Desk]:
     """The worked example with its reports, a key for each role, and a subscription whose endpoint is not there."""
     with (
-        worked_example(directory, TRUCEWATCH_WEBHOOK_ALLOW="127.0.0.0/8") as service,
+        worked_example(directory, TRUCEWATCH_WEBHOOK_ALLOW="127.0.0.0/8", **settings) as service,
         httpx.Client(base_url=service.url, headers=bearer(), timeout=60) as client,
         chromium.one_page(WIDE) as page,
     ):

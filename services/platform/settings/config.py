@@ -8,6 +8,7 @@ from typing import Final
 from sqlalchemy.engine import URL
 
 from services.platform.settings.base_url import base_url
+from services.platform.settings.basemap import read_basemap
 from services.platform.settings.environment import Environment, SettingsError
 from services.platform.settings.kafka_security import OPEN, KafkaSecurity, read_kafka_security
 from services.platform.settings.values import (
@@ -56,6 +57,8 @@ class Settings:
     webhook_allow: tuple[Network, ...] = ()
     #: Keys for secrets at rest: the first encrypts, each decrypts.
     secret_keys: tuple[bytes, ...] = ()
+    #: An archive of PMTiles.
+    basemap: str | None = None
     log_level: str = "WARNING"
     #: Sentences to be logged at the start: variables that nothing reads.
     remarks: tuple[str, ...] = ()
@@ -95,6 +98,7 @@ def read_settings(environ: Mapping[str, str], *, database_url: str | None = None
         admin_key=read_admin_key(source),
         webhook_allow=read_networks(source, "TRUCEWATCH_WEBHOOK_ALLOW"),
         secret_keys=read_secret_keys(source),
+        basemap=read_basemap(source),
         log_level=read_level(source),
         trusted_proxies=read_networks(source, "TRUCEWATCH_TRUSTED_PROXIES"),
         connections=read_number(source, "TRUCEWATCH_CONNECTIONS", LEAST_CONNECTIONS, 1_000_000),

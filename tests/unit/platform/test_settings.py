@@ -17,6 +17,7 @@ from services.platform.settings.config import Settings, SettingsError, read_sett
 from services.platform.settings.environment import LARGEST_FILE, Environment
 from services.platform.settings.values import read_public_url, tls_context
 from services.start import serve_command
+from tests.parts.pmtiles import archive
 
 DATABASE = {"TRUCEWATCH_DATABASE_URL": "postgresql://trucewatch@db/trucewatch"}
 
@@ -169,6 +170,30 @@ def test_the_storage_that_was_restored_may_be_named_by_a_file(tmp_path: Path) ->
     ):
         ended = CliRunner().invoke(restored, [], env=environ)
         assert (ended.exit_code, ended.output.startswith(f"Error: {sentence}")) == (2, True), ended.output
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (None, "cannot be read: No such file or directory"),
+        (b"", "is not an archive of PMTiles, version 3"),
+        (b"PMTiles\x02" + bytes(200), "is not an archive of PMTiles, version 3"),
+        (archive()[:-1], "is incomplete: it has "),
+        (archive(kind=0), "cannot be drawn by browsers"),
+        (archive(compression=4), "cannot be drawn by browsers"),
+    ],
+)
+def test_a_base_of_the_map_that_cannot_be_used_is_one_sentence_and_exit_code_2(
+    tmp_path: Path, content: bytes | None, sentence: str
+) -> None:
+    file = tmp_path / "region.pmtiles"
+    if content is not None:
+        file.write_bytes(content)
+    ended = serve(tmp_path, TRUCEWATCH_BASEMAP=str(file))
+    assert ended.exit_code == 2, ended.output
+    assert f"TRUCEWATCH_BASEMAP: {file} {sentence}" in ended.output
+    file.write_bytes(archive())
+    assert read(TRUCEWATCH_BASEMAP=str(file)).basemap == str(file)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ export default function Incident({ id }) {
   if (!incident) return html`<${Page} name=${t("desk.incident")}><${Loading} problem=${problem} /></${Page}>`;
   const { report, assessment } = incident;
   const own = me.value.role === "partner" || me.value.role === "operator";
-  const name = `${capital(term("act", report.act))}, ${whereOf(report, assessment)}`;
+  const name = `${capital(term("act", report.act))}${t("desk.comma")}${whereOf(report, assessment)}`;
   return html`<${Page} name=${name} heading=${html`<bdi>${name}</bdi>`}>
     <p class="verdict-line"><${Verdict} of=${incident.verdict} />
       ${incident.verdict === "violation" && incident.certainty && html`<${Chip}>${t("desk.filter.certainty")}: ${term("certainty", incident.certainty)}</${Chip}>`}

@@ -2,6 +2,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { address, get, key, send } from "../api.js";
 import { html } from "../html.js";
+import LateMap, { MapButton, useShown } from "../late_map.js";
 import { ago, capital, day, length, localInput, n, named, span, t, term, withOffset } from "../i18n.js";
 import { requery, to } from "../router.js";
 import { areaName, connected, may, now, partyName, registry, status, truceName } from "../state.js";
@@ -117,7 +118,7 @@ export default function Live({ path, query }) {
   };
   const [features, setFeatures] = useState([]);
   const newest = JSON.stringify((head || []).map((one) => [one.incident_id, one.verdict]));
-  const [shownMap, setShownMap] = useState(() => localStorage.getItem("map") !== "off" && matchMedia("(min-width: 68.75rem)").matches);
+  const [shownMap, turnMap] = useShown();
   useEffect(() => {
     if (!shownMap || !period) return;
     const stop = new AbortController();
@@ -129,10 +130,6 @@ export default function Live({ path, query }) {
   const onMove = (edges) => {
     box.current = edges.map((one) => one.toFixed(3)).join(",");
     if (query.bbox) requery({ bbox: box.current }, { replace: true });
-  };
-  const turnMap = () => {
-    localStorage.setItem("map", shownMap ? "off" : "on");
-    setShownMap(!shownMap);
   };
   const name = live ? t("desk.nav.live") : may("monitor") ? t("desk.nav.incidents") : t("desk.nav.own");
   return html`<${Page} name=${name}>
@@ -147,7 +144,7 @@ export default function Live({ path, query }) {
           ${rows.length === 0 ? html`<p class="empty">${t("desk.live.none")}</p>` : html`<ol class="rows">${rows.map((one) => html`<${Row} key=${one.incident_id} incident=${one} />`)}</ol>`}
           ${next && (rows.length < MOST ? html`<button type="button" onClick=${readOlder} aria-busy=${more}>${t("desk.live.older")}</button>` : html`<p class="note">${n("desk.live.most", MOST)}</p>`)}
         </div>
-        <div class="map-side"><p class="actions"><button type="button" aria-expanded=${shownMap} onClick=${turnMap}>${t(shownMap ? "desk.map.hide" : "desk.map.show")}</button>
+        <div class="map-side"><p class="actions"><${MapButton} shown=${shownMap} turn=${turnMap} />
           ${shownMap && html`<label class="check"><input type="checkbox" checked=${Boolean(query.bbox)} onChange=${(event) => requery({ bbox: event.target.checked ? box.current || "" : "" })} /> ${t("desk.map.only")}</label>`}</p>
           ${shownMap && html`<${LateMap} features=${features} onMove=${onMove} />`}</div></div>`}
   </${Page}>`;
@@ -193,7 +190,7 @@ export function Row({ incident }) {
   return html`<li class=${`row ${incident.severity || ""} ${incident.state}`}>
     <div class="row-verdict"><${Verdict} of=${incident.verdict} />${sure && html`<small>${term("certainty", incident.certainty)}</small>`}</div>
     <div class="row-what">
-      <a class="row-link" href=${to(`/incidents/${incident.incident_id}`)}>${capital(term("act", report.act))}, <bdi>${where}</bdi></a>
+      <a class="row-link" href=${to(`/incidents/${incident.incident_id}`)}>${capital(term("act", report.act))}${t("desk.comma")}<bdi>${where}</bdi></a>
       <small class="quiet">${incident.state === "retracted" ? html`<${Chip} kind="warn">${t("desk.state.retracted")}</${Chip}> ` : ""}${incident.severity ? `${term("severity", incident.severity)} · ` : ""}${report.source ? html`<bdi>${report.source.name}</bdi>` : ""}</small>
     </div>
     <div class="row-truces">${(incident.truces || []).map((id) => html`<${Chip}><bdi>${truceName(id)}</bdi></${Chip}>`)}</div>
@@ -256,13 +253,4 @@ function Filters({ query, live, order }) {
       <div class="field"><button type="button" onClick=${() => requery(Object.fromEntries([...FILTERS, "from", "to", "order"].map((name) => [name, ""])))}>${live && !active.length ? t("desk.filter.week") : t("desk.filter.clear")}</button></div>
     </div>
   </details>`;
-}
-
-// The map is loaded once the list is there.
-function LateMap(props) {
-  const [View, setView] = useState(null);
-  useEffect(() => {
-    import("../map.js").then((loaded) => setView(() => loaded.default), () => setView(() => () => html`<p class="note">${t("desk.map.none")}</p>`));
-  }, []);
-  return View ? html`<${View} ...${props} />` : html`<p class="quiet">${t("desk.loading")}</p>`;
 }

@@ -188,7 +188,7 @@ function unread(report) {
 function Kept() {
   const mine = outbox.value.filter((one) => one.name === me.value.name);
   if (mine.length === 0) return null;
-  return html`<section><h2>${t("desk.report.waiting")}</h2><ul class="linked">${mine.map((one) => html`<li key=${one.report.external_id}>${capital(term("act", one.report.act))}, <bdi>${one.report.location.place || ""}</bdi> <small class="quiet">${ago(one.kept_at, now.value)}</small>
+  return html`<section><h2>${t("desk.report.waiting")}</h2><ul class="linked">${mine.map((one) => html`<li key=${one.report.external_id}>${capital(term("act", one.report.act))}${t("desk.comma")}<bdi>${one.report.location.place || ""}</bdi> <small class="quiet">${ago(one.kept_at, now.value)}</small>
     ${one.problem && html`<${Refusal} problem=${{ status: 422, message: one.problem.message, errors: one.problem.errors }} />`}
     <${Action} run=${async () => drop(one.report.external_id)} confirm=${t("desk.report.sure")}>${t("desk.report.discard")}</${Action}></li>`)}</ul>
     ${connected.value && mine.some((one) => !one.problem) && html`<${Action} run=${sendAll}>${t("desk.report.send_now")}</${Action}>`}</section>`;

@@ -35,7 +35,7 @@ export default function Review({ query }) {
     ${!queue ? html`<${Loading} problem=${problem} />` : html`<div class="review">
       <section aria-labelledby="queue-name"><h2 id="queue-name">${t("desk.review.queue", { count: number(queue.length) })}</h2>
         ${queue.length === 0 ? html`<${Empty}>${t("desk.review.none")}</${Empty}>` : html`<ol class="rows queue">${queue.map((one) => html`<li class="row" key=${one.incident_id}>
-          <a class="row-link" href=${to("/review", { ...query, incident: one.incident_id })} aria-current=${one.incident_id === chosen ? "true" : undefined}>${capital(term("act", one.assessment.act))}, <bdi>${one.assessment.place?.name || t("desk.no_place")}</bdi></a>
+          <a class="row-link" href=${to("/review", { ...query, incident: one.incident_id })} aria-current=${one.incident_id === chosen ? "true" : undefined}>${capital(term("act", one.assessment.act))}${t("desk.comma")}<bdi>${one.assessment.place?.name || t("desk.no_place")}</bdi></a>
           <small>${one.why.map((why) => t(`desk.review.why.${why}`)).join(t("desk.comma"))}</small></li>`)}</ol>`}
       </section>
       ${chosen && html`<${Item} key=${chosen} id=${chosen} decided=${decided} />`}
@@ -61,7 +61,7 @@ function Item({ id, decided }) {
     await decided(made, id);
   };
   return html`<section class="card" aria-labelledby="item-name">
-    <h2 id="item-name"><a href=${to(`/incidents/${id}`)}>${capital(term("act", assessment.act))}, <bdi>${assessment.place?.name || t("desk.no_place")}</bdi></a></h2>
+    <h2 id="item-name"><a href=${to(`/incidents/${id}`)}>${capital(term("act", assessment.act))}${t("desk.comma")}<bdi>${assessment.place?.name || t("desk.no_place")}</bdi></a></h2>
     <p class="verdict-line"><${Verdict} of=${assessment.verdict} /> <${Span} from=${assessment.occurred.from} until=${assessment.occurred.to} /></p>
     ${item.why.length > 0 && html`<ul class="reasons">${item.reasons.map((one) => html`<li><bdi>${one.text}</bdi></li>`)}${item.reasons.length === 0 && item.why.map((why) => html`<li>${capital(t(`desk.review.why.${why}`))}</li>`)}</ul>`}
     <dl class="facts small"><div><dt>${t("field.perpetrators")}</dt><dd><${Parties} of=${assessment.perpetrators} /></dd></div><div><dt>${t("field.targets")}</dt><dd><${Parties} of=${assessment.targets} /></dd></div><div><dt>${t("field.source")}</dt><dd><bdi>${assessment.source?.name || "–"}</bdi></dd></div></dl>
