@@ -1,13 +1,12 @@
 """The distributed form: rules on a real broker beside FastStream, one consumer beside two, 200/s from end to end."""
 
 import asyncio
-import json
 import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import cast
@@ -16,10 +15,9 @@ import httpx
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from bench import end_to_end, judging
-from bench.end_to_end import JSON, Target, registry
+from bench import judging
+from bench.end_to_end import JSON, Target, delays, delays_of, registry, trucewatch
 from bench.judging import make_incidents
-from bench.load import Plan, finish, percentile, start
 from schemas.envelope import Event
 from schemas.topics import ASSESSMENTS
 from services.platform.bus.kafka import KafkaBus
@@ -34,7 +32,7 @@ PEER_COUNT = 3_000
 #: Runs with one and with two consumers in turn, after a first one with one.
 ROUNDS = 2
 RATE = 200.0
-PACED = 3_000
+PACED_ROUNDS = 3
 
 Ends = dict[TopicPartition, int]
 
@@ -55,19 +53,23 @@ class Measured:
     faststream: float
     producing: float
     judging: float
-    distributed_ms: tuple[float, float]
-    embedded_ms: tuple[float, float]
+    #: p50 and p99 at 200/s, round by round.
+    distributed_ms: list[tuple[float, float]]
+    embedded_ms: list[tuple[float, float]]
 
 
 def measure(directory: Path) -> Measured:
-    """Each on fresh parts; p50 and p99 in milliseconds."""
+    """Each on fresh parts."""
     peer, producing, one = _stage(directory / "one", 1, peer=True)
     ones, twos = [one], []
     for again in range(ROUNDS):
         twos.append(_stage(directory / f"two-{again}", 2, peer=False)[-1])
         ones.append(_stage(directory / f"one-{again}", 1, peer=False)[-1])
     both = judging.measure(2, WARM_COUNT)
-    paced, embedded = _paced(directory / "paced"), _paced_embedded(directory / "embedded")
+    paced, embedded = [], []
+    for again in range(PACED_ROUNDS):
+        paced.append(_paced(directory / f"paced-{again}"))
+        embedded.append(delays(directory / f"embedded-{again}", trucewatch, RATE))
     return Measured(_middle(ones), _middle(twos), peer, producing, both, paced, embedded)
 
 
@@ -178,20 +180,4 @@ def _subscribe(client: httpx.Client, sink_port: int) -> None:
 def _paced(directory: Path) -> tuple[float, float]:
     port = free_port()
     with _cluster(directory, port) as (_, target):
-        return _delays(target, port)
-
-
-def _paced_embedded(directory: Path) -> tuple[float, float]:
-    port = free_port()
-    with end_to_end.trucewatch(directory, port) as target:
-        return _delays(target, port)
-
-
-def _delays(target: Target, port: int) -> tuple[float, float]:
-    bodies = [json.dumps(target.body(number)) for number in range(PACED)]
-    plan = Plan(target.single, bodies, 16, RATE, target.headers, sink_port=port, expect=PACED)
-    result = finish(start(replace(plan, timeout_s=60)))
-    delays = [b - a for a, b in zip(result.sent_at, result.arrived_at, strict=True) if b][int(RATE) :]
-    if len(delays) + int(RATE) != PACED:
-        raise RuntimeError(f"{len(delays)} of {PACED} arrived; answers {result.statuses}")
-    return percentile(delays, 0.5) * 1000, percentile(delays, 0.99) * 1000
+        return delays_of(target, port, RATE)

@@ -1,13 +1,13 @@
-"""From the POST to the signed webhook, beside Prometheus Alertmanager, which keeps nothing on disk.
+"""From the POST to the signed webhook, beside two floors and Prometheus Alertmanager, which keeps nothing on disk.
 
 Ours stores the report durably, judges it against 1,001 truces, stores assessment and alert, signs, delivers, and
-records the attempt. Both get the same number of messages from the same generator and deliver to the same sink.
+records the attempt. All get the same number of messages from the same generator and deliver to the same sink.
 """
 
 import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,26 +22,35 @@ from tests.scenario import OPERATOR_KEY, bearer
 
 TRUCES = 1_000
 SATURATED = 12_000
-RATE = 500.0
-PACED = 5_000
+ROUNDS = 3
+#: Reports a second, and for how many seconds; the first one warms up and does not count.
+RATES = (200.0, 500.0)
+PACED_S = 11
 JSON = {"content-type": "application/json"}
 
 
-@dataclass(frozen=True)
+@dataclass
 class Measured:
-    """Alerts a second at saturation; milliseconds from request to arrival at 500 a second."""
+    """Round by round: alerts a second at saturation and microseconds of CPU for each, of ours and of the bare loop;
+    Alertmanager's alerts a second; and by rate the p50 and p99 from request to arrival, in milliseconds, of ours and
+    of the relay."""
 
-    rate: float
-    p50_ms: float
-    p99_ms: float
+    rate: list[float] = field(default_factory=list)
+    cpu_us: list[float] = field(default_factory=list)
+    loop: list[float] = field(default_factory=list)
+    loop_cpu_us: list[float] = field(default_factory=list)
+    alertmanager: list[float] = field(default_factory=list)
+    ours_ms: dict[float, list[tuple[float, float]]] = field(default_factory=lambda: {rate: [] for rate in RATES})
+    relay_ms: dict[float, list[tuple[float, float]]] = field(default_factory=lambda: {rate: [] for rate in RATES})
 
 
 @dataclass(frozen=True)
 class Target:
-    """Where to post, and how a numbered message is written."""
+    """Where to post, and how a numbered message is written. ``cpu_s``: processor seconds that it used so far."""
 
     single: str
     headers: dict[str, str]
+    cpu_s: Callable[[], float] = float
 
     def body(self, number: int) -> Any:
         return {
@@ -55,7 +64,7 @@ class Target:
 class Peer(Target):
     def body(self, number: int) -> Any:
         text = str(REPORT["description"])
-        return {"labels": {"alertname": "violation", "n": f"bench-{number}"}, "annotations": {"description": text}}
+        return [{"labels": {"alertname": "violation", "n": f"bench-{number}"}, "annotations": {"description": text}}]
 
 
 def registry() -> dict[str, Any]:
@@ -104,7 +113,7 @@ def trucewatch(directory: Path, sink_port: int) -> Iterator[Target]:
             channel = {"type": "webhook", "url": f"http://127.0.0.1:{sink_port}/"}
             made = client.post("/v1/subscriptions", json={"name": "bench", "channel": channel, "verified": True})
             made.raise_for_status()
-        yield Target(f"{service.url}/v1/incidents", {**JSON, **bearer()})
+        yield Target(f"{service.url}/v1/incidents", {**JSON, **bearer()}, service.cpu_s)
 
 
 @contextmanager
@@ -125,35 +134,53 @@ def alertmanager(directory: Path, sink_port: int) -> Iterator[Target]:
         yield Peer(f"{peer.url}/api/v2/alerts", JSON)
 
 
-def saturate(target: Target, sink_port: int, peer: bool) -> float:
-    """Alerts a second that arrive when 64 connections post one after the other without pause."""
-    plan = _plan(target, SATURATED, sink_port, peer)
-    result = complete(finish(start(replace(plan, connections=64, timeout_s=120))), SATURATED)
-    return SATURATED / result.until_last_s
-
-
-def pace(target: Target, sink_port: int, peer: bool) -> list[float]:
-    """Seconds from request to arrival, by message, at :data:`RATE` single posts a second."""
-    plan = replace(_plan(target, PACED, sink_port, peer), rate=RATE)
-    result = complete(finish(start(plan)), PACED)
-    # The first second is the warming up of both.
-    return [b - a for a, b in zip(result.sent_at, result.arrived_at, strict=True)][int(RATE) :]
-
-
-def _plan(target: Target, count: int, sink_port: int, peer: bool) -> Plan:
-    bodies = [json.dumps([target.body(n)] if peer else target.body(n)) for n in range(count)]
-    return Plan(target.single, bodies, headers=target.headers, sink_port=sink_port, expect=count)
-
-
 Run = Callable[[Path, int], AbstractContextManager[Target]]
 
 
-def measure(directory: Path, run: Run, *, peer: bool = False) -> Measured:
-    """One fresh process for the rate and one for the pace. ``peer``: it takes alerts as Alertmanager does."""
+def measure(directory: Path, relay: Run, loop: Callable[[], tuple[float, float]]) -> Measured:
+    """Each run on a fresh process, the peers in turn with ours. ``loop`` gives its messages a second and microseconds
+    of CPU for each."""
+    found = Measured()
+    for number in range(ROUNDS):
+        rate, cpu_us = saturate(directory / f"saturated-{number}", trucewatch)
+        found.rate.append(rate)
+        found.cpu_us.append(cpu_us)
+        rate, cpu_us = loop()
+        found.loop.append(rate)
+        found.loop_cpu_us.append(cpu_us)
+        found.alertmanager.append(saturate(directory / f"peer-{number}", alertmanager)[0])
+        for pace in RATES:
+            for who, run in ((found.ours_ms, trucewatch), (found.relay_ms, relay)):
+                who[pace].append(delays(directory / f"{run.__name__}-{pace:.0f}-{number}", run, pace))
+    return found
+
+
+def saturate(directory: Path, run: Run) -> tuple[float, float]:
+    """Alerts a second that arrive when 64 connections post one after the other without pause, and microseconds of the
+    service's CPU for each."""
     port = free_port()
-    with run(directory / "saturated", port) as target:
-        rate = saturate(target, port, peer)
+    with run(directory, port) as target:
+        before = target.cpu_s()
+        plan = replace(_plan(target, SATURATED, port), connections=64, timeout_s=120)
+        result = complete(finish(start(plan)), SATURATED)
+        return SATURATED / result.until_last_s, (target.cpu_s() - before) / SATURATED * 1e6
+
+
+def delays(directory: Path, run: Run, rate: float) -> tuple[float, float]:
+    """p50 and p99 from request to arrival, in milliseconds, at so many single posts a second."""
     port = free_port()
-    with run(directory / "paced", port) as target:
-        delays = pace(target, port, peer)
-    return Measured(rate, percentile(delays, 0.5) * 1000, percentile(delays, 0.99) * 1000)
+    with run(directory, port) as target:
+        return delays_of(target, port, rate)
+
+
+def delays_of(target: Target, sink_port: int, rate: float) -> tuple[float, float]:
+    """The same, of what runs already."""
+    count = int(rate * PACED_S)
+    result = complete(finish(start(replace(_plan(target, count, sink_port), rate=rate))), count)
+    found = [(b - a) * 1000 for a, b in zip(result.sent_at, result.arrived_at, strict=True)][int(rate) :]
+    return percentile(found, 0.5), percentile(found, 0.99)
+
+
+def _plan(target: Target, count: int, sink_port: int) -> Plan:
+    bodies = [json.dumps(target.body(n)) for n in range(count)]
+    return Plan(target.single, bodies, headers=target.headers, sink_port=sink_port, expect=count)

@@ -59,11 +59,11 @@ def worked_example() -> list[dict[str, Any]]:
     return reports()
 
 
-def generated(count: int) -> list[dict[str, Any]]:
+def generated(count: int, first: int = 0) -> list[dict[str, Any]]:
     """Reports like the bundled ones, each of another time and a place nearby: few of them can be linked."""
-    chosen, patterns = random.Random(14), [one for one in reports() if isinstance(one["occurred"], dict)]
+    chosen, patterns = random.Random(14 + first), [one for one in reports() if isinstance(one["occurred"], dict)]
     made: list[dict[str, Any]] = []
-    for n in range(count):
+    for n in range(first, first + count):
         one = patterns[n % len(patterns)]
         at = datetime(2016, 2, 28, tzinfo=UTC) + timedelta(minutes=chosen.randrange(60 * 24 * 300))
         where = {"lat": 33 + 4 * chosen.random(), "lon": 36 + 3 * chosen.random(), "radius_km": 1.0}
