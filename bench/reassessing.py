@@ -2,8 +2,9 @@
 and the dry run of the change, beside reading the same incidents and judging them in memory; and what live traffic
 feels of it.
 
-The incidents lie in an area of the end-to-end measure: of each hundred one in the last week of its truce, the others
-long before it. The change ends the truce a week earlier.
+The incidents lie in an area of the end-to-end measure: one of each hundred in the last week of its truce, as many in
+the year before it. These are reported and judged; the others are copies of the latter (:mod:`bench.copies`), each lot
+earlier than the one before. The change ends the truce a week earlier.
 """
 
 import asyncio
@@ -13,17 +14,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, create_engine, select
 
-from bench.end_to_end import registry
+from bench.copies import copy_incidents
+from bench.end_to_end import TRUCES, registry
 from bench.load import Plan, complete, finish, percentile, start
 from schemas.examples import REPORT
-from schemas.instants import parse_instant
+from schemas.instants import DAY, parse_instant
 from services.platform.clock import SystemClock
 from services.platform.db.engine import Database
 from services.platform.settings.config import embedded_url
@@ -44,10 +47,12 @@ USUAL: Final = 1_500
 _BATCH: Final = 500
 _SLICE: Final = 50
 _LAST_WEEK: Final = datetime(2016, 5, 26, tzinfo=UTC)
-#: Live reports are of another truce, and violations of it.
+#: Live reports are violations of the other truces, each of another place or time: few can be linked.
 _WITHIN: Final = datetime(2016, 5, 8, tzinfo=UTC)
-_HERE, _ELSEWHERE = (36.05, 37.05), (33.015, 35.015)
+_HERE: Final = (36.05, 37.05)
 _BEFORE: Final = datetime(2015, 1, 1, tzinfo=UTC)
+_BEFORE_MINUTES: Final = 360 * 24 * 60
+_EARLIER: Final = 60 * DAY
 _ENV: Final = {"TRUCEWATCH_ADMIN_KEY": OPERATOR_KEY, "TRUCEWATCH_WEBHOOK_ALLOW": "127.0.0.0/8"}
 _END: Final = {
     "id": "truce-here-ended", "issuer": "opposition", "action": "end", "announced_at": "2016-05-24T00:00:00Z",
@@ -71,9 +76,8 @@ class Reassessed:
 def measure(directory: Path, stored: int = STORED) -> Reassessed:
     """Raises RuntimeError unless exactly the incidents of the last week were judged again."""
     data, port = directory / "data", free_port()
+    store(data, stored)
     with _serve(data) as client:
-        client.put("/v1/registry", json=registry()).raise_for_status()
-        _fill(client, stored)
         channel = {"type": "webhook", "url": f"http://127.0.0.1:{port}/"}
         subscription = {"name": "bench", "channel": channel, "verified": True}
         client.post("/v1/subscriptions", json=subscription).raise_for_status()
@@ -106,22 +110,47 @@ def _serve(data: Path) -> Iterator[httpx.Client]:
         yield client
 
 
-def _report(number: int, of: str, occurred: datetime, corner: tuple[float, float], size: float) -> dict[str, Any]:
-    lat, lon = (at + number * prime % 1_000 / 1_000 * size for at, prime in zip(corner, (7_919, 104_729), strict=True))
-    place = {"place": f"{of}-{number}", "lat": lat, "lon": lon, "radius_km": 0.5}
-    return {**REPORT, "external_id": f"{of}-{number}", "occurred": occurred.isoformat(), "location": place}
+def store(data: Path, stored: int) -> None:
+    """A stopped data directory with so many incidents."""
+    touched = stored // SHARE
+    with _serve(data) as client:
+        client.put("/v1/registry", json=registry()).raise_for_status()
+        _fill(client, touched)
+    engine = create_engine(embedded_url(data))
+    copy_incidents(engine, parse_instant(_LAST_WEEK.isoformat()), (stored - 2 * touched) // touched, _EARLIER)
+    engine.dispose()
 
 
-def _fill(client: httpx.Client, stored: int) -> None:
-    def one(number: int) -> dict[str, Any]:
-        if number % SHARE == 0:
-            return _report(number, "stored", _LAST_WEEK + timedelta(minutes=number // SHARE % 8_000), _HERE, 0.4)
-        return _report(number, "stored", _BEFORE + timedelta(minutes=number % 400_000), _HERE, 0.4)
+def _report(name: str, occurred: datetime, lat: float, lon: float) -> dict[str, Any]:
+    place = {"place": name, "lat": lat, "lon": lon, "radius_km": 0.5}
+    return {**REPORT, "external_id": name, "occurred": occurred.isoformat(), "location": place}
 
-    for first in range(0, stored, _BATCH):
-        reports = [one(number) for number in range(first, min(first + _BATCH, stored))]
-        client.post("/v1/incidents/batch", content=json.dumps(reports)).raise_for_status()
-        if first % (40 * _BATCH) == 0:
+
+def _stored(number: int, occurred: datetime) -> dict[str, Any]:
+    lat, lon = (at + number * prime % 1_000 / 2_500 for at, prime in zip(_HERE, (7_919, 104_729), strict=True))
+    return _report(f"stored-{number}", occurred, lat, lon)
+
+
+def _live(number: int, of: str) -> dict[str, Any]:
+    """In one of the squares of the registry."""
+    row, column = divmod(number % TRUCES, 40)
+    occurred = _WITHIN + timedelta(minutes=number * 997 % 17_000)
+    return _report(f"{of}-bench-{number}", occurred, 33.02 + row * 0.07, 35.02 + column * 0.1)
+
+
+def _fill(client: httpx.Client, touched: int) -> None:
+    """So many in the last week of the truce, and as many in the year before."""
+    last_week = [_stored(n, _LAST_WEEK + timedelta(minutes=n % 8_000)) for n in range(touched)]
+    before = [_stored(n, _BEFORE + timedelta(minutes=n * 7_919 % _BEFORE_MINUTES)) for n in range(touched, 2 * touched)]
+    reports = [*last_week, *before]
+    for first in range(0, len(reports), _BATCH):
+        body = json.dumps(reports[first : first + _BATCH])
+        while (
+            answer := client.post("/v1/incidents/batch", content=body)
+        ).status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+            time.sleep(float(answer.headers["retry-after"]))
+        answer.raise_for_status()
+        if first % (10 * _BATCH) == 0:
             _until_caught_up(client)
     _until_caught_up(client)
 
@@ -136,13 +165,11 @@ def _until_done(client: httpx.Client) -> dict[str, Any]:
         one: dict[str, Any] = client.get("/v1/reassessments?limit=1").json()["items"][0]
         if one["state"] == "done":
             return one
-        time.sleep(0.05)
+        time.sleep(0.25)
 
 
 def _plan(client: httpx.Client, port: int, of: str, count: int) -> Plan:
-    bodies = [
-        json.dumps(_report(n, f"{of}-bench", _WITHIN + timedelta(minutes=n), _ELSEWHERE, 0.01)) for n in range(count)
-    ]
+    bodies = [json.dumps(_live(number, of)) for number in range(count)]
     headers = {"content-type": "application/json", **bearer()}
     return Plan(
         f"{str(client.base_url).rstrip('/')}/v1/incidents", bodies, rate=LIVE, headers=headers, sink_port=port,
