@@ -108,6 +108,7 @@ _REPORTS: Final = (
     " ON assessments.incident_id = judged.incident_id AND assessments.sequence = judged.sequence"
     " WHERE judged.incident_id"
 )
+_JUDGED_FOR: Final = "SELECT incident_id, revision, cause FROM assessments WHERE incident_id"
 _ASSESSED: Final = tuple(assessments.c.keys())
 _JUDGED: Final = tuple(judged.c.keys())
 
@@ -122,10 +123,7 @@ class SqlJudgements:
         return await self.database.read(partial(_load_last, list(incident_ids)))
 
     async def judged_for(self, cause: str, incident_ids: Collection[str]) -> Collection[tuple[str, int]]:
-        statement = select(assessments.c.incident_id, assessments.c.revision).where(
-            assessments.c.incident_id.in_(incident_ids), assessments.c.cause == cause
-        )
-        return await self.database.read(lambda connection: {(row[0], row[1]) for row in connection.execute(statement)})
+        return await self.database.read(partial(_load_judged_for, cause, list(incident_ids)))
 
     async def current(self, incident_ids: Collection[str]) -> Mapping[str, CurrentAssessment]:
         rows = await self.database.read(lambda connection: select_by_key(connection, _CURRENT, list(incident_ids)))
@@ -221,6 +219,11 @@ def _load_last(incident_ids: Sequence[str], connection: Connection) -> dict[str,
         for incident_id, revision, sequence, episode, packed in rows
         for alert in (None if packed is None else unpack(packed),)
     }
+
+
+def _load_judged_for(cause: str, incident_ids: Sequence[str], connection: Connection) -> set[tuple[str, int]]:
+    rows = select_by_key(connection, _JUDGED_FOR, incident_ids)
+    return {(incident_id, revision) for incident_id, revision, its in rows if its == cause}
 
 
 def _save(

@@ -19,6 +19,7 @@ from services.platform.db.bulk import insert_new_rows
 from services.platform.db.engine import Database, Work
 from services.platform.db.lease import take_lease
 from services.platform.db.paging import one_of, select_page
+from services.platform.db.tables import leases
 from services.platform.paging import PageQuery
 from services.rules.assessing.domain.reassessment import Command, Reassessment, State, next_state
 from services.rules.assessing.find_touched import KeyedIncident
@@ -34,6 +35,12 @@ LEASE: Final = "rules.reassessing"
 LEASE_US: Final = 10 * SECOND
 _CANDIDATE: Final = tuple(candidates.c.keys())
 _SHOWN: Final = tuple(reassessments.c[name] for name in Reassessment.__struct_fields__)
+_NEWEST: Final = (
+    select(reassessments.c.id, reassessments.c.cause, reassessments.c.reach)
+    .where(reassessments.c.state == "running")
+    .order_by(reassessments.c.registry_version.desc())
+    .limit(1)
+)
 _decode_cause = msgspec.json.Decoder(Cause).decode
 
 
@@ -46,13 +53,15 @@ class SqlReassessments:
     now: Callable[[], int]
 
     async def claim(self) -> RunningReassessment | None:
-        if not await self.database.read(count_running):
-            return None
-        return await self._write(partial(_claim, self.holder, self.now()))
+        now = self.now()
+        newest, until = await self.database.read(partial(_look, self.holder))
+        if newest is None or until - now > LEASE_US // 2:
+            return newest
+        return await self._write(partial(_claim, self.holder, now), rows=1)
 
     async def add(self, id: str, found: Sequence[KeyedIncident]) -> None:
         rows = {one.incident_id: (id, one.incident_id, one.verdict) for one in found}
-        await self._write(lambda connection: _add(connection, id, list(rows.values())))
+        await self._write(lambda connection: _add(connection, id, list(rows.values())), rows=len(rows))
 
     async def end_search(self, id: str) -> None:
         await self._write(lambda connection: _end_search(connection, id, self.now()))
@@ -63,11 +72,12 @@ class SqlReassessments:
         return await self.database.read(lambda connection: connection.execute(page).scalars().all())
 
     async def finish(self, id: str, incident_ids: Sequence[str], cause: str) -> None:
-        await self._write(lambda connection: _finish(connection, id, incident_ids, cause, self.now()))
+        work = partial(_finish, id, incident_ids, cause, self.now())
+        await self._write(work, rows=len(incident_ids))
 
-    async def _write(self, work: Work[T]) -> T:
+    async def _write(self, work: Work[T], rows: int | None = None) -> T:
         """Embedded, what a crash takes back is done again."""
-        return await self.database.write(work, durable=not self.database.is_log)
+        return await self.database.write(work, durable=not self.database.is_log, rows=rows)
 
 
 def plan(connection: Connection, planned: PlannedReassessment) -> None:
@@ -122,12 +132,18 @@ def _read(row: Any) -> Reassessment:
     return Reassessment(**{**row._mapping, "cause": _decode_cause(row.cause)})
 
 
+def _look(holder: str, connection: Connection) -> tuple[RunningReassessment | None, int]:
+    """The newest that runs, and until when ``holder`` has the lease (0: it has not)."""
+    mine = select(leases.c.until).where(leases.c.name == LEASE, leases.c.holder == holder)
+    return _find_newest(connection), connection.execute(mine).scalar() or 0
+
+
 def _claim(holder: str, now: int, connection: Connection) -> RunningReassessment | None:
-    if not take_lease(connection, LEASE, holder, now, now + LEASE_US):
-        return None
-    columns = (reassessments.c.id, reassessments.c.cause, reassessments.c.reach)
-    running = select(*columns).where(reassessments.c.state == "running")
-    row = connection.execute(running.order_by(reassessments.c.registry_version.desc()).limit(1)).first()
+    return _find_newest(connection) if take_lease(connection, LEASE, holder, now, now + LEASE_US) else None
+
+
+def _find_newest(connection: Connection) -> RunningReassessment | None:
+    row = connection.execute(_NEWEST).first()
     return None if row is None else RunningReassessment(row.id, _decode_cause(row.cause), row.reach)
 
 
@@ -144,7 +160,7 @@ def _end_search(connection: Connection, id: str, now: int) -> None:
     _end_where_none_is_left(connection, id, now)
 
 
-def _finish(connection: Connection, id: str, incident_ids: Sequence[str], cause: str, now: int) -> None:
+def _finish(id: str, incident_ids: Sequence[str], cause: str, now: int, connection: Connection) -> None:
     mine = (candidates.c.reassessment == id) & candidates.c.incident_id.in_(incident_ids)
     gone = candidates.delete().where(mine).returning(candidates.c.incident_id, candidates.c.verdict)
     # Deleted first: of two processes that did the same, one counts it.

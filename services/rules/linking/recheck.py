@@ -10,10 +10,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+import msgspec
+
 from schemas.causes import Actor, Cause
+from schemas.codec import decode_as
 from schemas.envelope import Event
 from services.rules.assessing.domain.keeping import JudgedReport
-from services.rules.assessing.domain.linked import links_differ
+from services.rules.assessing.domain.linked import UNLINKED, links_differ
 from services.rules.assessing.judge_and_keep import Judging, judge_and_keep
 from services.rules.linking.use_cases import Profiles, linked_of
 
@@ -65,16 +68,29 @@ class RecheckParts:
     rechecks: Rechecks
 
 
+class _Linked(msgspec.Struct):
+    links: tuple[msgspec.Raw, ...] = ()
+
+
+class _Assessed(msgspec.Struct):
+    """An assessment, of which its links are wanted."""
+
+    assessment: _Linked
+
+
 async def recheck_assessed(events: Sequence[Event], parts: RecheckParts) -> None:
     """Judge again the incidents of these assessments, and those whose links to them changed, where their links are
-    others by now. Raises RetryLaterError."""
-    await recheck_links(list(dict.fromkeys(event.key for event in events)), parts)
+    others by now. Raises RetryLaterError, UnreadableEventError."""
+    linked: dict[str, bool] = {}
+    for event in events:
+        linked[event.key] = linked.get(event.key, False) or bool(decode_as(event, _Assessed).assessment.links)
+    await recheck_links(list(linked), parts, [id for id, has_some in linked.items() if not has_some])
 
 
-async def recheck_links(origins: Sequence[str], parts: RecheckParts) -> None:
-    """As :func:`recheck_assessed`, for incidents by their ids."""
+async def recheck_links(origins: Sequence[str], parts: RecheckParts, unlinked: Collection[str] = ()) -> None:
+    """As :func:`recheck_assessed`, for incidents by their ids; ``unlinked`` were judged without links."""
     owed = await parts.rechecks.owed(origins)
-    await _judge_again(list(dict.fromkeys([*origins, *(one.incident_id for one in owed)])), owed, parts)
+    await _judge_again(list(dict.fromkeys([*origins, *(one.incident_id for one in owed)])), owed, parts, unlinked)
     await parts.rechecks.done(owed)
 
 
@@ -87,9 +103,14 @@ async def recheck_left_over(parts: RecheckParts) -> None:
         await recheck_links(origins, parts)
 
 
-async def _judge_again(incident_ids: Sequence[str], owed: Sequence[Recheck], parts: RecheckParts) -> None:
+async def _judge_again(
+    incident_ids: Sequence[str], owed: Sequence[Recheck], parts: RecheckParts, unlinked: Collection[str]
+) -> None:
     linked = linked_of(incident_ids, await parts.profiles.links_of(incident_ids))
-    judged = await parts.judged.reports(incident_ids)
+    known = set(unlinked).difference(one.incident_id for one in owed)
+    # Most reports are linked with none: their assessments need not be read for that.
+    read = [id for id in incident_ids if id not in known or linked[id] != UNLINKED]
+    judged = await parts.judged.reports(read)
     decided = {one.incident_id: one for one in owed if one.by is not None}
     causes: dict[Cause, list[JudgedReport]] = defaultdict(list)
     for incident_id, one in judged.items():

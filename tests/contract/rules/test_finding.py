@@ -106,8 +106,8 @@ async def test_the_search_reads_the_index_and_only_the_entries_that_it_is_for(da
     assert {"i7200", "i7208"} <= set(found)
     assert len(found) < 50
     await database.write(lambda c: c.execute(text("ANALYZE")))
-    page = sql_keys._page(searches[-1], SearchPosition(0, searches[-1].first, searches[-1].start), 100)
-    asked = str(page.compile(database.engine, compile_kwargs={"literal_binds": True}))
+    page = sql_keys.page_of(searches[-1], SearchPosition(0, searches[-1].first, searches[-1].start), 100)
+    asked = str(sql_keys.PAGE.params(page).compile(database.engine, compile_kwargs={"literal_binds": True}))
     explain = "EXPLAIN QUERY PLAN " if database.is_log else "EXPLAIN "
     plan = " ".join(map(str, await database.read(lambda c: c.exec_driver_sql(explain + asked).all())))
     assert ("SEARCH incident_keys USING PRIMARY KEY" if database.is_log else "using pk_incident_keys") in plan

@@ -177,6 +177,22 @@ async def test_a_process_goes_on_where_another_was_killed(database: Database, mo
     assert [(e.registry_version, e.alerts) for e in await one.ended()] == [(1, 0), (2, 7)]
 
 
+async def test_a_process_that_works_keeps_its_lease(database: Database) -> None:
+    one = RulesProcess(database)
+    other = RulesProcess(database, "other", one.clock)
+    await one.put_registry(CALM)
+    await one.reassess()
+    await one.take(reported("i", report(5)))
+    await one.put_registry(EXTENDED)
+    for _ in range(5):
+        assert await one.reassessments.claim() is not None
+        assert await other.reassessments.claim() is None
+        await one.clock.advance(0.4 * LEASE_US / 1_000_000)
+    await one.clock.advance(LEASE_US / 1_000_000)
+    assert await other.reassessments.claim() is not None
+    assert await one.reassessments.claim() is None
+
+
 async def test_a_search_that_was_killed_is_done_again(database: Database) -> None:
     one = RulesProcess(database)
     await one.put_registry(CALM)
