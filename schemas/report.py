@@ -1,7 +1,7 @@
 """The incident report as partners post it. Source: the public contract, "Incident reports"."""
 
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
@@ -21,6 +21,8 @@ Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 Latitude = Annotated[float, msgspec.Meta(ge=-90, le=90)]
 Longitude = Annotated[float, msgspec.Meta(ge=-180, le=180)]
 Radius = Annotated[float, msgspec.Meta(gt=0, le=MAX_RADIUS_KM)]
+#: ``no_redistribution``: the source's own words may not be passed on to others.
+Terms = Literal["no_redistribution"]
 
 
 class Occurrence(
@@ -96,12 +98,16 @@ class Casualties(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
 
 
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The source, with the Admiralty grade (reliability A to F, credibility 1 to 6) and whom it quotes."""
+    """The source, with the Admiralty grade (reliability A to F, credibility 1 to 6) and whom it quotes.
+
+    ``terms`` ``no_redistribution``: monitors get neither ``description``, ``evidence``, ``url`` nor ``quotes``.
+    """
 
     name: Name
     grade: Annotated[str, msgspec.Meta(pattern=r"^[A-F][1-6]$", max_length=2)] | None = None
     url: Annotated[str, msgspec.Meta(max_length=2_000)] | None = None
     quotes: Names = ()
+    terms: Terms | None = None
 
 
 class Report(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

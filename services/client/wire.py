@@ -241,6 +241,7 @@ Source = TypedDict("Source", {
     "grade": NotRequired[str | None],
     "url": NotRequired[str | None],
     "quotes": NotRequired[list[str]],
+    "terms": NotRequired[Literal['no_redistribution'] | None],
 })
 SourceRef = TypedDict("SourceRef", {
     "name": str,

@@ -18,6 +18,7 @@ from services.connectors.model import NumberedOutcome, RefusedRow, ReportDraft, 
 from services.connectors.sheets import OLD, ZIP, choose_sheet
 from services.connectors.table_files import open_table
 from services.connectors.tables import split_text
+from services.connectors.terms import with_terms
 
 _JSON: Final = re.compile(r"\s*[{\[]")
 
@@ -66,13 +67,13 @@ def survey(opened: OpenedFile, context: RowContext) -> FileSurvey:
 def read_outcomes(opened: OpenedFile, context: RowContext, surveyed: FileSurvey) -> Iterator[NumberedOutcome]:
     """Every row's outcome, in order. An id that stands for several contents is refused wherever it is."""
     for numbered in opened.read(_in_file(opened, context)):
-        draft = numbered.outcome
+        draft = with_terms(numbered.outcome, context)
         if isinstance(draft, ReportDraft) and draft.external_id in surveyed.repeated:
             column = draft.columns.get("/external_id", "external_id")
             fault = RowFault("repeated_id", column, draft.cells.get(column, draft.external_id), "/external_id")
             yield NumberedOutcome(numbered.line, RefusedRow((fault,), draft.external_id), numbered.record)
         else:
-            yield numbered
+            yield numbered if draft is numbered.outcome else msgspec.structs.replace(numbered, outcome=draft)
 
 
 def _in_file(opened: OpenedFile, context: RowContext) -> RowContext:

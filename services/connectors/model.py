@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from schemas.report import Terms
+
 #: Kinds of faults; each has a sentence in the catalogue, ``fault.CODE``, that says what is wanted.
 FaultCode = Literal[
     "empty", "not_a_date", "not_a_time", "not_a_number", "not_a_count", "not_a_latitude", "not_a_longitude",
@@ -93,9 +95,6 @@ class NumberedOutcome(msgspec.Struct, frozen=True):
     line: int
     outcome: RowOutcome
     record: Mapping[str, Any] = {}
-
-
-Terms = Literal["no_redistribution"]
 
 
 class AdapterMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

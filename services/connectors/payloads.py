@@ -20,6 +20,7 @@ from services.connectors.file_pages import (
     read_file_row,
 )
 from services.connectors.model import RowContext, RowOutcome
+from services.connectors.terms import with_terms
 
 AdapterKind = Literal["kobo", "odk", "ushahidi", "kafka", PolledFile]
 FILES: Final[tuple[PolledFile, ...]] = get_args(PolledFile)
@@ -76,7 +77,7 @@ def read_payload(kind: AdapterKind, payload: Any, context: RowContext) -> Iterat
     """Each record of a posted body or of a page of a list, of a kind that is JSON."""
     server = SERVERS[kind]
     for record in server.split(payload):
-        yield ReadRecord(server.read(record, context), server.strip(record, context))
+        yield ReadRecord(with_terms(server.read(record, context), context), server.strip(record, context))
 
 
 def _read_form_page(kind: AdapterKind, body: bytes, context: RowContext, _url: str) -> ListPage:
@@ -95,16 +96,22 @@ def order_of_times(moment: str) -> tuple[int, str]:
     return (int(moment), "") if moment.isdecimal() and len(moment) < 19 else (0, moment)
 
 
+def _under_terms(read: Callable[[Any, RowContext], RowOutcome]) -> Callable[[Any, RowContext], RowOutcome]:
+    return lambda record, context: with_terms(read(record, context), context)
+
+
 def _of_file(kind: PolledFile) -> RecordSource:
     def read_page(body: bytes, context: RowContext, url: str) -> ListPage:
         return read_file_page(kind, body, context, url)
 
-    return RecordSource(partial(read_file_row, kind), read_page)
+    return RecordSource(_under_terms(partial(read_file_row, kind)), read_page)
 
 
 def _of_form(kind: AdapterKind) -> RecordSource:
     server = SERVERS[kind]
-    return RecordSource(server.read, partial(_read_form_page, kind), server.personal, server.lists_are_current)
+    return RecordSource(
+        _under_terms(server.read), partial(_read_form_page, kind), server.personal, server.lists_are_current
+    )
 
 
 SOURCES: Final[Mapping[AdapterKind, RecordSource]] = {

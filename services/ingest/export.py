@@ -49,6 +49,7 @@ COLUMNS: Final = (
     ("aggregate", "#meta+aggregate"),
     ("source.url", "#meta+url"),
     ("source.quotes", "#meta+source"),
+    ("source.terms", "#meta+terms"),
     ("evidence", "#meta+evidence"),
     ("language", "#meta+language"),
 )
@@ -106,7 +107,8 @@ def _as_posted(report: Report) -> list[str | None]:
     lists = [report.claims, report.sites, report.source.quotes, report.evidence]
     claims, sites, quotes, evidence = (";".join(values) for values in lists)
     aggregate = "true" if report.aggregate else None
-    return [*times, claims, sites, aggregate, report.source.url, quotes, evidence, report.language]
+    source = report.source
+    return [*times, claims, sites, aggregate, source.url, quotes, source.terms, evidence, report.language]
 
 
 def _write_moment(moment: datetime | None) -> str | None:

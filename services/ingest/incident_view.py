@@ -9,22 +9,31 @@ from services.ingest.domain import SHORT_ID
 from services.ingest.listing import incident_rows, read_fact, summary_of
 from services.ingest.sql import projections, revisions
 from services.ingest.wire import IncidentView, RevisionView
+from services.ingest.withheld import Reader, is_withheld, show_report
 from services.platform.db.packing import unpack
 
 
-def find_incident(connection: Connection, incident_id: str, partner: str | None) -> IncidentView | None:
-    """An incident with all its revisions; None where there is none, or not one of ``partner``'s (None: anyone's).
+def find_incident(connection: Connection, incident_id: str, reader: Reader) -> IncidentView | None:
+    """An incident with all its revisions; None where there is none, or not one of the reader's.
     It may be named by the first digits of its id, as on a map, where no other begins so."""
     rows = connection.execute(
         incident_rows(projections.c.body.label("assessment"))
         .where(_is_named(incident_id))
         .order_by(revisions.c.revision.desc())
     ).all()
-    if not rows or len({row.incident_id for row in rows}) > 1 or partner not in (None, rows[0].partner):
+    if not rows or len({row.incident_id for row in rows}) > 1 or reader.partner not in (None, rows[0].partner):
         return None
-    kept = [_revision(row.revision, row.body) for row in rows]
+    facts = [read_fact(unpack(row.body)) for row in rows]
+    # What the newest revision withholds, those before it do not tell.
+    withheld = is_withheld(bytes(facts[0].report))
+    kept = [
+        RevisionView(
+            row.revision, fact.received_at, fact.retracted, show_report(fact.report, reader, withheld=withheld)
+        )
+        for row, fact in zip(rows, facts, strict=True)
+    ]
     assessment: Any = None if rows[0].assessment is None else msgspec.Raw(unpack(rows[0].assessment))
-    return IncidentView(**msgspec.structs.asdict(summary_of(rows[0])), revisions=kept, assessment=assessment)
+    return IncidentView(**msgspec.structs.asdict(summary_of(rows[0], reader)), revisions=kept, assessment=assessment)
 
 
 def _is_named(incident_id: str) -> ColumnElement[bool]:
@@ -32,9 +41,3 @@ def _is_named(incident_id: str) -> ColumnElement[bool]:
         return revisions.c.incident_id == incident_id
     # Beyond every digit of an id.
     return and_(revisions.c.incident_id >= incident_id, revisions.c.incident_id < f"{incident_id}g")
-
-
-def _revision(number: int, body: bytes) -> RevisionView:
-    fact = read_fact(unpack(body))
-    report: Any = fact.report
-    return RevisionView(number, fact.received_at, fact.retracted, report)

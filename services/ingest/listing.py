@@ -21,6 +21,7 @@ from services.ingest.facets import cells_over, read_facets, severities_from
 from services.ingest.sql import LONG, deaths, facets, is_long, newest, projections, revisions
 from services.ingest.text_search import find_matches, has_words
 from services.ingest.wire import IncidentSummary
+from services.ingest.withheld import EVERYTHING, Reader, show_report
 from services.platform.db.containing import holds
 from services.platform.db.packing import unpack
 from services.platform.db.paging import one_of, select_page, touching_times
@@ -74,29 +75,29 @@ class Listed:
     summary: IncidentSummary
 
 
-def list_incidents(connection: Connection, query: PageQuery, partner: str | None = None) -> list[Listed]:
-    """One page of the incidents of ``partner`` (None: of all), with one more."""
+def list_incidents(connection: Connection, query: PageQuery, reader: Reader = EVERYTHING) -> list[Listed]:
+    """One page of the incidents that are the reader's to see, with one more."""
     size = len(_order(query))
-    return [Listed(tuple(row)[-size:], summary_of(row)) for row in _find_rows(connection, query, partner)]
+    return [Listed(tuple(row)[-size:], summary_of(row, reader)) for row in _find_rows(connection, query, reader)]
 
 
-def list_placed(connection: Connection, query: PageQuery, partner: str | None = None) -> list[Any]:
+def list_placed(connection: Connection, query: PageQuery, reader: Reader = EVERYTHING) -> list[Any]:
     """The rows of such a page (:data:`_PLACED` and the key) whose incident was judged to be somewhere."""
-    return _find_rows(connection, query, partner, _PLACED, [projections.c.west.is_not(None)])
+    return _find_rows(connection, query, reader, _PLACED, [projections.c.west.is_not(None)])
 
 
 def _find_rows(
     connection: Connection,
     query: PageQuery,
-    partner: str | None,
+    reader: Reader,
     columns: Sequence[ColumnElement[Any]] | None = None,
     where: Sequence[ColumnElement[bool]] = (),
 ) -> list[Any]:
     """The rows of a page, with one more; each ends in its sort key."""
     conditions = [*_conditions(query), *where]
-    if partner is not None:
-        conditions.append(revisions.c.partner == partner)
-    matching = find_matching(connection, query)
+    if reader.partner is not None:
+        conditions.append(revisions.c.partner == reader.partner)
+    matching = find_matching(connection, query, reader)
     statements = _statements(connection, query, columns)
     if isinstance(matching, list):
         chosen = [newest, revisions.c.incident_id.in_(matching)]
@@ -112,15 +113,15 @@ def _find_rows(
 
 
 def find_matching(
-    connection: Connection, query: PageQuery, incident_id: ColumnElement[str] = revisions.c.incident_id
+    connection: Connection, query: PageQuery, reader: Reader, incident_id: ColumnElement[str] = revisions.c.incident_id
 ) -> list[str] | ColumnElement[bool] | None:
     """The incidents with the words that are looked for; the condition for that where there are many; None where no
     words are looked for."""
     sought = query.values("q")
     if not sought:
         return None
-    found = find_matches(connection, sought)
-    return has_words(sought, incident_id) if found is None else found
+    found = find_matches(connection, sought, hidden=reader.gets_all)
+    return has_words(sought, incident_id, hidden=reader.gets_all) if found is None else found
 
 
 def cursor_types(query: PageQuery) -> tuple[type, ...]:
@@ -128,10 +129,10 @@ def cursor_types(query: PageQuery) -> tuple[type, ...]:
     return tuple(column.type.python_type for column in _order(query))
 
 
-def summary_of(row: Any) -> IncidentSummary:
+def summary_of(row: Any, reader: Reader) -> IncidentSummary:
     """An incident in a list, from a row of :func:`incident_rows`."""
     fact = read_fact(unpack(row.body))
-    report: Any = fact.report
+    report: Any = show_report(fact.report, reader)
     state = state_of(row.revision, retracted=row.retracted is not None, assessed=row.assessed or 0, dead=row.dead or 0)
     occurred = Interval(format_instant(row.occurred_start), format_instant(row.occurred_end))
     named = read_facets(row.facets)

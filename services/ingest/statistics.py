@@ -24,6 +24,7 @@ from services.ingest.listing import (
 )
 from services.ingest.sql import deaths, facets, newest, projections, revisions
 from services.ingest.tallies import LinkedClaim, Tally, add_linked
+from services.ingest.withheld import EVERYTHING, Reader
 from services.platform.db.bulk import select_by_key
 from services.platform.db.packing import unpack
 from services.platform.db.paging import at_times
@@ -59,13 +60,13 @@ def add_up(
     query: PageQuery,
     keys: Sequence[str],
     start_of: Callable[[int], date],
-    partner: str | None = None,
+    reader: Reader = EVERYTHING,
 ) -> dict[str, dict[date, Tally]]:
     """For each facet among ``keys`` that some incident has, what the incidents of each period come to that begin in
-    the query's times, pass its filters and are not retracted; of ``partner`` (None: of all)."""
+    the query's times, pass its filters and are not retracted; that are the reader's to see."""
     found: dict[str, dict[date, Tally]] = {}
     linked = False
-    where = _from_where(connection, query, keys, partner)
+    where = _from_where(connection, query, keys, reader)
     summed = where(select(_of.facet, _of.occurred_start, *_SUMS)).group_by(_of.facet, _of.occurred_start)
     for row in connection.execute(summed.execution_options(yield_per=1_000)):
         tally = found.setdefault(row.facet, {}).setdefault(start_of(row.occurred_start), Tally())
@@ -98,13 +99,13 @@ def _linked_claims(connection: Connection, rows: Sequence[Any]) -> Mapping[str, 
 
 
 def _from_where(
-    connection: Connection, query: PageQuery, keys: Sequence[str], partner: str | None
+    connection: Connection, query: PageQuery, keys: Sequence[str], reader: Reader
 ) -> Callable[[Select[Any]], Select[Any]]:
     """A function that gives columns of facets their tables and conditions."""
     source: Any = facets
     conditions = [_of.facet.in_(keys), _of.counting != RETRACTED, *at_times(query, _of.occurred_start)]
     conditions += (_has_facet(wanted) for wanted in wanted_facets(query))
-    matching = find_matching(connection, query, _of.incident_id)
+    matching = find_matching(connection, query, reader, _of.incident_id)
     if matching is not None:
         conditions.append(_of.incident_id.in_(matching) if isinstance(matching, list) else matching)
     rarest, count = find_rarest(connection, query)
@@ -116,12 +117,12 @@ def _from_where(
     if more := of_projections(query):
         source = source.join(projections, projections.c.incident_id == _of.incident_id)
         conditions += more
-    if (more := of_revisions(query)) or partner is not None:
+    if (more := of_revisions(query)) or reader.partner is not None:
         source = source.join(revisions, and_(revisions.c.incident_id == _of.incident_id, newest))
         source = source.outerjoin(deaths, DEAD)
         if not of_projections(query):
             source = source.join(projections, projections.c.incident_id == _of.incident_id)
-        conditions += [*more, *([] if partner is None else [revisions.c.partner == partner])]
+        conditions += [*more, *([] if reader.partner is None else [revisions.c.partner == reader.partner])]
     return lambda columns: columns.select_from(source).where(*conditions)
 
 

@@ -23,7 +23,7 @@ from sqlalchemy import (
     text,
 )
 
-from services.ingest.words import read_sought
+from services.ingest.words import HIDDEN, read_sought
 from services.platform.db.containing import holds
 from services.platform.db.tables import Serial, metadata
 
@@ -64,13 +64,18 @@ _BY_GIN: Final = text(
 )
 
 
-def find_matches(connection: Connection, sought: Sequence[str]) -> list[str] | None:
-    """The incidents that have all words of one of these texts; None where they are more than MOST_FOUND."""
+def find_matches(connection: Connection, sought: Sequence[str], *, hidden: bool = True) -> list[str] | None:
+    """The incidents that have all words of one of these texts; None where they are more than MOST_FOUND. ``hidden``: by
+    the words that terms withhold, too."""
     if connection.dialect.name == "sqlite":
         statement, each, all_of, one_of = _BY_FTS5, '"{}"*', " AND ", " OR "
     else:
         statement, each, all_of, one_of = _BY_GIN, "'{}':*", " & ", " | "
-    parts = (all_of.join(each.format(word) for word in read_sought(one)) for one in sought)
+
+    def any_form(word: str) -> str:
+        return f"({one_of.join(each.format(form) for form in _forms(word, hidden=hidden))})"
+
+    parts = (all_of.join(map(any_form, read_sought(one))) for one in sought)
     query = one_of.join(f"({part})" for part in parts)
     with _by_index(connection):
         found = connection.execute(statement, {"sought": query, "most": MOST_FOUND + 1}).scalars().all()
@@ -88,8 +93,17 @@ def _by_index(connection: Connection) -> Iterator[None]:
     connection.exec_driver_sql("SET LOCAL enable_seqscan = on")
 
 
-def has_words(sought: Sequence[str], incident_id: ColumnElement[str]) -> ColumnElement[bool]:
+def has_words(sought: Sequence[str], incident_id: ColumnElement[str], *, hidden: bool = True) -> ColumnElement[bool]:
     """The condition that an incident has all words of one of these texts."""
     lines = literal("\n") + words.c.words
-    each = (and_(*(holds(lines, f"\n{word}") for word in read_sought(one))) for one in sought)
+
+    def any_form(word: str) -> ColumnElement[bool]:
+        return or_(*(holds(lines, f"\n{form}") for form in _forms(word, hidden=hidden)))
+
+    each = (and_(*map(any_form, read_sought(one))) for one in sought)
     return exists().where(words.c.incident_id == incident_id, or_(*each))
+
+
+def _forms(word: str, *, hidden: bool) -> tuple[str, ...]:
+    """How a word may be stored."""
+    return (word, HIDDEN + word) if hidden else (word,)

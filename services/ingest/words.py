@@ -5,7 +5,6 @@ Folded alike when they are stored and when they are looked for; a word that is l
 
 import re
 import unicodedata
-from collections.abc import Iterable
 from typing import Final
 
 from schemas.report import Report
@@ -14,6 +13,9 @@ from schemas.text import SILENT
 #: Of one incident; and characters of a word.
 MAX_WORDS: Final = 2_000
 MAX_WORD: Final = 60
+#: Before a word that terms withhold from some readers; a letter of nobody's script (private use), which the index takes
+#: for part of the word, and nobody's search can hold.
+HIDDEN: Final = "\ue000"
 #: Words of one search.
 MAX_SOUGHT: Final = 20
 
@@ -46,9 +48,13 @@ def fold(text: str) -> list[str]:
 
 
 def words_of(report: Report) -> str:
-    """The distinct words of a report, a line each."""
-    named = (report.location.place, report.external_id, *report.perpetrators, *report.targets, report.description)
-    return "\n".join(_distinct(text for text in named if text))
+    """The distinct words of a report, a line each; those of a description that its terms withhold are marked HIDDEN."""
+    named = (report.location.place, report.external_id, *report.perpetrators, *report.targets)
+    said = fold(report.description)
+    if report.source.terms is not None:
+        said = [HIDDEN + word for word in said]
+    found = [word for text in named if text for word in fold(text)]
+    return "\n".join(list(dict.fromkeys([*found, *said]))[:MAX_WORDS])
 
 
 def read_sought(text: str) -> tuple[str, ...]:
@@ -59,7 +65,3 @@ def read_sought(text: str) -> tuple[str, ...]:
     if len(found) > MAX_SOUGHT:
         raise ValueError(f"must hold at most {MAX_SOUGHT} words")
     return found
-
-
-def _distinct(texts: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(word for text in texts for word in fold(text)))[:MAX_WORDS]

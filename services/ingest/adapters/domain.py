@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 import msgspec
 
 from schemas.instants import DAY, MINUTE, SECOND
-from schemas.report import MAX_NAME, Name
+from schemas.report import MAX_NAME, Name, Terms
 from schemas.topics import DEAD_SUFFIX, TOPICS
 from services.connectors.answers import PATHS
-from services.connectors.model import AdapterMap, Terms
+from services.connectors.model import AdapterMap
 from services.connectors.payloads import MAPPED, SOURCES, AdapterKind
 
 KINDS: Final[tuple[AdapterKind, ...]] = tuple(SOURCES)

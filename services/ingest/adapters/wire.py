@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from schemas.instants import format_instant
-from services.connectors.model import Terms
+from schemas.report import Terms
 from services.connectors.payloads import AdapterKind
 from services.ingest.adapters.domain import Adapter, AdapterState, describe_worry
 

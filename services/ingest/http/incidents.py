@@ -28,6 +28,7 @@ from services.ingest.wire import (
     IncidentView,
     RetractionRequest,
 )
+from services.ingest.withheld import Reader
 from services.ingest.words import read_sought
 from services.platform.clock import Clock
 from services.platform.db.engine import Database
@@ -114,8 +115,8 @@ def build_router(intake: Intake, batches: Batches, database: Database, clock: Cl
         worded=True,
     )
     async def get_incident(incident_id: str, request: Request) -> Response:
-        partner = whose(request)
-        found = await database.read(lambda connection: find_incident(connection, incident_id, partner))
+        reader = reader_of(request)
+        found = await database.read(lambda connection: find_incident(connection, incident_id, reader))
         if found is None:
             raise Problem(404, "Not found", "There is no such incident.")
         if isinstance(found.assessment, msgspec.Raw):
@@ -141,17 +142,17 @@ def build_router(intake: Intake, batches: Batches, database: Database, clock: Cl
     return router
 
 
-def whose(request: Request) -> str | None:
-    """The partner to whose incidents a request is confined; None for all."""
+def reader_of(request: Request) -> Reader:
+    """Whose incidents a request may read, and how much of them."""
     principal = principal_of(request)
-    return principal.name if principal.role == "partner" else None
+    return Reader(principal.name if principal.role == "partner" else None, principal.role != "monitor")
 
 
 async def _answer_list(request: Request, database: Database) -> Response:
-    query, partner, accept = read_list(request, INCIDENTS_LIST), whose(request), request.headers.get("accept", "")
+    query, reader, accept = read_list(request, INCIDENTS_LIST), reader_of(request), request.headers.get("accept", "")
 
     async def read(page: PageQuery) -> Sequence[Listed]:
-        return await database.read(lambda connection: list_incidents(connection, page, partner))
+        return await database.read(lambda connection: list_incidents(connection, page, reader))
 
     if prefers(accept, CSV_TYPE):
         return StreamingResponse(csv_of(query, read), media_type=CSV_TYPE, headers=BY_ACCEPT)
@@ -162,7 +163,7 @@ async def _answer_list(request: Request, database: Database) -> Response:
     if prefers(accept, GEOJSON_TYPE):
         size = query.limit if "limit" in request.query_params else MAX_FEATURES
         whole = replace(query, limit=size)
-        body = await database.read(lambda connection: draw(list_placed(connection, whole, partner), size))
+        body = await database.read(lambda connection: draw(list_placed(connection, whole, reader), size))
         return Response(body, media_type=GEOJSON_TYPE, headers=BY_ACCEPT)
     listed = make_page(query, await read(query), lambda one: one.key, lambda one: one.summary)
     return reply(listed, headers=BY_ACCEPT)

@@ -12,7 +12,7 @@ from schemas.local_time import first_instant
 from schemas.vocabulary import ACTS, OUTCOMES, SEVERITIES
 from services.connectors.exported import quote_cell
 from services.ingest.facets import GROUPS
-from services.ingest.http.incidents import INCIDENTS_LIST, whose
+from services.ingest.http.incidents import INCIDENTS_LIST, reader_of
 from services.ingest.names import KnownNames
 from services.ingest.statistics import add_up
 from services.ingest.tallies import PERIODS, Extent, Period, Tally, period_starts
@@ -62,10 +62,10 @@ def build_router(database: Database, names: KnownNames) -> APIRouter:
     )
     async def get_statistics(request: Request) -> Response:
         by, group = _read_choice(request, "by", PERIODS), _read_choice(request, "group", GROUPS)
-        query, partner, zone = read_list(request, COUNTED_INCIDENTS), whose(request), names.local.zone
+        query, reader, zone = read_list(request, COUNTED_INCIDENTS), reader_of(request), names.local.zone
         keys = [f"{group}/{key}" for key in _keys_of(group, names)]
         start_of = period_starts(by, zone)
-        found = await database.read(lambda connection: add_up(connection, query, keys, start_of, partner))
+        found = await database.read(lambda connection: add_up(connection, query, keys, start_of, reader))
         _check_points(found, by)
         told = tell_statistics(found, lambda day: format_instant(first_instant(day, zone)))
         if prefers(request.headers.get("accept", ""), CSV_TYPE):

@@ -16,6 +16,7 @@ from services.ingest.bootstrap import _take
 from services.ingest.domain import name_incident
 from services.ingest.incident_view import find_incident
 from services.ingest.use_cases import Command, Filing, IntakeOutcome, NotMatched, Recorded, Retraction, Stale
+from services.ingest.withheld import EVERYTHING
 from services.platform.db.engine import Database
 from services.platform.db.group import GroupWriter
 from services.platform.settings.config import embedded_url
@@ -44,7 +45,7 @@ async def take(database: Database, *commands: Command) -> list[IntakeOutcome]:
 
 async def said(database: Database) -> list[tuple[str, bool]]:
     """The content of each revision, the oldest first, and whether it is a retraction."""
-    found = await database.read(lambda connection: find_incident(connection, ID, None))
+    found = await database.read(lambda connection: find_incident(connection, ID, EVERYTHING))
     assert found is not None
     return [(_read(one.report), one.retracted is not None) for one in reversed(found.revisions)]
 

@@ -31,6 +31,7 @@ from services.ingest.use_cases import (
     follow_assessments,
     follow_deaths,
 )
+from services.ingest.withheld import EVERYTHING, Reader
 from services.platform import audit
 from services.platform.db.engine import Database
 from services.platform.db.group import GroupWriter
@@ -61,7 +62,7 @@ async def test_revisions_of_one_unit_follow_each_other(database: Database) -> No
         (1, True), (1, True), (2, True), (2, False), (3, True),
     ]  # fmt: skip
     assert await take(database, [filing("a")]) == [Stale(name_incident(OWNER, "a"), 1, 3)]
-    found = await database.read(lambda c: find_incident(c, name_incident(OWNER, "a"), None))
+    found = await database.read(lambda c: find_incident(c, name_incident(OWNER, "a"), EVERYTHING))
     assert found is not None
     assert [one.revision for one in found.revisions] == [3, 2, 1]
     listed = await database.read(lambda c: list_incidents(c, PageQuery()))
@@ -84,7 +85,7 @@ async def test_two_processes_never_give_one_number_twice(database_url: str, data
     )
     revisions = [pair[0].revision for pair in outcomes if isinstance(pair[0], Recorded)]
     assert sorted(revisions) == list(range(1, 41))
-    found = await database.read(lambda c: find_incident(c, name_incident(OWNER, "a"), None))
+    found = await database.read(lambda c: find_incident(c, name_incident(OWNER, "a"), EVERYTHING))
     assert found is not None
     assert found.revision == 40
     assert len(await database.read(lambda c: list_incidents(c, PageQuery(chosen={"external_id": ("a",)})))) == 1
@@ -114,7 +115,7 @@ async def test_retractions_keep_the_report_and_are_audited_when_an_operator_does
         ],
     )
     assert [getattr(one, "revision", None) for one in outcomes] == [None, 2, 3]
-    found = await database.read(lambda c: find_incident(c, incident_id, OWNER))
+    found = await database.read(lambda c: find_incident(c, incident_id, Reader(OWNER)))
     assert found is not None
     assert [one.retracted for one in found.revisions] == ["false", "withdrawn", None]
     latest = await database.read(lambda c: SqlIncidents(c).latest([incident_id]))
@@ -144,9 +145,9 @@ async def test_lists_page_by_time_then_arrival(database: Database) -> None:
     for index, key in enumerate(keys):
         after = await database.read(lambda c, key=key: list_incidents(c, PageQuery(limit=10, after=key)))  # type: ignore[misc]
         assert [one.key for one in after] == keys[index + 1 :]
-    within = await database.read(lambda c: list_incidents(c, PageQuery(start=11, end=13), OWNER))
+    within = await database.read(lambda c: list_incidents(c, PageQuery(start=11, end=13), Reader(OWNER)))
     assert {one.summary.external_id for one in within} == {f"e{n}" for n in (4, 5, 6, 7)}
-    assert await database.read(lambda c: list_incidents(c, PageQuery(), "nobody")) == []
+    assert await database.read(lambda c: list_incidents(c, PageQuery(), Reader("nobody"))) == []
 
 
 async def test_the_oldest_report_without_a_judgement(database: Database) -> None:

@@ -10,7 +10,7 @@ from schemas.report import Report
 from services.connectors import ucdp
 from services.connectors.fault_sentences import tell_fault
 from services.connectors.model import AdapterMap, RefusedRow, RefusedRowError, ReportDraft, RowContext, WithdrawnReport
-from services.connectors.payloads import AdapterKind, read_payload
+from services.connectors.payloads import SOURCES, AdapterKind, read_payload
 from services.ingest.domain import identify
 from tests.unit.connectors.form_samples import KOBO, ODK, USHAHIDI
 from tests.unit.connectors.reading import SAMPLES, outcomes, sample
@@ -119,3 +119,25 @@ def test_what_a_newer_release_lacks_is_withdrawn_and_what_it_revised_is_a_revisi
 def test_what_a_release_does_not_cover_is_not_withdrawn() -> None:
     after = [o for o in outcomes(sample(RELEASE)) if isinstance(o, ReportDraft)]
     assert list(ucdp.find_missing({"ucdp-1": "2015-07", "acled-SYR1": "2016-03"}, *release(after))) == []
+
+
+TERMS: Final = AdapterMap(terms="no_redistribution")
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if name != "acled_deleted_page.json"])
+def test_the_terms_of_a_source_travel_along_with_each_row_of_a_file(name: str) -> None:
+    tables = msgspec.structs.replace(HXL_TABLES if name.startswith("hxl") else AdapterMap(), terms=TERMS.terms)
+    drafts = [outcome for outcome in outcomes(sample(name), tables) if isinstance(outcome, ReportDraft)]
+    assert drafts
+    assert {draft.report["source"]["terms"] for draft in drafts} == {"no_redistribution"}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_the_terms_of_a_source_travel_along_with_each_submission_also_when_it_is_read_again(name: str) -> None:
+    kind, context = FORMS[name]
+    context = msgspec.structs.replace(context, tables=msgspec.structs.replace(context.tables, terms=TERMS.terms))
+    records = list(read_payload(kind, json.loads(sample(name)), context))
+    again = [SOURCES[kind].read(record.kept, context) for record in records]
+    drafts = [one for one in (*again, *(record.outcome for record in records)) if isinstance(one, ReportDraft)]
+    assert {draft.report["source"]["terms"] for draft in drafts} <= {"no_redistribution"}
+    assert len(drafts) == 2 * sum(isinstance(record.outcome, ReportDraft) for record in records)

@@ -71,6 +71,7 @@ function Facts({ incident }) {
     ${fact(t("field.targets"), html`<${Parties} of=${assessment?.targets || report.targets} />`)}
     ${casualties.length > 0 && fact(t("field.casualties"), casualties.map((kind) => n(kind, report.casualties[kind])).join(t("desk.comma")))}
     ${source && fact(t("field.source"), html`<bdi>${source.name}</bdi>${source.grade && html` <small>${source.grade}: ${gradeWords(source.grade)}</small>`}${safeUrl(source.url) && html` <a href=${source.url} rel="noreferrer noopener" target="_blank">${t("desk.incident.source_link")}</a>`}`)}
+    ${source?.terms && fact(t("desk.incident.terms"), t(`desk.incident.${source.terms}`))}
     ${report.description && fact(t("desk.incident.description"), html`<span class="told" dir="auto">${report.description}</span>`)}
     ${report.claims?.length > 0 && fact(t("desk.incident.claims"), report.claims.map((one) => t(`desk.claim.${one}`)).join(t("desk.comma")))}
     ${report.sites?.length > 0 && fact(t("desk.incident.sites"), report.sites.map((one) => t(`desk.site.${one}`)).join(t("desk.comma")))}
