@@ -9,6 +9,7 @@ earlier than the one before. The change ends the truce a week earlier.
 
 import asyncio
 import json
+import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -119,6 +120,8 @@ def store(data: Path, stored: int) -> None:
     engine = create_engine(embedded_url(data))
     copy_incidents(engine, parse_instant(_LAST_WEEK.isoformat()), (stored - 2 * touched) // touched, _EARLIER)
     engine.dispose()
+    # Else the first checkpoint waits for all of it to be on disk.
+    os.sync()
 
 
 def _report(name: str, occurred: datetime, lat: float, lon: float) -> dict[str, Any]:

@@ -16,11 +16,10 @@ import services.admin.bootstrap
 import services.ingest.bootstrap
 import services.notify.bootstrap
 import services.rules.bootstrap
-from schemas.instants import format_instant
 from services.console.api import status_router
 from services.platform.backoff import Backoff
 from services.platform.bus.dead_letters import DeadLetters
-from services.platform.bus.embedded import KEPT, TRIM_S, EmbeddedBus
+from services.platform.bus.embedded import COMPACT_S, TRIM_S, EmbeddedBus
 from services.platform.bus.port import Bus, PartnerLog
 from services.platform.bus.relay import NAME as RELAY
 from services.platform.bus.relay import OutboxRelay
@@ -50,6 +49,7 @@ from services.status.overview import PERIOD_S, Overview
 log = logging.getLogger(__name__)
 
 TRIMMING: Final = "bus.trim"
+COMPACTING: Final = "bus.compact"
 
 BUILDERS: dict[str, Callable[[Runtime], Awaitable[Service]]] = {
     "ingest": services.ingest.bootstrap.build,
@@ -160,11 +160,15 @@ async def open_log(
     if settings.kafka is None:
         embedded = EmbeddedBus(database, faults)
 
-        async def trim() -> None:
-            await embedded.trim(format_instant(clock.now() - KEPT), strangers=not whole)
-
-        run = partial(run_every, TRIMMING, TRIM_S, trim, clock, faults, at_start=False)
-        return LogBackend(embedded, None, [Task(TRIMMING, run)], [])
+        periods = (
+            (TRIMMING, TRIM_S, partial(embedded.trim, strangers=not whole)),
+            (COMPACTING, COMPACT_S, embedded.compact),
+        )
+        tasks = [
+            Task(name, partial(run_every, name, period_s, step, clock, faults, at_start=False))
+            for name, period_s, step in periods
+        ]
+        return LogBackend(embedded, None, tasks, [])
     # They need the extras "kafka" and "postgres".
     from services.platform.bus.kafka import KafkaBus
     from services.platform.db.postgres_outbox import PostgresOutbox

@@ -10,10 +10,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Final
 
-from sqlalchemy import Connection, delete, exists, false, func, or_, select
+from sqlalchemy import Connection, delete, exists, func, select
 
 from schemas.envelope import Event
-from schemas.instants import HOUR
 from schemas.topics import TOPICS, Topic
 from services.platform.bus.port import Received
 from services.platform.bus.tail import tail
@@ -31,13 +30,25 @@ RECENT: Final = 4096
 RECENT_BYTES: Final = 8 * 1024 * 1024
 #: Positions of groups are saved this often and at the end, seconds. After a crash, what was not saved is read again.
 SAVE_S: Final = 0.2
-#: Events that every group is done with are kept this long.
-KEPT: Final = 24 * HOUR
-TRIM_S: Final = 3600.0
+#: Events that every group is done with are forgotten this often, seconds, and so many at once: writers wait for no
+#: more.
+TRIM_S: Final = 5.0
+TRIM_SLICE: Final = 1_000
+#: So are events of compacted topics that another one has replaced, seconds: to find them takes a look at all of these.
+COMPACT_S: Final = 3600.0
 #: A tail is woken by new events; this is only how long it waits at a time.
 TAIL_S: Final = 60.0
 #: Before the end of the log is known, no position is past it.
 _UNKNOWN: Final = 2**62
+
+
+_COMPACTED: Final = frozenset(topic.name for topic in TOPICS.values() if topic.compacted)
+
+
+def _forget(topic: str, reached: int, connection: Connection) -> int:
+    """Forget the first events of a topic up to a number; how many."""
+    first = select(log.c.seq).where(log.c.topic == topic, log.c.seq <= reached).order_by(log.c.seq).limit(TRIM_SLICE)
+    return connection.execute(delete(log).where(log.c.seq.in_(first))).rowcount
 
 
 def _end_of_log(connection: Connection) -> int:
@@ -155,26 +166,28 @@ class EmbeddedBus:
             for group, topic in keys:
                 self.note(group, topic, self._done[group, topic])
 
-    async def trim(self, before: str, *, strangers: bool = True) -> int:
-        """Forget events older than ``before`` (RFC 3339 UTC) that every group of their topic is done with.
+    async def trim(self, *, strangers: bool = True) -> int:
+        """Forget the events that every group of their topic is done with; returns how many.
 
         Groups of this process count, also those that have not begun; of the others, those that once were there, unless
-        ``strangers`` is false: a group that was renamed would hold the log for ever. Of a compacted topic the last
-        event of each key is kept. Returns how many events were forgotten.
+        ``strangers`` is false: a group that was renamed would hold the log for ever. Of compacted topics none is
+        forgotten: see :meth:`compact`.
         """
-        compacted = [topic.name for topic in TOPICS.values() if topic.compacted]
+        done = await self._database.read(lambda connection: self._done_with(connection, strangers))
+        forgotten = 0
+        for topic, reached in sorted(done.items()):
+            gone = TRIM_SLICE
+            while topic not in _COMPACTED and gone == TRIM_SLICE:
+                gone = await self._database.write(partial(_forget, topic, reached), durable=False, rows=TRIM_SLICE)
+                forgotten += gone
+        return forgotten
 
-        def work(connection: Connection) -> int:
-            newer = log.alias("newer")
-            replaced = exists().where(newer.c.topic == log.c.topic, newer.c.key == log.c.key, newer.c.seq > log.c.seq)
-            done = self._done_with(connection, strangers)
-            read = or_(false(), *(
-                (log.c.topic == topic) & (log.c.seq <= seq) for topic, seq in done.items() if topic not in compacted
-            ))  # fmt: skip
-            statement = delete(log).where(log.c.time < before, read | (log.c.topic.in_(compacted) & replaced))
-            return connection.execute(statement).rowcount
-
-        return await self._database.write(work, durable=False)
+    async def compact(self) -> int:
+        """Forget the events of compacted topics but the last of each key; returns how many."""
+        newer = log.alias("newer")
+        replaced = exists().where(newer.c.topic == log.c.topic, newer.c.key == log.c.key, newer.c.seq > log.c.seq)
+        statement = delete(log).where(log.c.topic.in_(_COMPACTED), replaced)
+        return await self._database.write(lambda connection: connection.execute(statement).rowcount, durable=False)
 
     def _done_with(self, connection: Connection, strangers: bool) -> dict[str, int]:
         """By topic, up to where every group that counts is done."""
