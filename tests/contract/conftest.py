@@ -8,7 +8,14 @@ import pytest
 from services.platform.bus import kafka
 from services.platform.db.engine import Database
 from services.platform.settings.config import embedded_url, normal_url
+from tests.statements import compiled_once
 from tests.tables import create_tables
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _statements() -> Iterator[None]:
+    with compiled_once():
+        yield
 
 
 @pytest.fixture(autouse=True)
