@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final, get_args
 
 from fastapi import APIRouter, Request
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 from starlette.responses import FileResponse, RedirectResponse, Response
 
@@ -80,8 +80,9 @@ def language_document(language: Language) -> dict[str, object]:
     """The texts of the desk in a language; those that count, by the plural category of CLDR."""
     catalogue, say = read_catalogue(language), words(language)
     spoken = {key: text for key, text in catalogue.phrases.items() if key.startswith(SPOKEN)}
+    forms = {say.locale.plural_form(n): catalogue.plural(n) for n in range(200)}
     counted = {
-        key: {say.locale.plural_form(n): texts[catalogue.plural(n)] for n in range(200)}
+        key: {category: texts[form] for category, form in forms.items()}
         for key, texts in catalogue.counted.items()
         if key.startswith(SPOKEN)
     }
@@ -135,10 +136,6 @@ class Shell:
         #: Where the operator's own base of the map is; empty without one.
         self.region: Final = region
         self.base: Final = f"/console/{version}/"
-        environment = Environment(
-            loader=PackageLoader(__package__), autoescape=True, trim_blocks=True, undefined=StrictUndefined
-        )
-        self._template = environment.get_template("desk.html.j2")
         imports = {name: self.base + place for name, place in IMPORTS.items()}
         self._imports = json.dumps({"imports": imports}, separators=(",", ":"))
         digest = base64.b64encode(hashlib.sha256(self._imports.encode()).digest()).decode()
@@ -149,6 +146,13 @@ class Shell:
             "connect-src 'self'; worker-src 'self'; font-src 'self'; base-uri 'none'; form-action 'self'; "
             "frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types default"
         )
+
+    @cached_property
+    def _template(self) -> Template:
+        environment = Environment(
+            loader=PackageLoader(__package__), autoescape=True, trim_blocks=True, undefined=StrictUndefined
+        )
+        return environment.get_template("desk.html.j2")
 
     def render(self, language: Language, zone: str) -> str:
         """``zone`` is that of the registry."""

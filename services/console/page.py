@@ -2,10 +2,11 @@
 
 import base64
 import hashlib
+from functools import cached_property
 from importlib.resources import files
 from typing import Final, get_args
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from schemas.instants import format_instant, parse_instant
@@ -42,9 +43,20 @@ TERMS: Final[dict[str, tuple[str, ...]]] = {
 
 
 class StatusPage:
-    """Renders; made once, since the template and the style sheet are read and hashed here."""
+    """Renders; made once, since the style sheet is hashed here. The template is compiled for the first reader."""
 
     def __init__(self) -> None:
+        style = read_static("style.css").decode()
+        self._style = Markup(style)  # noqa: S704 - our own file, and hashed below
+        digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+        #: Nothing from elsewhere, nothing inline but this one style sheet.
+        self.policy: Final = (
+            f"default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self'; style-src 'sha256-{digest}'; "
+            "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        )
+
+    @cached_property
+    def _template(self) -> Template:
         environment = Environment(
             loader=PackageLoader(__package__),
             autoescape=True,
@@ -61,15 +73,7 @@ class StatusPage:
             "percent": show_percent,
             "thousands": show_thousands,
         }
-        self._template = environment.get_template("page.html.j2")
-        style = read_static("style.css").decode()
-        self._style = Markup(style)  # noqa: S704 - our own file, and hashed below
-        digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-        #: Nothing from elsewhere, nothing inline but this one style sheet.
-        self.policy: Final = (
-            f"default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self'; style-src 'sha256-{digest}'; "
-            "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-        )
+        return environment.get_template("page.html.j2")
 
     def render(self, status: Status, now: int, language: Language) -> str:
         """``now`` is when the status was taken."""

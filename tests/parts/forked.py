@@ -13,8 +13,8 @@ from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Final
 
-#: Everything that a start imports.
-IMPORTED: Final = ["services.__main__", "services.start"]
+#: Everything that a start imports, and what each would read for itself.
+IMPORTED: Final = ["services.__main__", "services.start", "tests.parts.warm"]
 
 
 class Forked:

@@ -1,0 +1,20 @@
+"""What every process of ours imports late, or reads once and keeps. Imported by the process that the others are forked
+from, so that each has it without doing it again."""
+
+import encodings.idna
+
+import certifi
+import fastapi.staticfiles
+import fastapi_offline
+import pydantic.v1
+import uvicorn.lifespan.off
+
+from schemas.vocabulary import LANGUAGES
+from schemas.wording.words import words
+from services.console.desk import read_files
+
+__all__ = ["certifi", "encodings", "fastapi", "fastapi_offline", "pydantic", "uvicorn"]
+
+for language in LANGUAGES:
+    words(language)
+read_files()
