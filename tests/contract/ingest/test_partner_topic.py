@@ -144,6 +144,16 @@ async def test_reports_come_as_posted_and_as_cloudevents_in_both_modes(feed: Fee
     assert [one and (one.revision, one.partner, one.report.act) for one in found] == [(1, PARTNER, "shelling")] * 3
 
 
+@pytest.mark.parametrize("codec", ["gzip", "lz4", "snappy", "zstd"])
+async def test_records_come_packed_by_any_codec_of_kafka(feed: Feed, codec: str) -> None:
+    await feed.put()
+    async with AIOKafkaProducer(bootstrap_servers=feed.broker.bootstrap, compression_type=codec) as packing:
+        sent = [await packing.send(feed.topic, json.dumps(told(f"{codec}-{n}")).encode(), b"key") for n in range(20)]
+        await asyncio.gather(*sent)
+    await feed.until_read(20)
+    assert await feed.numbers(*(f"{codec}-{n}" for n in range(20))) == [1] * 20
+
+
 async def test_an_operators_tables_map_any_json_and_what_is_not_mapped_is_never_stored(feed: Feed) -> None:
     await feed.put(
         fields={
