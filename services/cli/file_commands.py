@@ -66,13 +66,13 @@ _WAIT: Final = click.option("--wait", is_flag=True, help="Wait until all is judg
 
 
 class FileJob(msgspec.Struct, frozen=True):
-    """The options of one command."""
+    """The options of one command. ``tables`` None: it takes no map."""
 
     file: Path
     opened: OpenedFile
     zone: ZoneInfo | None
     language: Language
-    tables: AdapterMap = AdapterMap()
+    tables: AdapterMap | None = None
     dry_run: bool = False
     full_release: bool = False
     wait: bool = False
@@ -172,7 +172,7 @@ def _run(job: FileJob, url: str, key: str | None) -> None:
 
 async def _begin(api: AsyncClient, job: FileJob) -> tuple[RowContext, FileSurvey]:
     zone = job.zone or find_zone((await api.get("/v1/registry"))["timezone"])
-    context = RowContext(job.tables, zone)
+    context = RowContext(job.tables or AdapterMap(), zone)
     surveyed = survey(job.opened, context)
     if not surveyed.rows:
         _refuse_file(job.file, (RowFault("nothing_read"),), job.language)
@@ -219,9 +219,11 @@ async def _rehearse(api: AsyncClient, job: FileJob) -> bool:
             refused.append(Refusal(numbered.line, numbered.outcome))
     _tell_faults(refused, told)
     if unknown := await find_unknown(api, names):
-        say(escape(told.say("import.unknown_names")))
+        # As lines of a map's names, where there can be one.
+        end = ': "",' if job.tables is not None else ""
+        say(escape(told.say("import.unknown_names" if job.tables is not None else "import.unresolved_names")))
         for name, count in unknown:
-            say(escape(f'{count:6}  {msgspec.json.encode(name).decode()}: "",'))
+            say(escape(f"{count:6}  {msgspec.json.encode(name).decode()}{end}"))
     summed = {fate: told.number(counts[fate]) for fate in get_args(Fate)}
     summed["unchanged"] = told.number(counts["unchanged"] + counts["not_yet"])
     say(told.say("import.dry_run", **summed))

@@ -55,7 +55,9 @@ def test_a_dry_run_tells_the_fate_of_each_row_and_sends_nothing(service: Service
     assert told.stdout.splitlines()[-1] == (
         "Dry run: 2 new, 0 revised, 0 unchanged, 0 taken back, 4 refused. Nothing was sent."
     )
-    assert '"Brigade 77": "",' in told.stdout
+    assert '  "Brigade 77"\n' in told.stdout
+    assert "Names that resolve to no party" in told.stdout
+    assert "--map" not in told.stdout
     assert kept(service) == set()
 
 
