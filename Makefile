@@ -104,11 +104,12 @@ wheels: $(DEV) ## Build the wheels of the server and of the Python client into d
 	cd deploy/client && ../../$(BIN)/python -m hatchling build -t wheel -d ../../dist
 
 .PHONY: sbom
-sbom: $(DEV) ## Write the software bill of materials of what the lock installs (CycloneDX, dist/trucewatch.cdx.json)
+sbom: $(DEV) ## Write the software bill of materials of what the lock installs and the desk carries (CycloneDX, dist/trucewatch.cdx.json)
 	@rm -rf dist/sbom && mkdir -p dist && $(BIN)/uv venv -q dist/sbom
 	@$(BIN)/uv pip install -q --python dist/sbom --require-hashes -r requirements.lock
 	@$(BIN)/uv pip install -q --python dist/sbom --no-deps .
 	@$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible -o dist/trucewatch.cdx.json dist/sbom
+	@$(BIN)/python deploy/vendored_sbom.py dist/trucewatch.cdx.json
 	@rm -rf dist/sbom
 	@echo "dist/trucewatch.cdx.json"
 

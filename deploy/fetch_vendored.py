@@ -1,7 +1,7 @@
 """Fetches what the desk carries of others: packages of npm, each checked by its integrity; single files are kept.
 
 To update one, change its version in ``vendor.toml``, run this with ``--accept``, and read what changed; its licence
-belongs into ``NOTICE``.
+belongs into ``NOTICE``, word for word.
 """
 
 import base64
@@ -14,7 +14,9 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-VENDOR = Path(__file__).resolve().parents[1] / "services" / "console" / "vendor"
+ROOT = Path(__file__).resolve().parents[1]
+VENDOR = ROOT / "services" / "console" / "vendor"
+NOTICE = " ".join((ROOT / "NOTICE").read_text().split())
 
 
 def fetch(package: dict[str, Any], accept: bool) -> list[str]:
@@ -26,6 +28,7 @@ def fetch(package: dict[str, Any], accept: bool) -> list[str]:
         integrity = "sha512-" + base64.b64encode(hashlib.sha512(packed.read_bytes()).digest()).decode()
         found = [f'{named}: integrity = "{integrity}"'] if integrity != package["integrity"] else []
         with tarfile.open(packed) as archive:
+            found += [f"{named}: NOTICE has not its licence"] * (_licence(archive) not in NOTICE)
             for name, pinned in package["files"].items():
                 member = archive.extractfile(f"package/{name}")
                 assert member is not None, name
@@ -36,6 +39,14 @@ def fetch(package: dict[str, Any], accept: bool) -> list[str]:
                 if accept or (digest == pinned and integrity == package["integrity"]):
                     (VENDOR / Path(name).name).write_bytes(content)
     return found
+
+
+def _licence(archive: tarfile.TarFile) -> str:
+    """The text, with single spaces."""
+    (name,) = (name for name in archive.getnames() if name.removesuffix(".txt") == "package/LICENSE")
+    file = archive.extractfile(name)
+    assert file is not None
+    return " ".join(file.read().decode().split())
 
 
 def main() -> int:

@@ -3,13 +3,14 @@
 import asyncio
 import ipaddress
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Any, Final
 
 import click
+import msgspec
 import uvloop
 from rich.console import Console
 
@@ -20,7 +21,7 @@ from services.cli.language import language_option, spoken_language
 from services.cli.receiver import Receiver
 from services.client import AsyncClient, RefusedError, UnreachableError
 from services.demo.mailbox import Mailbox
-from services.demo.output import DemoOutput
+from services.demo.output import DemoOutput, DeskLinks
 from services.demo.play import (
     DemoClients,
     DemoFailedError,
@@ -32,6 +33,7 @@ from services.demo.play import (
     subscribe,
     wait_for_alerts,
 )
+from services.demo.story import LATE, hold_back, tell_story
 from services.platform.clock import SystemClock
 from services.platform.process.data_directory import hold_data_directory
 from services.platform.process.lifecycle import bind
@@ -40,6 +42,7 @@ from services.platform.security.keys import new_secret
 from services.platform.settings.base_url import base_url
 from services.platform.settings.config import Settings, SettingsError, embedded_url
 from services.platform.settings.extras import require_extra
+from services.rules.registry.file import load_registry_file
 
 SCENARIO: Final = Path(__file__).parents[2] / "deploy" / "scenarios" / "syria_2016"
 LOOPBACK: Final = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
@@ -98,8 +101,8 @@ async def run_demo(data: Path, host: str, port: int, pace_s: float, leave: bool)
 
         async def act() -> bool:
             await ready.wait()
-            async with _open_clients(url, admin, clock, output) as (clients, link):
-                return await _run_and_wait(clients, inbox, receiver, pace_s, link)
+            async with _open_clients(url, admin, clock, output) as (clients, links):
+                return await _run_and_wait(clients, inbox, receiver, pace_s, links)
 
         serving = asyncio.ensure_future(serve(settings, on_ready=on_ready, stop=stop, listener=listener))
         acting = asyncio.ensure_future(act())
@@ -121,16 +124,18 @@ async def run_demo(data: Path, host: str, port: int, pace_s: float, leave: bool)
 @asynccontextmanager
 async def _open_clients(
     url: str, admin: str, clock: SystemClock, output: DemoOutput
-) -> AsyncIterator[tuple[DemoClients, str]]:
-    """Everybody with a key of their own, and the link to the console with the monitor's key."""
+) -> AsyncIterator[tuple[DemoClients, DeskLinks]]:
+    """Everybody with a key of their own, and the links to the desk with the monitor's and the operator's."""
     language = spoken_language()
-    async with AsyncClient(url, admin, language=language) as operator:
-        partner, monitor = await _make_key(operator, "partner"), await _make_key(operator, "monitor")
-        async with (
-            AsyncClient(url, partner, language=language) as as_partner,
-            AsyncClient(url, monitor, language=language) as as_monitor,
-        ):
-            yield DemoClients(operator, as_partner, as_monitor, clock, output), f"{url}/console/#key={monitor}"
+    async with AsyncClient(url, admin, language=language) as first:
+        keys = {role: await _make_key(first, role) for role in ("operator", "partner", "monitor")}
+    async with (
+        AsyncClient(url, keys["operator"], language=language) as operator,
+        AsyncClient(url, keys["partner"], language=language) as partner,
+        AsyncClient(url, keys["monitor"], language=language) as monitor,
+    ):
+        links = DeskLinks(*(f"{url}/console/#key={keys[role]}" for role in ("monitor", "operator")))
+        yield DemoClients(operator, partner, monitor, clock, output), links
 
 
 async def _make_key(operator: AsyncClient, role: str) -> str:
@@ -138,14 +143,28 @@ async def _make_key(operator: AsyncClient, role: str) -> str:
     return str(made["key"])
 
 
-async def _run_and_wait(clients: DemoClients, inbox: Inbox, receiver: Receiver, pace_s: float, link: str) -> bool:
-    clients.output.link(link)
-    await load_registry(clients, SCENARIO / "registry.yaml")
+async def _run_and_wait(
+    clients: DemoClients, inbox: Inbox, receiver: Receiver, pace_s: float, links: DeskLinks
+) -> bool:
+    clients.output.links(links)
+    late = await _load(clients, msgspec.json.decode(load_registry_file(SCENARIO / "registry.yaml").data))
     await subscribe(clients, inbox, receiver)
-    played = await play_reports(clients, read_reports(SCENARIO / "reports.jsonl"), pace_s)
+    reports = read_reports(SCENARIO / "reports.jsonl")
+    played = await tell_story(clients, inbox, await play_reports(clients, reports, pace_s), late)
     missing = await wait_for_alerts(clients, played.fresh, inbox)
     clients.output.missing(missing)
     if not missing:
         arrived = sum(len(incidents) for incidents in inbox.arrived.values())
-        clients.output.closing(count_verdicts(played.judged), arrived, link)
+        clients.output.closing(count_verdicts(played.judged), arrived, links)
     return not missing
+
+
+async def _load(clients: DemoClients, registry: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Load the registry, without the announcement that comes late; that one, unless it was announced before."""
+    truces = await clients.operator.get("/v1/truces")
+    if any(one["id"] == LATE for truce in truces["items"] for one in truce["announcements"]):
+        await load_registry(clients, registry)
+        return None
+    shown, late = hold_back(registry)
+    await load_registry(clients, shown)
+    return late

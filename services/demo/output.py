@@ -1,6 +1,7 @@
 """The output of the demo: a line for each report, a line for each message that arrives."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from email.message import EmailMessage
 from typing import Any, Final
 
@@ -12,6 +13,14 @@ from services.demo.due import Missing, why
 
 _COLOURS: Final = {"violation": "bold red", "undetermined": "yellow", "excluded": "cyan", "not_covered": "dim"}
 _INDENT: Final = " " * 7
+
+
+@dataclass(frozen=True, slots=True)
+class DeskLinks:
+    """The desk, with a key after the #, which a browser sends to nobody."""
+
+    monitor: str
+    operator: str
 
 
 class DemoOutput:
@@ -72,17 +81,18 @@ class DemoOutput:
             told = self._say.say("demo.missing")
             self._print(Text.assemble((f"{told} ", "bold red"), f"{one.report} ({one.incident_id}) → {one.desk}"))
 
-    def closing(self, counts: Mapping[str, int], arrived: int, link: str) -> None:
+    def closing(self, counts: Mapping[str, int], arrived: int, links: DeskLinks) -> None:
         """The summary at the end."""
         say = self._say
         verdicts = say.join([f"{count} {say.name('verdict', verdict)}" for verdict, count in counts.items()])
         reports, alerts = say.count("reports", sum(counts.values())), say.count("alerts", arrived)
         self.step(say.say("demo.closing", reports=reports, verdicts=verdicts, alerts=alerts))
-        self.link(link)
+        self.links(links)
 
-    def link(self, link: str) -> None:
-        """Where the console is; the key stands after the #, which a browser sends to nobody."""
-        self._print(Text.assemble(("• ", "green"), f"{self._say.say('demo.console')}: ", (link, "underline")))
+    def links(self, links: DeskLinks) -> None:
+        """Where the desk is."""
+        for key, link in (("demo.console", links.monitor), ("demo.console_operator", links.operator)):
+            self._print(Text.assemble(("• ", "green"), f"{self._say.say(key)}: ", (link, "underline")))
 
     def _print(self, line: Text) -> None:
         self._console.print(line, soft_wrap=True, highlight=False)

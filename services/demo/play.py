@@ -17,7 +17,6 @@ from services.demo.due import Desk, Missing, find_missing
 from services.demo.mailbox import find_confirmation, find_incident
 from services.demo.output import DemoOutput
 from services.platform.clock import Clock
-from services.rules.registry.file import load_registry_file
 
 T = TypeVar("T")
 
@@ -51,13 +50,18 @@ class Inbox:
     def __init__(self, output: DemoOutput) -> None:
         self._output = output
         self.arrived: dict[str, set[str]] = {desk.name: set() for desk in DESKS}
+        #: Incidents whose alert was raised by webhook, and those whose alert was cancelled.
+        self.told: set[str] = set()
+        self.cancelled: set[str] = set()
         self.confirmation: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def take_message(self, message: Mapping[str, Any]) -> None:
         """A webhook whose signature was good."""
         if message["type"].startswith("alert."):
             self._output.webhook(message)
-            self.arrived[EVERYTHING.name].add(message["data"]["incident_id"])
+            incident_id = message["data"]["incident_id"]
+            self.arrived[EVERYTHING.name].add(incident_id)
+            (self.cancelled if message["type"] == "alert.cancelled" else self.told).add(incident_id)
 
     def take_letter(self, letter: EmailMessage) -> None:
         """Any email."""
@@ -89,15 +93,13 @@ class DemoClients:
         raise DemoFailedError(f"{what}: not within {PATIENCE_S:.0f} s")
 
 
-async def load_registry(clients: DemoClients, file: Path) -> None:
-    """Replace the registry with the bundled one."""
-    loaded = load_registry_file(file)
-    await clients.operator.request("PUT", "/v1/registry", loaded.data)
-    document = loaded.document
-    clients.output.step(
-        f"the registry is loaded: {len(document.truces)} truces, {len(document.parties)} parties, "
-        f"{len(document.areas.features)} areas, {len(document.places)} places"
-    )
+async def load_registry(clients: DemoClients, document: Mapping[str, Any]) -> None:
+    """Replace the registry."""
+    await clients.operator.request("PUT", "/v1/registry", document)
+    counts = [len(document[kind]) for kind in ("truces", "parties")]
+    counts += [len(document["areas"]["features"]), len(document["places"])]
+    told = zip(counts, ("truces", "parties", "areas", "places"), strict=True)
+    clients.output.step("the registry is loaded: " + ", ".join(f"{count} {what}" for count, what in told))
 
 
 async def subscribe(clients: DemoClients, inbox: Inbox, receiver: Receiver) -> None:
@@ -131,7 +133,7 @@ async def play_reports(clients: DemoClients, reports: Sequence[Mapping[str, Any]
     played = Played([], [])
     for number, report in enumerate(reports, 1):
         posted = await clients.partner.post_report(report)
-        assessment = await _assessed(clients, posted["incident_id"])
+        assessment = await assessed(clients, posted["incident_id"])
         clients.output.judged(number, len(reports), report, assessment)
         played.judged.append((str(report["external_id"]), assessment))
         if posted["incident_id"] not in known:
@@ -140,7 +142,9 @@ async def play_reports(clients: DemoClients, reports: Sequence[Mapping[str, Any]
     return played
 
 
-async def _assessed(clients: DemoClients, incident_id: str) -> Mapping[str, Any]:
+async def assessed(clients: DemoClients, incident_id: str) -> Mapping[str, Any]:
+    """The latest assessment, once there is one."""
+
     async def ask() -> list[Any]:
         return list((await clients.partner.get(f"/v1/incidents/{incident_id}/assessments", {"limit": 1}))["items"])
 

@@ -24,10 +24,14 @@ async def test_the_demo_ends_well_once_every_alert_due_has_arrived() -> None:
     told = out.decode()
     assert (demo.returncode, err.decode()) == (0, ""), told
     assert "24 reports: 15 violation, 3 not covered, 4 excluded, 2 undetermined" in told
-    assert told.count("→ webhook, signed: alert.raised") == 16
-    assert told.count("→ email to") == 3
+    assert told.count("→ webhook, signed: alert.raised") == 17
+    assert told.count("→ webhook, signed: alert.updated") == 2
+    assert told.count("→ webhook, signed: alert.cancelled") == 1
+    assert told.count("→ email to") >= 4
+    assert "10 reports were judged again" in told
     assert "every one that was due" in told
-    assert "/#key=tw_" in told
+    for role in ("a monitor", "an operator"):
+        assert f"the desk, for {role}: http://127.0.0.1:" in told
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

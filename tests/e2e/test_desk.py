@@ -121,6 +121,17 @@ def test_filters_stand_in_the_address_and_come_back_with_it(desk: Desk) -> None:
     expect(page.locator(".row").nth(2)).to_be_visible(timeout=WAIT_MS)
 
 
+def test_periods_that_are_asked_for_often_are_a_press_away(desk: Desk) -> None:
+    page = desk.page
+    desk.open("/", language="en", truce="aleppo-calm")
+    page.get_by_role("button", name="Last 24 hours").click()
+    # Of what is long past: up to the newest incident.
+    expect(page.locator(".filters .chip")).to_contain_text(["Aleppo regime of calm", "9 May 2016"], timeout=WAIT_MS)
+    page.get_by_role("button", name="The whole truce").click()
+    expect(page.locator(".filters .chip").last).to_have_text("4 May 2016 – 12 May 2016", timeout=WAIT_MS)
+    assert "from=2016-05-03T21%3A01%3A00Z" in page.url
+
+
 def test_the_keyboard_alone_opens_an_incident_and_comes_back(desk: Desk) -> None:
     page = desk.page
     desk.open("/", language="en")

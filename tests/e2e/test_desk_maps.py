@@ -1,13 +1,14 @@
 """The maps of the desk: the operator's own base, what is drawn without a graphics processor, and choosing a place."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.parts.chromium import Chromium
-from tests.parts.desk import WAIT_MS, WIDE, Desk, open_desk
+from tests.parts.desk import NARROW, WAIT_MS, WIDE, Desk, open_desk
 from tests.parts.pmtiles import archive
 
 READY: Final = "#map[data-ready=true]"
@@ -39,3 +40,82 @@ def test_the_operators_own_base_is_read_in_parts_and_attributed(desk: Desk) -> N
     assert {status for status, _ in asked} == {206}
     (place,) = {url for _, url in asked}
     assert desk.client.get(place).headers["cache-control"].startswith("public, max-age=31536000, immutable")
+
+
+def test_an_incident_has_a_small_map_of_its_place(desk: Desk) -> None:
+    desk.open(f"/incidents/{desk.incident}", language="en")
+    expect(desk.page.locator(READY)).to_be_visible(timeout=WAIT_MS)
+    expect(desk.page.locator("#map canvas")).to_have_attribute("aria-label", "Map: 1 incident.")
+    assert desk.accessibility_faults() == []
+
+
+def test_the_place_of_a_report_is_chosen_by_the_mouse_or_the_keyboard(desk: Desk) -> None:
+    page = desk.page
+    page.set_viewport_size(NARROW)
+    desk.open("/report", role="partner", language="en")
+    latitude, longitude = page.get_by_label("Latitude"), page.get_by_label("Longitude")
+    page.get_by_role("button", name="Choose on the map").press("Enter")
+    expect(page.locator(READY)).to_be_visible(timeout=WAIT_MS)
+    canvas = page.get_by_role("region", name="Map: choose the place")
+    canvas.press("Enter")
+    # The middle of the areas of the registry.
+    assert abs(float(latitude.input_value()) - 34.8) < 0.5
+    assert abs(float(longitude.input_value()) - 39.0) < 0.5
+    centre = float(longitude.input_value())
+    page.locator("#map").scroll_into_view_if_needed()
+    canvas.click(position={"x": 60, "y": 120})
+    expect(longitude).not_to_have_value(str(centre))
+    assert float(longitude.input_value()) < centre
+    assert desk.overflow() <= 0
+    assert desk.accessibility_faults() == []
+    page.evaluate("sessionStorage.removeItem('draft')")
+
+
+def test_what_an_announcement_would_flip_is_on_a_map(desk: Desk) -> None:
+    page = desk.page
+    desk.open("/truces/cessation-of-hostilities", language="en")
+    page.get_by_role("button", name="Announce").click()
+    page.get_by_label("Action").select_option("end")
+    page.get_by_label("Until").fill("2016-05-04T00:00")
+    page.get_by_role("button", name="Preview").click()
+    expect(page.locator(READY)).to_be_visible(timeout=WAIT_MS)
+    # One of the five has no place.
+    expect(page.locator(".flips li")).to_have_count(5)
+    expect(page.locator("#map canvas")).to_have_attribute("aria-label", "Map: 4 incidents.")
+
+
+def test_slow_frames_make_the_map_simple(desk: Desk) -> None:
+    """The browser does not tell its renderer, and every frame waits longer than people bear."""
+    slow = (
+        "(() => { const draw = requestAnimationFrame; const told = WebGL2RenderingContext.prototype.getExtension;"
+        "window.requestAnimationFrame = (call) => setTimeout(() => draw(call), 100);"
+        "WebGL2RenderingContext.prototype.getExtension = function (name) {"
+        "return name === 'WEBGL_debug_renderer_info' ? null : told.call(this, name); }; })()"
+    )
+    with another_page(desk, slow) as page:
+        expect(page.locator("#map[data-able=full]")).to_be_visible(timeout=WAIT_MS)
+        expect(page.locator(f"{READY}[data-able=simple]")).to_be_visible(timeout=WAIT_MS)
+        expect(page.get_by_text("Simple map")).to_be_visible()
+
+
+def test_without_webgl_the_list_has_everything(desk: Desk) -> None:
+    none = (
+        "(() => { const get = HTMLCanvasElement.prototype.getContext; HTMLCanvasElement.prototype.getContext ="
+        "function (kind, ...rest) { return kind.startsWith('webgl') ? null : get.call(this, kind, ...rest); }; })()"
+    )
+    with another_page(desk, none) as page:
+        expect(page.get_by_text("There is no map here")).to_be_visible(timeout=WAIT_MS)
+        expect(page.locator(".row").first).to_be_visible()
+        assert page.locator("#map canvas").count() == 0
+
+
+@contextmanager
+def another_page(desk: Desk, script: str) -> Iterator[Page]:
+    """The live list in a page of its own, where ``script`` runs before all else."""
+    browser = desk.page.context.browser
+    assert browser is not None
+    page = browser.new_page(viewport=WIDE)
+    page.add_init_script(script)
+    page.goto(f"{desk.service.url}/console/?language=en#key={desk.keys['monitor']}")
+    yield page
+    page.close()

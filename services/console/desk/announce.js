@@ -1,10 +1,12 @@
 // The announcement of an issuer, taken down: preview first, with the windows before and after and what would flip, then confirm.
 import { useState } from "preact/hooks";
-import { act } from "./api.js";
+import { act, get } from "./api.js";
 import { html } from "./html.js";
+import LateMap from "./late_map.js";
+import { spanOf } from "./periods.js";
 import { n, span, t, term } from "./i18n.js";
 import { areaName, now, partyName, readRegistry, registry } from "./state.js";
-import { Field, Form, IncidentLink, Pick, Select } from "./ui.js";
+import { Field, Form, IncidentLink, Pick, Select, useLoad } from "./ui.js";
 import { Timeline } from "./timeline.js";
 
 const ACTIONS = ["extend", "declare", "restate", "end", "withdraw"];
@@ -74,7 +76,18 @@ export function Preview({ preview }) {
     ${preview.warnings?.map((one) => html`<p class="bad"><bdi>${one.detail}</bdi></p>`)}
     <p><b>${preview.flip_count === 0 ? t("desk.preview.no_flips") : n("desk.preview.flips", preview.flip_count)}</b></p>
     ${preview.flips.length > 0 && html`<ul class="flips">${preview.flips.slice(0, 20).map((one) => html`<li><${IncidentLink} id=${one.incident_id}><code>${one.incident_id.slice(0, 12)}</code></${IncidentLink}> ${one.from ? term("verdict", one.from) : "–"} → ${one.to ? term("verdict", one.to) : "–"}</li>`)}</ul>`}
-  </div>`;
+  </div>${preview.flips.length > 0 && html`<${FlipMap} preview=${preview} />`}`;
+}
+
+// What would flip, on the map, as it would be judged then. The map's feed has the beginnings of ids.
+function FlipMap({ preview }) {
+  const [found] = useLoad(async (signal) => {
+    const feed = await get("/v1/incidents", spanOf(preview.windows.flatMap((one) => [...one.before, ...one.after])), { signal, headers: { accept: "application/geo+json" } });
+    const by = new Map(preview.flips.map((one) => [one.incident_id.slice(0, feed.features[0]?.id.length), one]));
+    return feed.features.filter((one) => by.has(one.id)).map((one) => ({ ...one, properties: { ...one.properties, verdict: by.get(one.id).to } }));
+  }, [preview]);
+  const areas = preview.windows.map((one) => registry.value.truces.get(one.truce)?.area).filter(Boolean);
+  return found?.length > 0 && html`<div class="wide"><p class="quiet">${t("desk.preview.map")}</p><${LateMap} small features=${found} areas=${areas} /></div>`;
 }
 
 const WindowList = ({ windows }) => windows.length === 0 ? html`<p class="quiet">${t("desk.truce.no_window")}</p>` : html`<${Timeline} windows=${windows} now=${now.value} small label=${t("desk.incident.window")} /><ul class="plain">${windows.map((one) => html`<li>${span(one.from, one.to)}${one.disputed ? ` (${t("console.disputed")})` : ""}</li>`)}</ul>`;

@@ -83,13 +83,13 @@ export function middle(geometry) {
   return edges && [(edges[0][0] + edges[1][0]) / 2, (edges[0][1] + edges[1][1]) / 2];
 }
 
-// The edges of what is to be seen: incidents with their circles and the chosen areas; without any, all areas.
+// The edges of what is to be seen: incidents with their circles; without any, the chosen areas, else all.
 export function bounds(features, areas, chosen) {
   const circles = features.filter(isPoint).flatMap(({ geometry: { coordinates: [x, y] }, properties }) => {
     const reach = Math.max(0.2, (properties.radius || 0) / DEGREE_KM);
     const wide = Math.min(180, reach / Math.max(0.05, Math.cos((y * Math.PI) / 180)));
     return [[x - wide, Math.max(-85, y - reach)], [x + wide, Math.min(85, y + reach)]];
   });
-  const grounds = areas.filter((one) => chosen.includes(one.id)).flatMap((one) => ringsOf(one.geometry).flat());
-  return edgesOf([...circles, ...grounds]) || edgesOf(areas.flatMap((one) => ringsOf(one.geometry).flat())) || [[-20, -30], [60, 60]];
+  const edgesOfAreas = (some) => edgesOf(some.flatMap((one) => ringsOf(one.geometry).flat()));
+  return edgesOf(circles) || edgesOfAreas(areas.filter((one) => chosen.includes(one.id))) || edgesOfAreas(areas) || [[-20, -30], [60, 60]];
 }

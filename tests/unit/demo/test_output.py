@@ -10,7 +10,7 @@ from rich.console import Console
 from schemas.vocabulary import Language
 from schemas.wording.words import words
 from services.cli.language import terminal_language
-from services.demo.output import DemoOutput
+from services.demo.output import DemoOutput, DeskLinks
 
 ASSESSMENT: dict[str, Any] = {
     "incident_id": "i",
@@ -29,7 +29,9 @@ def told(language: Language) -> str:
     output = DemoOutput(Console(file=out, width=200), words(language))
     output.email(letter, "i")
     output.judged(1, 2, {"act": "aid_obstruction", "location": {}}, ASSESSMENT)
-    output.closing({"violation": 2, "not_covered": 1}, 2, "http://127.0.0.1:8000/")
+    output.closing(
+        {"violation": 2, "not_covered": 1}, 2, DeskLinks("http://127.0.0.1:8000/m", "http://127.0.0.1:8000/o")
+    )
     return out.getvalue()
 
 
@@ -38,7 +40,8 @@ def test_in_english() -> None:
         "  1/2 not covered  severe            obstruction of aid, no place named – ",
         "       → email to desk@example.org: Shelling",
         "• 3 reports: 2 violation, 1 not covered; 2 alerts arrived, every one that was due",
-        "• the console: http://127.0.0.1:8000/",
+        "• the desk, for a monitor: http://127.0.0.1:8000/m",
+        "• the desk, for an operator: http://127.0.0.1:8000/o",
     ]
 
 

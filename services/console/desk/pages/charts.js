@@ -3,6 +3,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { get, send, address } from "../api.js";
 import { html } from "../html.js";
 import { capital, dayMonth, day, language, localInput, number, t, term, withOffset } from "../i18n.js";
+import { Periods, readEnd } from "../periods.js";
 import { requery } from "../router.js";
 import { areaName, partyName, registry, truceName } from "../state.js";
 import { Action, Empty, Field, Loading, Page, Scroll, Select, useLoad } from "../ui.js";
@@ -24,6 +25,7 @@ export default function Charts({ query }) {
   const nameOf = (key) => capital((WORDS[group] || ((one) => term(group, one)))(key));
   const at = (name) => (event) => requery({ [name]: event.target.value ? withOffset(event.target.value) : "" });
   return html`<${Page} name=${t("desk.nav.charts")}>
+    <${Periods} truce=${query.truce} />
     <div class="filter-grid">
       <${Field} label=${t("desk.charts.group")}><${Select} value=${group} options=${GROUPS.map((one) => [one, t(one === "severity" ? "field.severity" : `desk.filter.${one}`)])} onChange=${(value) => requery({ group: value })} /></${Field}>
       <${Field} label=${t("desk.charts.by")}><${Select} value=${by} options=${PERIODS.map((one) => [one, t(`desk.charts.${one}`)])} onChange=${(value) => requery({ by: value })} /></${Field}>
@@ -40,8 +42,7 @@ export default function Charts({ query }) {
 
 // The last thirty days of what is stored.
 async function newest(signal) {
-  const last = (await get("/v1/incidents", { order: "-occurred", limit: 1 }, { signal })).items[0];
-  const end = last ? Date.parse(last.occurred.to) : Date.now();
+  const { end } = await readEnd(signal);
   return { from: new Date(end - 30 * 86400000).toISOString() };
 }
 

@@ -3,9 +3,10 @@ import { useState } from "preact/hooks";
 import { act, all, get, send } from "../api.js";
 import { changesOf } from "../changes.js";
 import { html } from "../html.js";
+import LateMap, { MapButton, useShown } from "../late_map.js";
 import { capital, knows, number, percent, t, n, term } from "../i18n.js";
 import { to } from "../router.js";
-import { areaName, may, me, truceName } from "../state.js";
+import { areaName, may, me, registry, truceName } from "../state.js";
 import { Action, Chip, Empty, Field, Form, IncidentLink, Loading, Page, Parties, Refusal, Scroll, Span, Time, Verdict, placeWords, useLoad } from "../ui.js";
 
 const MOST_LINKS = 10;
@@ -25,7 +26,7 @@ export default function Incident({ id }) {
       ${incident.state !== "assessed" && html`<${Chip} kind="warn">${t(`desk.state.${incident.state}`)}</${Chip}>`}
       ${assessment?.rules && html`<${Chip} kind="warn">${t("desk.incident.decided", { verdict: term("verdict", assessment.rules.verdict) })}</${Chip}>`}
     </p>
-    <${Facts} incident=${incident} />
+    <${Where} incident=${incident}><${Facts} incident=${incident} /></${Where}>
     ${(may() || own) && html`<p class="actions">
       ${may() && html`<a class="button" href=${to("/review", { incident: id })}>${t("desk.incident.review")}</a>`}
       ${may() && html`<a class="button" href=${to("/silences", { incident: id })}>${t("desk.incident.silence")}</a>`}
@@ -54,6 +55,18 @@ function Save({ path, name, accept, children }) {
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
   };
   return html`<${Action} run=${save}>${children}</${Action}>`;
+}
+
+// What is known of it, beside a small map of its place and of the areas of the truces that were found to apply.
+function Where({ incident, children }) {
+  const [shown, turn] = useShown();
+  const { assessment } = incident;
+  const place = assessment?.place;
+  const areas = [...new Set([place?.area, ...(assessment?.findings || []).filter((one) => one.outcome !== "not_covered").map((one) => registry.value.truces.get(one.truce)?.area)].filter(Boolean))];
+  const features = place && typeof place.lat === "number" ? [{ id: incident.incident_id, geometry: { type: "Point", coordinates: [place.lon, place.lat] }, properties: { verdict: incident.verdict, act: incident.report.act, radius: place.radius_km } }] : [];
+  if (features.length === 0 && areas.length === 0) return children;
+  return html`<div class=${`beside ${shown ? "with-map" : ""}`}>${children}<div class="map-side"><p class="actions"><${MapButton} shown=${shown} turn=${turn} /></p>
+    ${shown && html`<${LateMap} small features=${features} areas=${areas} />`}</div></div>`;
 }
 
 const fact = (name, value) => value !== undefined && value !== null && value !== false && value !== "" && html`<div><dt>${name}</dt><dd>${value}</dd></div>`;

@@ -4,6 +4,7 @@ import { address, get, key, send } from "../api.js";
 import { html } from "../html.js";
 import LateMap, { MapButton, useShown } from "../late_map.js";
 import { ago, capital, day, length, localInput, n, named, span, t, term, withOffset } from "../i18n.js";
+import { Periods, WEEK_MS, readEnd } from "../periods.js";
 import { requery, to } from "../router.js";
 import { areaName, connected, may, now, partyName, registry, status, truceName } from "../state.js";
 import { Chip, Field, Loading, Page, Select, Span, Verdict, placeWords } from "../ui.js";
@@ -12,7 +13,6 @@ import { ACTS, CERTAINTIES, SEVERITIES, VERDICTS } from "../vocabulary.js";
 const POLL_MS = 2000;
 const PAGE = 100;
 const MOST = 500;
-const WEEK_MS = 7 * 86400000;
 export const FILTERS = ["q", "truce", "area", "party", "act", "verdict", "min_severity", "min_certainty", "state", "bbox"];
 
 const chosen = (query) => Object.fromEntries(FILTERS.filter((name) => query[name]).map((name) => [name, query[name]]));
@@ -20,10 +20,8 @@ const chosen = (query) => Object.fromEntries(FILTERS.filter((name) => query[name
 // Without times, the last seven days of what is stored, which may be long past.
 async function readWindow(query, live, stop) {
   if (query.from || query.to || !live) return { from: query.from, to: query.to };
-  const newest = (await get("/v1/incidents", { order: "-occurred", limit: 1 }, { signal: stop })).items[0];
-  const end = newest ? Date.parse(newest.occurred.to) : Date.now();
-  const past = end < Date.now() - WEEK_MS;
-  return { from: new Date((past ? end : Date.now()) - WEEK_MS).toISOString(), past: past && newest.occurred.to };
+  const { end, past } = await readEnd(stop);
+  return { from: new Date(end - WEEK_MS).toISOString(), past };
 }
 
 export default function Live({ path, query }) {
@@ -134,6 +132,7 @@ export default function Live({ path, query }) {
   const name = live ? t("desk.nav.live") : may("monitor") ? t("desk.nav.incidents") : t("desk.nav.own");
   return html`<${Page} name=${name}>
     ${live && html`<${TruceStrip} />`}
+    <${Periods} truce=${query.truce} />
     <${Filters} query=${query} live=${live} order=${order} />
     ${period?.past && html`<p class="note">${t("desk.live.past", { span: span(period.from, period.past) })}</p>`}
     ${head === null

@@ -1,8 +1,9 @@
 // Report an incident by telephone or desk: what will be said of it first; without a network it is kept and sent once.
-import { useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import { act, all, get } from "../api.js";
 import { html } from "../html.js";
 import { ago, capital, localInput, named, t, term, withOffset, zone } from "../i18n.js";
+import LateMap from "../late_map.js";
 import { drop, outbox, put, sendAll } from "../outbox.js";
 import { to } from "../router.js";
 import { areaName, connected, me, now, registry, truceName } from "../state.js";
@@ -46,12 +47,16 @@ function Editor({ correcting, done }) {
   const [fields, setFields] = useState(() => (correcting ? unread(correcting.report) : { date: localInput(now.value).slice(0, 10), act: "shelling", radius: "1", ...remembered() }));
   const [judged, setJudged] = useState(null);
   const [locating, setLocating] = useState("");
-  const set = (name, value) => {
-    const next = { ...fields, [name]: value };
+  const [picking, setPicking] = useState(false);
+  const latest = useRef();
+  latest.current = fields;
+  const setAll = (changes) => {
+    const next = { ...latest.current, ...changes };
     setFields(next);
     setJudged(null);
     if (!correcting) sessionStorage.setItem(DRAFT, JSON.stringify(next));
   };
+  const set = (name, value) => setAll({ [name]: value });
   const on = (name) => (event) => set(name, event.target.value);
   const toggle = (name, value) => (event) => set(name, event.target.checked ? [...(fields[name] || []), value] : (fields[name] || []).filter((one) => one !== value));
   const submit = async (event) => {
@@ -79,18 +84,18 @@ function Editor({ correcting, done }) {
     setLocating(t("desk.report.locating"));
     navigator.geolocation.getCurrentPosition(
       ({ coords }) => {
-        setFields((before) => ({ ...before, lat: coords.latitude.toFixed(5), lon: coords.longitude.toFixed(5), radius: String(Math.max(0.1, Math.ceil(coords.accuracy / 100) / 10)) }));
+        setAll({ lat: coords.latitude.toFixed(5), lon: coords.longitude.toFixed(5), radius: String(Math.max(0.1, Math.ceil(coords.accuracy / 100) / 10)) });
         setLocating("");
       },
       () => setLocating(t("desk.report.no_location")),
       { enableHighAccuracy: true, timeout: 20000 },
     );
   };
+  const pickPoint = ({ lat, lng }) => setAll({ lat: lat.toFixed(5), lon: lng.toFixed(5) });
   const pickPlace = (event) => {
     const name = event.target.value;
     const found = (places || []).find((one) => one.name === name || one.aliases?.includes(name));
-    setFields((before) => ({ ...before, place: name, ...(found ? { lat: String(found.lat), lon: String(found.lon), radius: String(found.radius_km) } : {}) }));
-    setJudged(null);
+    setAll({ place: name, ...(found ? { lat: String(found.lat), lon: String(found.lon), radius: String(found.radius_km) } : {}) });
   };
   const parties = [...registry.value.parties.values()].flatMap((one) => [named(one.name), ...(one.aliases || []).map((alias) => (typeof alias === "string" ? alias : alias.name))]);
   const radii = [...new Set([...RADII.map(String), String(fields.radius || "")])].filter(Boolean).sort((a, b) => a - b);
@@ -107,7 +112,9 @@ function Editor({ correcting, done }) {
       <${Field} label=${t("desk.place.lon")}><input type="number" step="any" min="-180" max="180" value=${fields.lon || ""} onInput=${on("lon")} dir="ltr" /></${Field}>
       <${Field} label=${t("desk.place.radius")}><select value=${String(fields.radius)} onChange=${on("radius")}>${radii.map((one) => html`<option value=${one} selected=${one === String(fields.radius)}>${t("desk.incident.radius", { km: one })}</option>`)}</select></${Field}></div>
       <datalist id="places">${(places || []).slice(0, 1000).map((one) => html`<option value=${one.name}></option>`)}</datalist>
-      ${"geolocation" in navigator && html`<p class="actions"><button type="button" onClick=${locate}>${t("desk.report.locate")}</button><span role="status">${locating}</span></p>`}
+      <p class="actions"><button type="button" aria-expanded=${picking} onClick=${() => setPicking(!picking)}>${t(picking ? "desk.map.hide" : "desk.map.pick_open")}</button>
+        ${"geolocation" in navigator && html`<button type="button" onClick=${locate}>${t("desk.report.locate")}</button><span role="status">${locating}</span>`}</p>
+      ${picking && html`<${LateMap} small features=${marked(fields)} areas=${fields.area ? [fields.area] : []} onPick=${pickPoint} />`}
     </fieldset>
     <fieldset><legend>${t("field.parties")}</legend><datalist id="parties">${[...new Set(parties)].map((one) => html`<option value=${one}></option>`)}</datalist><div class="filter-grid">
       <${Field} label=${t("field.perpetrators")} hint=${t("desk.report.several")}><input list="parties" value=${fields.perpetrators || ""} onInput=${on("perpetrators")} dir="auto" autocomplete="off" /></${Field}>
@@ -128,6 +135,9 @@ function Editor({ correcting, done }) {
     <div class="actions"><button value="evaluate">${t("desk.report.evaluate")}</button><button value="send" class="primary">${t(connected.value ? "desk.report.send" : "desk.report.keep")}</button></div>
   </${Form}>`;
 }
+
+// The place that the fields say, as the map draws it.
+const marked = ({ lat, lon, radius, act }) => (lat && lon && Math.abs(lat) <= 85 && Math.abs(lon) <= 180 ? [{ id: "", geometry: { type: "Point", coordinates: [Number(lon), Number(lat)] }, properties: { verdict: "none", act, radius: Number(radius) } }] : []);
 
 const several = (text) => (text || "").split(/[;؛\n]/).map((one) => one.trim()).filter(Boolean);
 
