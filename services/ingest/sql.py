@@ -125,6 +125,14 @@ deaths = Table(
     Column("revision", Integer, nullable=False),
 )
 
+#: One row: every report that came in before this instant has been judged, or given up on.
+assessed_until = Table(
+    "assessed_until",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("received_at", BigInteger, nullable=False),
+)
+
 #: Idempotency-Keys with the content that they were sent with, and their answers.
 answers = Table(
     "idempotency_keys",
@@ -314,6 +322,15 @@ def find_oldest_unassessed(connection: Connection, since: int) -> int | None:
         .limit(1)
     )
     return connection.execute(statement).scalar()
+
+
+def load_assessed_until(connection: Connection) -> int:
+    """Of what came in before, nothing waits; 0 where that was never noted."""
+    return connection.execute(select(assessed_until.c.received_at)).scalar() or 0
+
+
+def keep_assessed_until(connection: Connection, received_at: int) -> None:
+    connection.execute(upsert(connection, assessed_until), [{"id": 1, "received_at": received_at}])
 
 
 def find_last_received(connection: Connection) -> int | None:

@@ -3,14 +3,23 @@
 from dataclasses import dataclass
 from typing import Final
 
-from schemas.instants import SECOND
-from services.ingest.sql import find_last_received, find_oldest_unassessed
+from sqlalchemy import Connection
+
+from schemas.instants import MINUTE, SECOND
+from services.ingest.sql import (
+    find_last_received,
+    find_oldest_unassessed,
+    keep_assessed_until,
+    load_assessed_until,
+)
 from services.platform.clock import Clock
 from services.platform.db.engine import Database
 from services.platform.failures import RetryLaterError
 
 PERIOD_S: Final = 5.0
 NAME: Final = "ingest.waiting"
+#: Every start reads on from where the last read was, at most so long before its end.
+KEPT_EVERY: Final = MINUTE
 #: A report may become visible this much later than the moment it is stamped with, at most.
 MARGIN: Final = 10 * SECOND
 
@@ -23,20 +32,27 @@ class UnassessedAge:
     clock: Clock
     oldest: int | None = None
     last: int | None = None
-    since: int = 0
+    since: int | None = None
+    kept: int = 0
 
     async def refresh(self) -> None:
         now = self.clock.now()
-        # Where the clock was set back, the last read was at a later time.
-        since = self.since if self.since <= now else 0
         try:
-            self.oldest, self.last = await self.database.read(
-                lambda connection: (find_oldest_unassessed(connection, since), find_last_received(connection))
-            )
+            self.oldest, self.last = await self.database.read(lambda connection: self._read(connection, now))
+            since = self.since = (now if self.oldest is None else min(now, self.oldest)) - MARGIN
+            if not 0 <= since - self.kept < KEPT_EVERY:
+                await self.database.write(lambda c: keep_assessed_until(c, since), durable=False, rows=1)
+                self.kept = since
         except RetryLaterError:
             # Keep the last answer, which ages; that the database is away is reported elsewhere.
             return
-        self.since = (now if self.oldest is None else min(now, self.oldest)) - MARGIN
+
+    def _read(self, connection: Connection, now: int) -> tuple[int | None, int | None]:
+        if self.since is None:
+            self.since = self.kept = load_assessed_until(connection)
+        # Where the clock was set back, the last read was at a later time.
+        since = self.since if self.since <= now else 0
+        return find_oldest_unassessed(connection, since), find_last_received(connection)
 
     def seconds(self) -> float | None:
         """The age of the oldest report without a judgement; None when there is none."""

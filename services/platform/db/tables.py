@@ -58,6 +58,12 @@ dead_letters = Table(
     Index("ix_dead_letters_died_at", "died_at"),
 )
 
+#: Those that wait for an operator, who sees how many.
+Index(
+    "ix_dead_letters_waiting", dead_letters.c.died_at,
+    sqlite_where=dead_letters.c.retried_at.is_(None), postgresql_where=dead_letters.c.retried_at.is_(None),
+)  # fmt: skip
+
 #: One holder at a time for what only one process may do: scheduling, relaying.
 leases = Table(
     "leases",
