@@ -14,7 +14,6 @@ import uvloop
 
 from bench.channels import NOW, SENDER, URL
 from bench.recorded import ME, queue_jobs
-from services.notify.bootstrap import CONNECTIONS
 from services.notify.channels.webhook import WebhookSender
 from services.notify.domain.signing import format_secret
 from services.notify.domain.subscription import Draft, Subscription, Webhook
@@ -26,6 +25,7 @@ from services.notify.sending.recorder import AttemptResult
 from services.notify.sql.alert_log import SqlAlertLog
 from services.notify.sql.deliveries import SqlDeliveries
 from services.notify.use_cases.take_alerts import Logged
+from services.notify.wiring.senders import CONNECTIONS
 from services.platform.clock import SystemClock
 from services.platform.db.engine import Database
 from services.platform.db.tables import metadata

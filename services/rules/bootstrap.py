@@ -10,8 +10,10 @@ from schemas.codec import decode
 from schemas.envelope import Event
 from schemas.events import RegistryChanged
 from schemas.topics import ASSESSMENTS, INCIDENTS, REGISTRY
-from services.platform.clock import new_id
+from services.platform.bus.consume import Loop
+from services.platform.clock import Clock, new_id
 from services.platform.http.routes import make_router
+from services.platform.metrics import Metrics
 from services.platform.process.runtime import Runtime, Service
 from services.rules.assessing import polled_count, sql_reassessments
 from services.rules.assessing.api import build_router
@@ -56,7 +58,7 @@ REASSESSING_S: Final = 1.0
 
 async def build(runtime: Runtime) -> Service:
     """Rules by the current registry of the database; it follows every change from then on."""
-    database, clock, metrics = runtime.database, runtime.clock, runtime.metrics
+    database, clock = runtime.database, runtime.clock
     cache = RegistryCache()
     store, judgements = SqlRegistry(database, sql_reassessments.plan), SqlJudgements(database)
     newest = partial(newest_registry, store, cache)
@@ -71,16 +73,6 @@ async def build(runtime: Runtime) -> Service:
         if change.last and change.version > current_judge.judge.registry.version:
             await current_judge.catch_up()
 
-    async def flips(registry: CompiledRegistry, limit: int) -> tuple[Sequence[Flip], int]:
-        judge = await asyncio.to_thread(Judge, registry)
-        return await find_flips(current_judge.judge.registry, judge, judgements, clock.now(), limit)
-
-    def observe(assessments: Sequence[Assessment], alerts: Sequence[AlertState]) -> None:
-        for assessment in assessments:
-            metrics.assessments[assessment.verdict].inc()
-        for alert in alerts:
-            metrics.alerts[alert.alert.status].inc()
-
     def status() -> Mapping[str, Any]:
         return {
             "truces": in_force.answer(),
@@ -88,17 +80,15 @@ async def build(runtime: Runtime) -> Service:
             "reassessments": {"running": running.count},
         }
 
-    async def handle(events: Sequence[Event]) -> None:
-        await assess_incidents(events, judging, runtime.tracing)
-
     profiles = SqlProfiles(database)
-    judging = Judging(current_judge, judgements, clock.now, observe, ReportLinking(profiles))
+    judging = Judging(current_judge, judgements, clock.now, partial(_count, runtime.metrics), ReportLinking(profiles))
     links = RecheckParts(judging, judgements, profiles, SqlRechecks(database))
     published = PublishedSchedules(lambda: cache.current, SqlSchedules(database, new_id()), clock.now)
     review = PolledCount(database, count_in_review)
     running = PolledCount(database, count_running)
     reassessments = SqlReassessments(database, new_id(), clock.now)
     reassess_touched = partial(reassess, reassessments, judgements, judging, partial(runtime.faults.note, REASSESSING))
+    flips = partial(_find_flips, current_judge, judgements, clock)
     router = make_router()
     router.include_router(build_router(current_judge, database, clock))
     router.include_router(build_explain_router(current_judge, judgements, partial(read_registry, store, cache), clock))
@@ -111,12 +101,7 @@ async def build(runtime: Runtime) -> Service:
     return Service(
         name="rules",
         router=router,
-        loops=[
-            await runtime.loop(INCIDENTS, GROUP, handle, limit=200),
-            await runtime.loop(
-                ASSESSMENTS, LINKS_GROUP, partial(recheck_assessed, parts=links), limit=200, linger_s=LINKS_LINGER_S
-            ),
-        ],
+        loops=await _open_loops(runtime, judging, links),
         tasks=[
             runtime.every(truces_in_force.PERIOD_S, "rules.truces_in_force", in_force.refresh),
             runtime.every(polled_count.PERIOD_S, "rules.review", review.refresh),
@@ -129,3 +114,26 @@ async def build(runtime: Runtime) -> Service:
         status=status,
         state={"schedules": published, "reassess": reassess_touched},
     )
+
+
+async def _find_flips(
+    current: CurrentJudge, judgements: SqlJudgements, clock: Clock, registry: CompiledRegistry, limit: int
+) -> tuple[Sequence[Flip], int]:
+    judge = await asyncio.to_thread(Judge, registry)
+    return await find_flips(current.judge.registry, judge, judgements, clock.now(), limit)
+
+
+async def _open_loops(runtime: Runtime, judging: Judging, links: RecheckParts) -> list[Loop]:
+    assess = partial(assess_incidents, judging=judging, tracing=runtime.tracing)
+    recheck = partial(recheck_assessed, parts=links)
+    return [
+        await runtime.loop(INCIDENTS, GROUP, assess, limit=200),
+        await runtime.loop(ASSESSMENTS, LINKS_GROUP, recheck, limit=200, linger_s=LINKS_LINGER_S),
+    ]
+
+
+def _count(metrics: Metrics, assessments: Sequence[Assessment], alerts: Sequence[AlertState]) -> None:
+    for assessment in assessments:
+        metrics.assessments[assessment.verdict].inc()
+    for alert in alerts:
+        metrics.alerts[alert.alert.status].inc()

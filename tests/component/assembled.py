@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from services.app import BUILDERS, Assembly, assemble
-from services.notify.bootstrap import COUNTING
+from services.notify.wiring.loops import COUNTING
 from services.platform.process.runtime import Service
 from services.platform.settings.config import Settings, embedded_url
 from tests.fakes import DrivenClock

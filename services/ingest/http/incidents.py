@@ -75,7 +75,12 @@ INCIDENTS_LIST: Final = Listing(
 def build_router(intake: Intake, batches: Batches, database: Database, clock: Clock, names: KnownNames) -> APIRouter:
     """The routes of incidents. POST /v1/incidents is here for the document; the hot route is in front of it."""
     router = make_router()
+    _add_reporting(router, intake, batches, clock)
+    _add_reading(router, database, names)
+    return router
 
+
+def _add_reporting(router: APIRouter, intake: Intake, batches: Batches, clock: Clock) -> None:
     @router.post("/v1/incidents")
     @describe_as(POST_INCIDENT)
     async def post_incident(request: Request) -> Response:
@@ -107,6 +112,8 @@ def build_router(intake: Intake, batches: Batches, database: Database, clock: Cl
     async def post_retraction(incident_id: str, request: Request) -> Response:
         return await _retract(intake, clock, incident_id, request)
 
+
+def _add_reading(router: APIRouter, database: Database, names: KnownNames) -> None:
     @router.get("/v1/incidents/{incident_id}")
     @describe(
         "An incident: its report, its revisions, its state, its current assessment",
@@ -138,8 +145,6 @@ def build_router(intake: Intake, batches: Batches, database: Database, clock: Cl
     )
     async def get_incidents(request: Request) -> Response:
         return await _answer_list(request, database)
-
-    return router
 
 
 def reader_of(request: Request) -> Reader:

@@ -76,7 +76,8 @@ class AlertReader:
 def build_alerts_router(reader: AlertReader, parts: ApiParts) -> APIRouter:
     router = make_router("alerts")
     _add_reading(router, reader)
-    _add_explaining(router, reader, parts)
+    _add_trace(router, reader, parts)
+    _add_backtest(router, reader, parts)
     return router
 
 
@@ -112,7 +113,7 @@ def _add_reading(router: APIRouter, reader: AlertReader) -> None:
         return reply(reader.view(revisions[-1], language_of(request)), headers={"vary": "accept"})
 
 
-def _add_explaining(router: APIRouter, reader: AlertReader, parts: ApiParts) -> None:
+def _add_trace(router: APIRouter, reader: AlertReader, parts: ApiParts) -> None:
     @router.get("/v1/alerts/{id}/trace")
     @describe(
         "Why a subscription got an alert, or did not: every step, to the first that did not let it pass. For the id of "
@@ -148,6 +149,8 @@ def _add_explaining(router: APIRouter, reader: AlertReader, parts: ApiParts) -> 
         delivered = any(d.state == "delivered" for d in sent)
         return reply(Trace(delivered, steps, [view_delivery(d) for d in sent]))
 
+
+def _add_backtest(router: APIRouter, reader: AlertReader, parts: ApiParts) -> None:
     @router.post("/v1/subscriptions/{id}/backtest")
     @describe(
         "What a subscription, as it is now, would have got of the incidents of a time, as if each had been reported at "

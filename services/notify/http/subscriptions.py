@@ -81,13 +81,14 @@ class ApiParts:
 
 def build_router(parts: ApiParts) -> APIRouter:
     router = make_router("subscriptions")
-    _add_subscriptions(router, parts)
+    _add_subscribing(router, parts)
+    _add_changing(router, parts)
     _add_proof(router, parts)
     _add_owner(router, parts)
     return router
 
 
-def _add_subscriptions(router: APIRouter, parts: ApiParts) -> None:
+def _add_subscribing(router: APIRouter, parts: ApiParts) -> None:
     @router.post("/v1/subscriptions")
     @describe(
         "Subscribe; the channel is to be proved before anything is sent",
@@ -135,6 +136,8 @@ def _add_subscriptions(router: APIRouter, parts: ApiParts) -> None:
     async def get(id: str, request: Request) -> Response:
         return show(parts, await find_own(parts, request, id))
 
+
+def _add_changing(router: APIRouter, parts: ApiParts) -> None:
     @router.put("/v1/subscriptions/{id}")
     @describe(
         "Replace what a subscription asks for; another address is to be proved anew",

@@ -97,6 +97,7 @@ def build_registry_router(
     _add_document(router, endpoint)
     add_history(router, history)
     _add_truces(router, endpoint)
+    _add_announcing(router, endpoint)
     for kind in _LISTED:
         if kind != "truces":
             _add_reads(router, endpoint, kind)
@@ -244,6 +245,8 @@ def _add_truces(router: APIRouter, endpoint: RegistryEndpoint) -> None:
         truce = await asyncio.to_thread(_seen, request, snapshot, at, find_resource(snapshot, ("truces", id)))
         return answer(request, snapshot, truce, key)
 
+
+def _add_announcing(router: APIRouter, endpoint: RegistryEndpoint) -> None:
     @router.post("/v1/truces/{id}/announcements")
     @describe(
         "Add an announcement to a truce",

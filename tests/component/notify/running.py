@@ -18,9 +18,9 @@ from schemas.assessments import Alert
 from schemas.codec import encode
 from schemas.events import AlertDecided, KeyChanged, ReassessmentEnded
 from schemas.topics import ALERTS, REASSESSMENTS
-from services.notify.bootstrap import CHANGES
 from services.notify.sending.dispatch import Dispatcher
 from services.notify.sending.sweep import Sweeper
+from services.notify.wiring.loops import CHANGES
 from services.platform.bus.dead_letters import DeadLetters
 from services.platform.bus.embedded import EmbeddedBus
 from services.platform.db.engine import Database

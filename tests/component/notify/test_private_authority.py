@@ -11,8 +11,8 @@ import pytest
 from aiosmtpd.smtp import AuthResult
 from click.testing import CliRunner
 
-from services.notify.bootstrap import open_mail, open_webhooks
 from services.notify.domain.delivery import AttemptAnswer
+from services.notify.wiring.senders import open_mail, open_webhooks
 from services.platform.clock import SystemClock
 from services.platform.outbound.guard import trust_also
 from services.platform.settings.config import Settings, SettingsError, read_settings

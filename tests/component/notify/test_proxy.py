@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from services.notify.bootstrap import open_webhooks
 from services.notify.domain.delivery import AttemptAnswer
+from services.notify.wiring.senders import open_webhooks
 from services.platform.clock import SystemClock
 from services.platform.outbound.address import Policy, RefusedTargetError, check_url
 from services.platform.settings.config import read_settings

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from schemas.envelope import Event
 from schemas.topics import INCIDENTS, REGISTRY, Topic
 from services.app import COMPACTING, TRIMMING
-from services.notify.bootstrap import COUNTING
+from services.notify.wiring.loops import COUNTING
 from services.platform.bus import embedded
 from services.platform.bus.embedded import COMPACT_S, TRIM_S, EmbeddedBus
 from services.platform.db import outbox

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from schemas.topics import ALERTS, INCIDENTS
-from services.notify import bootstrap as notify
+from services.notify.wiring import loops as notify
 from services.platform.bus.kafka_topics import PARTITIONS
 from services.rules import bootstrap as rules
 from tests.unit.deploy import keda_schema

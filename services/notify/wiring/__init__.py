@@ -1,0 +1,1 @@
+"""What the service is made of, put together room by room."""
