@@ -6,7 +6,7 @@ Rules and notify as one process has them, over one SQLite file; links have a pro
 
 import asyncio
 import shutil
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -184,11 +184,8 @@ class MortalDatabase(Database):
 class Unclaimed:
     """A sender without room: every message waits in its table."""
 
-    def full(self) -> "Unclaimed":
-        return self
-
-    def __contains__(self, _lane: object) -> bool:
-        return True
+    def full(self, lanes: Iterable[str]) -> frozenset[str]:
+        return frozenset(lanes)
 
     def offer(self, jobs: Sequence[object]) -> None:
         assert not jobs

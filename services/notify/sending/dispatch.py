@@ -11,7 +11,7 @@ table. Revisions of one alert go out one after the other, each only after the fa
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Container, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final, Protocol
 
 from schemas.instants import SECOND
@@ -48,16 +48,6 @@ class Deliverer(Protocol):
         """Make the message, send it once, and say what the answer means. Raises RetryLaterError when it could not be
         made yet."""
         ...
-
-
-class _Full:
-    """Lanes that take no more: those named, and those of owners that hold their share."""
-
-    def __init__(self, names: frozenset[str], takes: Callable[[str], bool]) -> None:
-        self._names, self._takes = names, takes
-
-    def __contains__(self, lane: object) -> bool:
-        return lane in self._names or not self._takes(str(lane))
 
 
 class Dispatcher:
@@ -97,11 +87,12 @@ class Dispatcher:
         self.hungry: set[str] = set()
         self.attempted = self.failed = 0
 
-    def full(self) -> Container[str]:
-        """Lanes that take no more: without room, or at rest."""
+    def full(self, lanes: Iterable[str]) -> frozenset[str]:
+        """Those of the lanes that take no more: without room, or at rest."""
         for name in self._full:
             self._lanes[name].has_more = True
-        return _Full(self.closed(), self._takes)
+        closed = self.closed()
+        return frozenset(name for name in lanes if name in closed or not self._takes(name))
 
     def _takes(self, name: str) -> bool:
         """Whether the owner of a lane may have more messages in memory."""

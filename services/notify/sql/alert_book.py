@@ -1,6 +1,6 @@
 """The one transaction in which alerts are kept together with what was decided about them."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -48,7 +48,7 @@ class SqlAlertBook:
     async def load_facts(self, alerts: frozenset[str], groups: frozenset[GroupName]) -> AlertFacts:
         return await self._database.read(lambda connection: load_facts(connection, alerts, groups))
 
-    async def accept(self, batch: DecidedBatch, full: Container[str]) -> AcceptedAlerts:
+    async def accept(self, batch: DecidedBatch, full: frozenset[str]) -> AcceptedAlerts:
         """Keep the alerts that are new, with what is done with them; repetition changes nothing.
 
         ``full`` are lanes without room in memory. Raises StaleError where the batch does not hold any more. Not forced
@@ -84,7 +84,7 @@ class SqlAlertBook:
 
         return await self._database.read(work)
 
-    async def release(self, silenced: SilencedAlerts, batch: DecidedBatch, now: int, full: Container[str]) -> list[Job]:
+    async def release(self, silenced: SilencedAlerts, batch: DecidedBatch, now: int, full: frozenset[str]) -> list[Job]:
         """Keep what was decided anew about alerts whose silence is over: this process's messages. What failed is put
         off. Raises StaleError where the batch does not hold any more."""
 
@@ -113,7 +113,7 @@ class SqlAlertBook:
             self._on_fault(error)
         return [job for some in jobs for job in some]
 
-    def _keep(self, connection: Connection, wave: Sequence[DecidedAlert], full: Container[str]) -> list[Job]:
+    def _keep(self, connection: Connection, wave: Sequence[DecidedAlert], full: frozenset[str]) -> list[Job]:
         """Keep what is done with each alert; the messages that this process has claimed."""
         pending = _load_pending(connection, [d.arrival.alert.id for d in wave if d.arrival.alert.revision > 1])
         rows: list[dict[str, Any]] = []

@@ -1,6 +1,6 @@
 """Send what silences held that are over, if it still stands."""
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -42,7 +42,7 @@ class SilenceStore(FactsStore, Protocol):
         ...
 
     async def release(
-        self, silenced: SilencedAlerts, batch: DecidedBatch, now: int, full: Container[str]
+        self, silenced: SilencedAlerts, batch: DecidedBatch, now: int, full: frozenset[str]
     ) -> Sequence[Job]:
         """Keep what is decided anew in one transaction: the messages that are this process's to send now. What failed,
         or cannot be kept, is put off. Raises StaleError where the batch does not hold any more."""
@@ -58,7 +58,7 @@ async def release_silenced(now: int, directory: Directory, store: SilenceStore, 
             return 0, []
         batch, failed = await _decide(silenced, directory, store, version, now)
         found = SilencedAlerts(silenced.entries, silenced.held_for, {**silenced.failed, **failed})
-        return silenced.count, await store.release(found, batch, now, sender.full())
+        return silenced.count, await store.release(found, batch, now, sender.full(batch.lanes))
 
     count = RELEASED_AT_ONCE
     while count == RELEASED_AT_ONCE:

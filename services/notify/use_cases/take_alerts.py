@@ -5,7 +5,7 @@ it is locked, and raises StaleError where a subscription, a silence or another p
 decided anew.
 """
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
@@ -78,6 +78,12 @@ class DecidedBatch:
         """How many rows it comes to, at most."""
         return max(len(self.alerts), sum(len(decided.actions) for decided in self.alerts))
 
+    @property
+    def lanes(self) -> frozenset[str]:
+        """Those that its messages go by."""
+        actions = (action for decided in self.alerts for action in decided.actions)
+        return frozenset(job.lane for action in actions for job in (action.ahead, action.job) if job is not None)
+
 
 @dataclass(frozen=True, slots=True)
 class AcceptedAlerts:
@@ -92,15 +98,15 @@ class FactsStore(Protocol):
 
 
 class AlertBook(FactsStore, Protocol):
-    async def accept(self, batch: DecidedBatch, full: Container[str]) -> AcceptedAlerts:
+    async def accept(self, batch: DecidedBatch, full: frozenset[str]) -> AcceptedAlerts:
         """Keep what is new with what is done with it, in one transaction. ``full``: lanes without room in memory.
         Raises StaleError where the batch does not hold any more."""
         ...
 
 
 class JobQueue(Protocol):
-    def full(self) -> Container[str]:
-        """Lanes that have no room for more in memory."""
+    def full(self, lanes: Iterable[str]) -> frozenset[str]:
+        """Those of the lanes that have no room for more in memory."""
         ...
 
     def offer(self, jobs: Sequence[Job]) -> None: ...
@@ -121,7 +127,8 @@ async def take_alerts(
         ]
         facts = await load_intervals(concerned, facts, book)
         decided = await decide_all(list(zip(arrivals, concerned, strict=True)), facts, directory.mail_domain)
-        return await book.accept(DecidedBatch(decided, version, facts), sender.full())
+        batch = DecidedBatch(decided, version, facts)
+        return await book.accept(batch, sender.full(batch.lanes))
 
     accepted = await directory.decide(attempt)
     sender.offer(accepted.jobs)

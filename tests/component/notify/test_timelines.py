@@ -131,7 +131,7 @@ async def test_what_was_claimed_by_a_process_that_died_is_sent_by_the_next(tmp_p
         await notify.subscribe(**hook(receiver))
         await notify.dispatcher.stop()  # takes nothing more, as a process that is being killed
         await notify.runtime.bus.publish([])
-        notify.dispatcher.full = frozenset  # type: ignore[method-assign]
+        notify.dispatcher.full = lambda lanes: frozenset()  # type: ignore[method-assign]
         from tests.component.notify.running import event_of
 
         await notify.runtime.bus.publish([event_of(ALERT)])

@@ -153,7 +153,7 @@ async def test_what_a_dead_process_had_claimed_is_adopted_and_what_a_living_one_
         await notify.subscribe(**hook(receiver))
         now = notify.clock.now()
         await notify.dispatcher.stop()
-        notify.dispatcher.full = frozenset  # type: ignore[method-assign]
+        notify.dispatcher.full = lambda lanes: frozenset()  # type: ignore[method-assign]
         await notify.service.loops[0].handle([event_of(ALERT)])
         other = SqlDeliveries(database, "other")
         await database.write(lambda connection: stay(connection, "other", now))

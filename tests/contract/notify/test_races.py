@@ -1,6 +1,6 @@
 """A change between a decision and the transaction that keeps it makes it decided again, on both databases."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -68,11 +68,11 @@ class Interrupted:
 
 
 class InterruptedBook(Interrupted, SqlAlertBook):
-    async def accept(self, batch: DecidedBatch, full: Container[str]) -> AcceptedAlerts:
+    async def accept(self, batch: DecidedBatch, full: frozenset[str]) -> AcceptedAlerts:
         await self.interrupt()
         return await super().accept(batch, full)
 
-    async def release(self, silenced: SilencedAlerts, batch: DecidedBatch, now: int, full: Container[str]) -> list[Job]:
+    async def release(self, silenced: SilencedAlerts, batch: DecidedBatch, now: int, full: frozenset[str]) -> list[Job]:
         await self.interrupt()
         return await super().release(silenced, batch, now, full)
 

@@ -94,9 +94,9 @@ async def test_a_long_queue_of_one_owner_fills_no_memory_of_the_others() -> None
     first = jobs("hang", 400, each=256)
     dispatcher.offer(first[:MOST])
     assert dispatcher.room("hang/0") == 0
-    assert "hang/0" in dispatcher.full()
+    assert dispatcher.full(["hang/0"])
     assert dispatcher.room("prompt/0") > 0
-    assert "prompt/0" not in dispatcher.full()
+    assert not dispatcher.full(["prompt/0"])
     await dispatcher.stop(grace_s=0)
 
 
