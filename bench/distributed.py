@@ -47,7 +47,7 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Measured:
+class DistributedFigures:
     one: Stage
     two: Stage
     faststream: float
@@ -58,7 +58,7 @@ class Measured:
     embedded_ms: list[tuple[float, float]]
 
 
-def measure(directory: Path) -> Measured:
+def measure(directory: Path) -> DistributedFigures:
     """Each on fresh parts."""
     peer, producing, one = _stage(directory / "one", 1, peer=True)
     ones, twos = [one], []
@@ -70,7 +70,7 @@ def measure(directory: Path) -> Measured:
     for again in range(PACED_ROUNDS):
         paced.append(_paced(directory / f"paced-{again}"))
         embedded.append(delays(directory / f"embedded-{again}", trucewatch, RATE))
-    return Measured(_middle(ones), _middle(twos), peer, producing, both, paced, embedded)
+    return DistributedFigures(_middle(ones), _middle(twos), peer, producing, both, paced, embedded)
 
 
 def _middle(runs: list[Stage]) -> Stage:

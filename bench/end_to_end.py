@@ -30,7 +30,7 @@ JSON = {"content-type": "application/json"}
 
 
 @dataclass
-class Measured:
+class EndToEndFigures:
     """Round by round: alerts a second at saturation and microseconds of CPU for each, of ours and of the bare loop;
     Alertmanager's alerts a second; and by rate the p50 and p99 from request to arrival, in milliseconds, of ours and
     of the relay."""
@@ -137,10 +137,10 @@ def alertmanager(directory: Path, sink_port: int) -> Iterator[Target]:
 Run = Callable[[Path, int], AbstractContextManager[Target]]
 
 
-def measure(directory: Path, relay: Run, loop: Callable[[], tuple[float, float]]) -> Measured:
+def measure(directory: Path, relay: Run, loop: Callable[[], tuple[float, float]]) -> EndToEndFigures:
     """Each run on a fresh process, the peers in turn with ours. ``loop`` gives its messages a second and microseconds
     of CPU for each."""
-    found = Measured()
+    found = EndToEndFigures()
     for number in range(ROUNDS):
         rate, cpu_us = saturate(directory / f"saturated-{number}", trucewatch)
         found.rate.append(rate)

@@ -102,7 +102,7 @@ def per_item(work: Callable[[], int], least_s: float = 0.5) -> float:
 
 
 @dataclass(frozen=True)
-class Measured:
+class EvaluationFigures:
     """Microseconds an incident."""
 
     truces: int
@@ -111,7 +111,7 @@ class Measured:
     assess: float
 
 
-def measure(truces: int) -> Measured:
+def measure(truces: int) -> EvaluationFigures:
     """The loop, the search for areas that hold a point, and the full assessment of discs, on one world."""
     chance = random.Random(truces)
     world = make_world(truces, chance)
@@ -141,7 +141,7 @@ def measure(truces: int) -> Measured:
         return len(cases)
 
     _agree(ground, world, points[:200])
-    return Measured(truces, per_item(loop), per_item(search), per_item(assess))
+    return EvaluationFigures(truces, per_item(loop), per_item(search), per_item(assess))
 
 
 def _agree(ground: AreaIndex, world: World, points: list[tuple[float, float]]) -> None:

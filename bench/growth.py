@@ -23,7 +23,7 @@ ENV = {"TRUCEWATCH_ADMIN_KEY": OPERATOR_KEY}
 
 
 @dataclass(frozen=True)
-class Measured:
+class GrowthFigures:
     """With many reports and with few: resident bytes, seconds until a start is ready, and the p95 of each question of
     :mod:`bench.reading` in milliseconds. The few that a start is measured with are none."""
 
@@ -32,7 +32,7 @@ class Measured:
     reading_ms: dict[str, tuple[float, float]]
 
 
-def measure(directory: Path, many: int = MANY) -> Measured:
+def measure(directory: Path, many: int = MANY) -> GrowthFigures:
     """One process takes all reports, and another only the first of them, to be asked the same in turn."""
     with _serving(directory / "many") as (service, client):
         _post(client, 0, FEW)
@@ -43,7 +43,7 @@ def measure(directory: Path, many: int = MANY) -> Measured:
             _post(other, 0, FEW)
             asked = reading.ask(client, other)
     starts = [(_start_s(directory / "many"), _start_s(directory / "empty")) for _ in range(ROUNDS)]
-    return Measured(memory, starts, {what: (slow, quick) for what, (slow, quick) in asked.items()})
+    return GrowthFigures(memory, starts, {what: (slow, quick) for what, (slow, quick) in asked.items()})
 
 
 @contextmanager

@@ -96,7 +96,7 @@ def _content_length(head: bytes) -> int:
     return int(head[start + 15 :].split(b"\r\n", 1)[0]) if start >= 0 else 0
 
 
-class _Connection(asyncio.Protocol):
+class _LoadConnection(asyncio.Protocol):
     """One keep-alive connection with at most one request under way."""
 
     def __init__(self) -> None:
@@ -138,7 +138,7 @@ def _payloads(plan: Plan) -> Iterator[bytes]:
         yield head.encode() + data
 
 
-Send = Callable[[_Connection, int], Awaitable[None]]
+Send = Callable[[_LoadConnection, int], Awaitable[None]]
 
 
 async def _go(plan: Plan) -> Result:
@@ -154,7 +154,7 @@ async def _go(plan: Plan) -> Result:
         )
     connections = await _connect(plan)
 
-    async def send(connection: _Connection, index: int) -> None:
+    async def send(connection: _LoadConnection, index: int) -> None:
         result.sent_at[index] = time.time()  # noqa: TID251 - compared with another process's clock
         begin = time.perf_counter()
         status = await connection.request(payloads[index])
@@ -178,33 +178,33 @@ async def _go(plan: Plan) -> Result:
     return result
 
 
-async def _connect(plan: Plan) -> list[_Connection]:
+async def _connect(plan: Plan) -> list[_LoadConnection]:
     parts = urlsplit(plan.url)
     loop = asyncio.get_running_loop()
     made = [
-        await loop.create_connection(_Connection, parts.hostname or "", parts.port or 80)
+        await loop.create_connection(_LoadConnection, parts.hostname or "", parts.port or 80)
         for _ in range(plan.connections)
     ]
     return [protocol for _, protocol in made]
 
 
-async def _send_in_turn(connections: list[_Connection], count: int, send: Send) -> None:
+async def _send_in_turn(connections: list[_LoadConnection], count: int, send: Send) -> None:
     numbers = iter(range(count))
 
-    async def drain(connection: _Connection) -> None:
+    async def drain(connection: _LoadConnection) -> None:
         for index in numbers:
             await send(connection, index)
 
     await asyncio.gather(*(drain(c) for c in connections))
 
 
-async def _send_at_rate(connections: list[_Connection], count: int, rate: float, send: Send) -> None:
-    free: asyncio.Queue[_Connection] = asyncio.Queue()
+async def _send_at_rate(connections: list[_LoadConnection], count: int, rate: float, send: Send) -> None:
+    free: asyncio.Queue[_LoadConnection] = asyncio.Queue()
     for connection in connections:
         free.put_nowait(connection)
     pending: set[asyncio.Task[None]] = set()
 
-    async def timed(connection: _Connection, index: int) -> None:
+    async def timed(connection: _LoadConnection, index: int) -> None:
         await send(connection, index)
         free.put_nowait(connection)
 

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel, Field
 
 
-class Place(BaseModel):
+class PostedPlace(BaseModel):
     place: str | None = None
     lat: float | None = Field(None, ge=-90, le=90)
     lon: float | None = Field(None, ge=-180, le=180)
@@ -36,7 +36,7 @@ class Posted(BaseModel):
     external_id: str
     occurred: datetime | Day
     act: Literal["shelling", "airstrike", "mortar", "rocket", "small_arms"]
-    location: Place
+    location: PostedPlace
     perpetrators: list[str] = []
     targets: list[str] = []
     casualties: Hurt = Hurt()

@@ -34,11 +34,11 @@ _BODIES: Final = "SELECT incident_id, body FROM incident_projections WHERE incid
 _of = facets.c
 
 
-class _Linked(msgspec.Struct):
+class _HasLinks(msgspec.Struct):
     links: tuple[Link, ...]
 
 
-_read_links = msgspec.json.Decoder(_Linked).decode
+_read_links = msgspec.json.Decoder(_HasLinks).decode
 
 
 def _sum_of(column: ColumnElement[Any], counting: int) -> ColumnElement[int]:

@@ -31,7 +31,7 @@ class LinkedClaim(NamedTuple):
 
 
 @dataclass(slots=True)
-class Extent:
+class ClaimedRange:
     """The least and the most that the claims come to."""
 
     least: int = 0
@@ -43,8 +43,8 @@ class Tally:
     """The counts of one period."""
 
     incidents: int = 0
-    killed: Extent = field(default_factory=Extent)
-    injured: Extent = field(default_factory=Extent)
+    killed: ClaimedRange = field(default_factory=ClaimedRange)
+    injured: ClaimedRange = field(default_factory=ClaimedRange)
 
 
 def period_starts(by: Period, zone: ZoneInfo) -> Callable[[int], date]:
@@ -80,8 +80,8 @@ def _said(event: Sequence[LinkedClaim]) -> Iterator[tuple[str, Sequence[LinkedCl
 
 def _extent(
     tallies: Mapping[date, Tally], event: Sequence[LinkedClaim], start_of: Callable[[int], date], name: str
-) -> Extent:
-    found: Extent = getattr(tallies[start_of(min(one.start for one in event))], name)
+) -> ClaimedRange:
+    found: ClaimedRange = getattr(tallies[start_of(min(one.start for one in event))], name)
     return found
 
 

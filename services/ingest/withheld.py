@@ -24,15 +24,15 @@ class Reader(msgspec.Struct, frozen=True):
 EVERYTHING: Final = Reader()
 
 
-class _Source(msgspec.Struct):
+class _SourceHead(msgspec.Struct):
     terms: str | None = None
 
 
-class _Head(msgspec.Struct):
-    source: _Source
+class _ReportHead(msgspec.Struct):
+    source: _SourceHead
 
 
-_read_head = msgspec.json.Decoder(_Head).decode
+_read_head = msgspec.json.Decoder(_ReportHead).decode
 _read_report = msgspec.json.Decoder(Report).decode
 
 

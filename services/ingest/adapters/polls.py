@@ -45,7 +45,7 @@ MAX_FAILURE: Final = 300
 MAX_WAIT: Final = 24 * HOUR
 
 
-class Answer(Protocol):
+class PolledAnswer(Protocol):
     """One answer of another system."""
 
     @property
@@ -57,11 +57,11 @@ class Answer(Protocol):
 
 
 class Fetch(Protocol):
-    async def get(self, url: str, headers: Mapping[str, str]) -> Answer:
+    async def get(self, url: str, headers: Mapping[str, str]) -> PolledAnswer:
         """Raises RetryLaterError, whose text says why there is no answer."""
         ...
 
-    async def post(self, url: str, form: Mapping[str, str]) -> Answer:
+    async def post(self, url: str, form: Mapping[str, str]) -> PolledAnswer:
         """As :meth:`get`."""
         ...
 
@@ -259,7 +259,7 @@ class Polls:
             )
 
 
-def _read_body(answer: Answer) -> bytes:
+def _read_body(answer: PolledAnswer) -> bytes:
     """Raises PollFailedError."""
     if answer.status in (429, 503):
         seconds = int(answer.retry_after) if answer.retry_after and answer.retry_after.isdecimal() else 0

@@ -15,7 +15,7 @@ from services.ingest.facets import GROUPS
 from services.ingest.http.incidents import INCIDENTS_LIST, reader_of
 from services.ingest.names import KnownNames
 from services.ingest.statistics import add_up
-from services.ingest.tallies import PERIODS, Extent, Period, Tally, period_starts
+from services.ingest.tallies import PERIODS, ClaimedRange, Period, Tally, period_starts
 from services.ingest.wire import MAX_POINTS, MAX_SERIES, ClaimedExtent, Series, Statistics, StatisticsPoint
 from services.platform.db.engine import Database
 from services.platform.http.accept import prefers
@@ -117,7 +117,7 @@ def tell_statistics(found: Mapping[str, Mapping[date, Tally]], write: Callable[[
     return Statistics(series, max(0, len(most) - MAX_SERIES))
 
 
-def _extent(extent: Extent) -> ClaimedExtent:
+def _extent(extent: ClaimedRange) -> ClaimedExtent:
     return ClaimedExtent(extent.least, extent.most)
 
 

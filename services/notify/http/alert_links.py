@@ -39,7 +39,7 @@ _HEADERS: Final = {
 _UNTIL: Final = ". The token ends with the subscription or after 90 days; then, as for any other, 404"
 
 
-class Subscriptions(Protocol):
+class LinkedSubscriptions(Protocol):
     async def load(self, id: str) -> Subscription: ...
 
 
@@ -56,7 +56,7 @@ class Opened:
         return self.revisions[-1]
 
 
-def build_links_router(reader: AlertReader, store: Subscriptions) -> APIRouter:
+def build_links_router(reader: AlertReader, store: LinkedSubscriptions) -> APIRouter:
     router = make_router("alerts")
 
     async def answer(request: Request, token: str, write: Callable[[Opened], Response]) -> Response:
@@ -95,7 +95,7 @@ def _describe(summary: str, answer: Any) -> Callable[[T], T]:
     return describe(summary + _UNTIL, answers={200: answer, 404: "text/html"}, roles=None, worded=True)
 
 
-async def _open(request: Request, token: str, reader: AlertReader, store: Subscriptions) -> Opened | None:
+async def _open(request: Request, token: str, reader: AlertReader, store: LinkedSubscriptions) -> Opened | None:
     """The alert that the token opens now; None where it opens nothing, whatever the cause."""
     said = read_token(token)
     if said is None:

@@ -22,7 +22,7 @@ LANES_AT_ONCE: Final = 100
 Tick = Callable[[int], Awaitable[object]]
 
 
-class Claims(Protocol):
+class ClaimStore(Protocol):
     async def due_lanes(self, now: int, without: frozenset[str], limit: int) -> Sequence[str]: ...
 
     async def claim(self, rooms: Mapping[str, int], now: int) -> Sequence[Job]: ...
@@ -42,7 +42,7 @@ class Sweeper:
     ``catch_up`` brings what this process knows of subscriptions up to what others made of them. Each step fails alone:
     ``faults`` has it under ``notify.`` and its name."""
 
-    claims: Claims
+    claims: ClaimStore
     dispatcher: Dispatcher
     catch_up: Callable[[], Awaitable[object]]
     flushes: Mapping[str, Tick] = field(default_factory=dict)

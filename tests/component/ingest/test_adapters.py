@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from schemas.instants import SECOND
-from services.ingest.adapters.polls import LEASE, Answer, Fetch, Polls
+from services.ingest.adapters.polls import LEASE, Fetch, PolledAnswer, Polls
 from services.platform.http.reply import JSON_TYPE
 from tests.component.ingest.running import RunningIngest, running_ingest
 from tests.parts.form_server import KOBO, ODK, USHAHIDI, FormServer
@@ -248,14 +248,14 @@ class StandsStill:
     def __init__(self, fetch: Fetch) -> None:
         self._fetch, self.reached, self.let_on = fetch, asyncio.Event(), asyncio.Event()
 
-    async def get(self, url: str, headers: Mapping[str, str]) -> Answer:
+    async def get(self, url: str, headers: Mapping[str, str]) -> PolledAnswer:
         answer = await self._fetch.get(url, headers)
         if not self.let_on.is_set():
             self.reached.set()
             await self.let_on.wait()
         return answer
 
-    async def post(self, url: str, form: Mapping[str, str]) -> Answer:
+    async def post(self, url: str, form: Mapping[str, str]) -> PolledAnswer:
         return await self._fetch.post(url, form)
 
 
