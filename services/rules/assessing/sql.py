@@ -1,6 +1,6 @@
 """The tables of judgements, and the ports on them: the last judgement of each incident, and every assessment."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -18,6 +18,7 @@ from sqlalchemy import (
     cast,
     or_,
     select,
+    text,
     update,
 )
 from sqlalchemy.exc import IntegrityError
@@ -28,7 +29,7 @@ from services.platform.db import outbox
 from services.platform.db.bulk import insert_rows, select_by_key, upsert_rows
 from services.platform.db.engine import Database
 from services.platform.db.packing import pack, unpack
-from services.platform.db.paging import one_of, select_page, touching_times
+from services.platform.db.paging import select_page, touching_times
 from services.platform.db.tables import metadata
 from services.platform.failures import RetryLaterError
 from services.platform.paging import PageQuery
@@ -49,6 +50,7 @@ from services.rules.assessing.reported import stored_case
 from services.rules.assessing.sql_keys import add_entries, search_entries
 from services.rules.assessing.sql_reassessment_tables import count_alerts
 from services.rules.assessing.sql_review import load_standing, save_change, update_queue
+from services.rules.judging.time import LONGEST
 from services.rules.registry.sql import hold_version
 
 #: One row an incident: the revision last judged, as it was reported, and its last alert, without words.
@@ -69,7 +71,16 @@ judged = Table(
     #: The keys of the last judgement; null in rows from before they were kept.
     Column("keys", LargeBinary),
     Index("ix_judged_occurred_from", "occurred_from", "incident_id"),
+    Index("ix_judged_partner", "partner", "occurred_from", "incident_id"),
+    Index("ix_judged_verdict", "verdict", "occurred_from", "incident_id"),
 )
+#: Written out, not bound: a partial index serves only a statement that says the same in so many words.
+_is_long: Final = text(f"judged.occurred_to - judged.occurred_from > {LONGEST}")
+_LONG_ONES: Final = text(f"occurred_to - occurred_from > {LONGEST}")
+Index(
+    "ix_judged_long", judged.c.occurred_from, judged.c.incident_id,
+    sqlite_where=_LONG_ONES, postgresql_where=_LONG_ONES,
+)  # fmt: skip
 
 Index(
     "ix_judged_without_keys",
@@ -301,15 +312,31 @@ def load_history(connection: Connection, incident_id: str, query: PageQuery) -> 
 
 def load_current(connection: Connection, query: PageQuery, partner: str | None = None) -> list[Assessment]:
     """One page of the current assessments, by the incident's start and id, with one more; of a partner, or of all."""
+    found: dict[str, Any] = {}
+    for statement in _current_pages(query):
+        if partner is not None:
+            statement = statement.where(judged.c.partner == partner)
+        found.update((row.incident_id, row) for row in connection.execute(statement))
+    ordered = sorted(found.values(), key=lambda row: (row.occurred_from, row.incident_id), reverse=query.descending)
+    return [decode_assessment(row.body) for row in ordered[: query.limit + 1]]
+
+
+def _current_pages(query: PageQuery) -> Iterator[Any]:
+    """Statements whose rows together hold the page: an index leads each of them in the order of the page.
+
+    Nothing but an aggregate lasts longer than LONGEST, so that a list from a time on need not begin earlier; those few
+    have an index of their own.
+    """
     join = (assessments.c.incident_id == judged.c.incident_id) & (assessments.c.sequence == judged.c.sequence)
-    conditions = [
-        *one_of(query, "verdict", judged.c.verdict),
-        *touching_times(query, judged.c.occurred_from, judged.c.occurred_to),
-    ]
-    statement = select(assessments.c.body).join(judged, join).where(*conditions)
-    if partner is not None:
-        statement = statement.where(judged.c.partner == partner)
+    key = (judged.c.occurred_from, judged.c.incident_id)
+    conditions = touching_times(query, judged.c.occurred_from, judged.c.occurred_to)
     if truces := query.values("truce"):
-        statement = statement.where(or_(*(judged.c.truces.contains(f",{id},", autoescape=True) for id in truces)))
-    page = select_page(statement, query, judged.c.occurred_from, judged.c.incident_id)
-    return [decode_assessment(body) for body in connection.execute(page).scalars()]
+        conditions.append(or_(*(judged.c.truces.contains(f",{id},", autoescape=True) for id in truces)))
+    statement = select(*key, assessments.c.body).join(judged, join).where(*conditions)
+    for verdict in query.values("verdict") or (None,):
+        page = select_page(statement if verdict is None else statement.where(judged.c.verdict == verdict), query, *key)
+        if query.start is None:
+            yield page
+        else:
+            yield page.where(judged.c.occurred_from > query.start - LONGEST)
+            yield page.where(_is_long)

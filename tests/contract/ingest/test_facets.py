@@ -1,7 +1,7 @@
 """Lists by facets on both databases: what they hold, in what order, and which index finds it."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ from schemas.time_span import TimeSpan
 from schemas.vocabulary import ACT_GROUPS, CERTAINTIES, OUTCOMES, SEVERITIES, expand_acts
 from services.ingest.domain import name_incident
 from services.ingest.facets import severities_from
-from services.ingest.listing import list_incidents
+from services.ingest.listing import list_incidents, list_placed
 from services.ingest.projection import read_judged
 from services.ingest.sql import SqlIncidents
 from services.ingest.use_cases import Filing, follow_assessments, take
@@ -217,18 +217,21 @@ def test_an_index_leads_to_the_page_of_each_list(database_url: str) -> None:
         keep(connection, make_incidents(2_000))
         connection.exec_driver_sql("ANALYZE")
         for chosen, start, index in LED_BY:
-            plans = "\n".join(_plans(connection, PageQuery("occurred", True, None, 20, start, None, chosen)))
-            assert index in plans, plans
-            assert "SCAN incident_revisions\n" not in plans, plans
+            for find in (list_incidents, list_placed):
+                plans = "\n".join(_plans(connection, PageQuery("occurred", True, None, 20, start, None, chosen), find))
+                assert index in plans, plans
+                assert "SCAN incident_revisions\n" not in plans, plans
     engine.dispose()
 
 
-def _plans(connection: Connection, query: PageQuery) -> Iterator[str]:
+def _plans(
+    connection: Connection, query: PageQuery, find: Callable[[Connection, PageQuery], Sequence[Any]]
+) -> Iterator[str]:
     """How the database finds the rows of each statement of a list."""
     said: list[tuple[str, Any]] = []
     sqlite = connection.dialect.name == "sqlite"
     event.listen(connection, "before_cursor_execute", lambda _c, _cursor, sql, given, *_: said.append((sql, given)))
-    list_incidents(connection, query)
+    find(connection, query)
     for sql, given_values in [*said]:
         rows = connection.exec_driver_sql(f"EXPLAIN {'QUERY PLAN ' if sqlite else ''}{sql}", given_values).all()
         yield from (str(row[-1]) for row in rows)
