@@ -30,7 +30,7 @@ from services.platform.faults import Faults
 from services.platform.http.compression import compress_answers
 from services.platform.http.etags import tag_documents
 from services.platform.http.middleware import answer_heads, answer_when_cut, install_problems, refuse_nul
-from services.platform.http.routes import make_router, refuse_undeclared
+from services.platform.http.routes import add_routes, make_router, refuse_undeclared
 from services.platform.http.throttle import Throttle
 from services.platform.metrics import Metrics, make_metrics, probes_router
 from services.platform.process.lifecycle import bind, run
@@ -206,8 +206,7 @@ def build_asgi(runtime: Runtime, built: Sequence[Service], overview: Overview) -
     app = FastAPI(title="Trucewatch", openapi_url=None, docs_url=None, redoc_url=None)
     app.state.keys, app.state.local_time = runtime.keys, runtime.local_time
     install_problems(app)
-    for router in routers:
-        app.include_router(router)
+    add_routes(app.router, routers)
     asgi: ASGIApp = answer_when_cut(answer_heads(compress_answers(tag_documents(refuse_nul(app)))))
     for route in hot:
         asgi = route.wrap(asgi)

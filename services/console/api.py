@@ -17,7 +17,7 @@ from services.platform.http.accept import prefers
 from services.platform.http.describe import describe
 from services.platform.http.language import answer_in, language_of
 from services.platform.http.reply import reply
-from services.platform.http.routes import make_router
+from services.platform.http.routes import add_routes, make_router
 from services.status.report import Status
 
 HTML: Final = "text/html"
@@ -65,8 +65,7 @@ def status_router(supply: Supply, clock: Clock, basemap: str | None = None) -> A
 
     for name, kind in _FILES.items():
         _add_file(router, name, kind)
-    router.include_router(reference_router())
-    router.include_router(desk_router(None if basemap is None else Path(basemap)))
+    add_routes(router, [reference_router(), desk_router(None if basemap is None else Path(basemap))])
     return router
 
 

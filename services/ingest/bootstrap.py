@@ -27,7 +27,7 @@ from services.ingest.unassessed import PERIOD_S, UnassessedAge
 from services.ingest.use_cases import Command, IntakeOutcome, claim, follow_assessments, follow_deaths, preview, take
 from services.platform.bus.consume import Loop
 from services.platform.db.group import GroupWriter
-from services.platform.http.routes import HotRoute, make_router
+from services.platform.http.routes import HotRoute, join_routers
 from services.platform.process.runtime import Runtime, Service
 
 #: Idempotency-Keys are remembered for this long after their first use, and forgotten within the hour after it.
@@ -56,10 +56,8 @@ async def build(runtime: Runtime) -> Service:
     names = KnownNames(runtime.local_time)
     stop_following = await runtime.tail(REGISTRY, NAMES, names.follow)
     adapters = await build_adapters(runtime, admission, writer, intake.count)
-    router = make_router()
-    router.include_router(build_router(intake, batches, database, runtime.clock, names))
-    router.include_router(build_statistics(database, names))
-    router.include_router(adapters.router)
+    incidents = build_router(intake, batches, database, runtime.clock, names)
+    router = join_routers([incidents, build_statistics(database, names), adapters.router])
     waiting = UnassessedAge(database, runtime.clock)
     loops = [
         await runtime.loop(ASSESSMENTS, "ingest.assessments", _Follower(runtime).assessments, linger_s=SHOWN_WITHIN_S),

@@ -12,7 +12,7 @@ from schemas.events import RegistryChanged
 from schemas.topics import ASSESSMENTS, INCIDENTS, REGISTRY
 from services.platform.bus.consume import Loop
 from services.platform.clock import Clock, new_id
-from services.platform.http.routes import make_router
+from services.platform.http.routes import join_routers
 from services.platform.metrics import Metrics
 from services.platform.process.runtime import Runtime, Service
 from services.rules.assessing import polled_count, sql_reassessments
@@ -89,18 +89,17 @@ async def build(runtime: Runtime) -> Service:
     reassessments = SqlReassessments(database, new_id(), clock.now)
     reassess_touched = partial(reassess, reassessments, judgements, judging, partial(runtime.faults.note, REASSESSING))
     flips = partial(_find_flips, current_judge, judgements, clock)
-    router = make_router()
-    router.include_router(build_router(current_judge, database, clock))
-    router.include_router(build_explain_router(current_judge, judgements, partial(read_registry, store, cache), clock))
-    router.include_router(
-        build_registry_router(store, cache, clock, flips, SqlRegistryHistory(database), adopt, find_reach)
-    )
-    router.include_router(build_reassessments_router(database, clock))
     change = RegistryChanges(store, cache, clock, adopt, find_reach)
-    router.include_router(build_review_router(Reviewing(SqlReviewedIncidents(database), judging, change)))
+    routers = [
+        build_router(current_judge, database, clock),
+        build_explain_router(current_judge, judgements, partial(read_registry, store, cache), clock),
+        build_registry_router(store, cache, clock, flips, SqlRegistryHistory(database), adopt, find_reach),
+        build_reassessments_router(database, clock),
+        build_review_router(Reviewing(SqlReviewedIncidents(database), judging, change)),
+    ]
     return Service(
         name="rules",
-        router=router,
+        router=join_routers(routers),
         loops=await _open_loops(runtime, judging, links),
         tasks=[
             runtime.every(truces_in_force.PERIOD_S, "rules.truces_in_force", in_force.refresh),

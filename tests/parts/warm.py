@@ -12,9 +12,11 @@ import uvicorn.lifespan.off
 from schemas.vocabulary import LANGUAGES
 from schemas.wording.words import words
 from services.console.desk import read_files
+from services.platform.outbound.guard import public_authorities
 
 __all__ = ["certifi", "encodings", "fastapi", "fastapi_offline", "pydantic", "uvicorn"]
 
 for language in LANGUAGES:
     words(language)
 read_files()
+public_authorities()

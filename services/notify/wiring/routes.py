@@ -16,7 +16,7 @@ from services.notify.http.silences import build_silences_router
 from services.notify.http.stream import Tail
 from services.notify.http.subscriptions import ApiParts, build_router
 from services.notify.wiring.stores import Stores
-from services.platform.http.routes import make_router
+from services.platform.http.routes import join_routers
 
 
 def build_routes(
@@ -28,15 +28,17 @@ def build_routes(
     kick: Callable[[], None],
 ) -> APIRouter:
     """``pause`` holds all sending, or lets it go on; ``kick`` has what is due looked at at once."""
-    router = make_router()
-    router.include_router(build_router(parts))
-    router.include_router(build_deliveries_router(parts))
-    router.include_router(build_pages_router(parts))
-    router.include_router(build_blocks_router(parts))
-    router.include_router(build_silences_router(parts))
-    router.include_router(build_restore_router(stores.generations, stores.queue, parts.clock, pause, kick))
-    router.include_router(build_feeds_router(Feeds(reader, stores.feed_tokens, tail)))
-    router.include_router(build_alerts_router(reader, parts))
-    router.include_router(build_links_router(reader, stores.subscriptions))
-    router.include_router(build_lookup_router(parts, stores.log, stores.names))
-    return router
+    return join_routers(
+        [
+            build_router(parts),
+            build_deliveries_router(parts),
+            build_pages_router(parts),
+            build_blocks_router(parts),
+            build_silences_router(parts),
+            build_restore_router(stores.generations, stores.queue, parts.clock, pause, kick),
+            build_feeds_router(Feeds(reader, stores.feed_tokens, tail)),
+            build_alerts_router(reader, parts),
+            build_links_router(reader, stores.subscriptions),
+            build_lookup_router(parts, stores.log, stores.names),
+        ],
+    )

@@ -10,6 +10,7 @@ import asyncio
 import socket
 import ssl
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any
 
 import aiohttp
@@ -104,13 +105,14 @@ def open_connector(policy: Policy, lookups: AbstractResolver, *, secure: bool, *
 
 def trust_also(ca: str) -> ssl.SSLContext:
     """TLS that verifies by the public authorities and by those in the file ``ca``, PEM. Raises OSError."""
-    context = public_authorities()
+    context = httpx.create_ssl_context(trust_env=False)
     context.load_verify_locations(ca)
     return context
 
 
+@cache
 def public_authorities() -> ssl.SSLContext:
-    """TLS that verifies by the public authorities alone."""
+    """TLS that verifies by the public authorities alone; read once, for all clients."""
     return httpx.create_ssl_context(trust_env=False)
 
 

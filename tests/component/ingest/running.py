@@ -24,6 +24,7 @@ from services.platform.bus.dead_letters import DeadLetters
 from services.platform.bus.embedded import EmbeddedBus
 from services.platform.db.engine import Database
 from services.platform.http.middleware import answer_heads, install_problems, refuse_nul
+from services.platform.http.routes import add_routes
 from services.platform.process.local_time import follow_time_zone
 from services.platform.process.runtime import Runtime, Service
 from services.platform.security.keys import KeyRing, hash_secret
@@ -146,8 +147,7 @@ async def running_ingest(directory: Path) -> AsyncIterator[RunningIngest]:
     app = FastAPI(openapi_url=None)
     app.state.keys, app.state.local_time = runtime.keys, runtime.local_time
     install_problems(app)
-    app.include_router(service.router)
-    app.include_router(admin.router)
+    add_routes(app.router, [service.router, admin.router])
     [hot] = service.hot
     try:
         yield RunningIngest(clock, runtime, service, admin, hot.wrap(answer_heads(refuse_nul(app))))

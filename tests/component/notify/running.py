@@ -26,6 +26,7 @@ from services.platform.bus.embedded import EmbeddedBus
 from services.platform.db.engine import Database
 from services.platform.faults import Faults
 from services.platform.http.middleware import install_problems
+from services.platform.http.routes import add_routes
 from services.platform.process.runtime import Runtime, Service
 from services.platform.security.keys import KeyRing, hash_secret
 from services.platform.settings.config import Settings
@@ -161,7 +162,7 @@ async def running_notify(
     app = FastAPI()
     app.state.keys = keys
     install_problems(app)
-    app.include_router(service.router)
+    add_routes(app.router, [service.router])
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="https://alerts.example.org") as api:
         await service.state["keep_alive"](clock.now())
