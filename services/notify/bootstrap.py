@@ -19,6 +19,9 @@ from services.notify.sending.courier import Courier, Parts
 from services.notify.sending.dispatch import Dispatcher
 from services.notify.sending.observer import AttemptObserver
 from services.notify.sending.scheduler import SweepScheduler
+from services.notify.sql.forget_attempts import NAME as FORGETTING
+from services.notify.sql.forget_attempts import PERIOD_S as FORGETTING_S
+from services.notify.sql.forget_attempts import OldAttempts
 from services.notify.sql.presence import leave
 from services.notify.use_cases.directory import Directory
 from services.notify.use_cases.known import KnownRegistry
@@ -93,7 +96,14 @@ async def build(runtime: Runtime) -> Service:
         name="notify",
         router=build_routes(parts, stores, reader, tail, dispatcher.pause, schedule.kick),
         loops=loops,
-        tasks=[Task("notify.schedule", schedule.run)],
+        tasks=[
+            Task("notify.schedule", schedule.run),
+            runtime.every(
+                FORGETTING_S,
+                FORGETTING,
+                OldAttempts(runtime.database, clock.now, settings.attempts_days).forget,
+            ),
+        ],
         stop=[close, stop_following],
         status=lambda: _status(observer.status(dispatcher, directory, registry.known), stores.generations.generation),
         state=state,

@@ -71,6 +71,8 @@ class Settings:
     max_unproved: int = 20
     max_silences: int = 50
     max_streams: int = 10
+    #: None for good.
+    attempts_days: int | None = None
     host: str = "127.0.0.1"
     port: int = 8000
 
@@ -108,6 +110,7 @@ def read_settings(environ: Mapping[str, str], *, database_url: str | None = None
         max_unproved=read_number(source, "TRUCEWATCH_MAX_UNPROVED", 1, 1_000_000) or 20,
         max_silences=read_number(source, "TRUCEWATCH_MAX_SILENCES", 1, 1_000_000) or 50,
         max_streams=read_number(source, "TRUCEWATCH_MAX_STREAMS", 1, 500) or 10,
+        attempts_days=read_number(source, "TRUCEWATCH_ATTEMPTS_DAYS", 7, 36_500),
         host=host,
         port=port,
     )
