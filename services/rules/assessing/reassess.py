@@ -16,8 +16,9 @@ from services.rules.assessing.domain.reach import decode_reach
 from services.rules.assessing.find_touched import JudgedIncidents, KeyedIncident, find_touched
 from services.rules.assessing.judge_and_keep import Judging, judge_and_keep
 
-#: Incidents judged at once, as many as live reports are: these wait for no more than that.
-SLICE: Final = 200
+#: Incidents judged at once: live reports wait for no more than that. Four times as many take a tenth less time, and
+#: make the slowest live reports wait twice as long.
+SLICE: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
