@@ -25,6 +25,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
+from services.connectors.answers import COUNTS
 from services.connectors.cells import CellReader, split_names
 from services.connectors.days import whole_days
 from services.connectors.model import RefusedRow, RefusedRowError, ReportDraft, RowContext, RowFault, RowOutcome
@@ -33,6 +34,8 @@ PREFIX: Final = "hxl-"
 SOURCE: Final = "HXL file"
 #: Attributes of a date that is no day.
 _COARSE: Final = frozenset({"year", "month", "quarter"})
+#: What a count is of.
+_COUNTED: Final = frozenset({"killed", "injured"})
 #: Our paths, each with the tags that stand for it, the first that a file has.
 TAGS: Final[Mapping[str, Sequence[str]]] = {
     "external_id": ("#event+id", "#meta+id", "#event+code"),
@@ -75,10 +78,20 @@ def find_tags(columns: Sequence[str], fields: Mapping[str, str]) -> dict[str, st
             continue
         if columns.count(first) > 1:
             raise RefusedRowError(RowFault("repeated_column", first))
+        if path in COUNTS and path not in fields:
+            _refuse_parts(first, parsed)
         found[path] = first
     if not {"occurred.from", "occurred.date"} & found.keys():
         raise RefusedRowError(RowFault("only_years"))
     return found
+
+
+def _refuse_parts(column: str, parsed: Mapping[str, tuple[str, frozenset[str]]]) -> None:
+    """Raises RefusedRowError where several columns count, as those of women and of men, and none of them all."""
+    tag, its = parsed[column]
+    counted = [name for name, (theirs, more) in parsed.items() if theirs == tag and its & more & _COUNTED]
+    if len(counted) > 1 and its - _COUNTED:
+        raise RefusedRowError(*(RowFault("repeated_column", name) for name in counted))
 
 
 def _parse(tag: str) -> tuple[str, frozenset[str]]:
@@ -92,7 +105,8 @@ def _first(
     for tag, attributes in map(_parse, wanted):
         for column, (their_tag, theirs) in parsed.items():
             if their_tag == tag and attributes <= theirs and not theirs & (other - attributes):
-                return column
+                exact = next((name for name, its in parsed.items() if its == (tag, attributes)), None)
+                return exact or column
     return None
 
 

@@ -16,8 +16,9 @@ FaultCode = Literal[
     "empty", "not_a_date", "not_a_time", "not_a_number", "not_a_count", "not_a_latitude", "not_a_longitude",
     "not_a_radius", "not_a_grade", "not_true_or_false", "not_text", "not_a_list", "nowhere", "not_allowed",
     "not_in_table", "not_in_code_book", "mangled_id", "repeated_id", "repeated_column", "unknown_column",
-    "part_and_whole", "too_many_cells", "too_long", "damaged_text", "not_json", "sums_up", "announcement",
-    "in_the_future", "ends_before_it_begins", "no_place", "no_name", "stale", "several_partners", "not_valid",
+    "part_and_whole", "too_many_cells", "too_long", "damaged_text", "broken_cell", "not_json", "sums_up",
+    "announcement", "in_the_future", "ends_before_it_begins", "no_place", "no_name", "stale", "several_partners",
+    "not_valid",
     "nothing_read", "unknown_kind", "many_sheets", "no_such_sheet", "old_excel", "damaged_file", "too_large",
     "only_years", "no_column",
 ]  # fmt: skip

@@ -21,6 +21,9 @@ ZIP: Final = b"PK\x03\x04"
 OLD: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 #: Digits of a number that Excel keeps.
 _KEPT_DIGITS: Final = 15
+_FORMULA: Final = re.compile(rb"<f[ >/]")
+#: Stands for a formula without a value.
+UNVALUED: Final = "#VALUE!"
 _ZEROS: Final = re.compile(r"0{2,30}")
 
 
@@ -69,8 +72,13 @@ def _read(data: bytes) -> list[Sheet]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             book = load_workbook(io.BytesIO(data), read_only=True, data_only=True)
-        found = [Sheet(sheet.title, _rows(sheet)) for sheet in book.worksheets]
-        book.close()
+            found = [Sheet(sheet.title, _rows(sheet)) for sheet in book.worksheets]
+            book.close()
+            if _has_formulas(data):
+                book = load_workbook(io.BytesIO(data), read_only=True)
+                for sheet, formulas in zip(found, book.worksheets, strict=True):
+                    _mark_unvalued(sheet.rows, formulas)
+                book.close()
     except RefusedRowError:
         raise
     except Exception as error:  # openpyxl raises whatever its parsers meet in a damaged file
@@ -87,6 +95,24 @@ def _rows(sheet: Any) -> list[Sequence[str]]:
             texts.pop()
         rows.append(texts)
     return rows
+
+
+def _has_formulas(data: bytes) -> bool:
+    with zipfile.ZipFile(io.BytesIO(data)) as packed:
+        sheets = [name for name in packed.namelist() if name.startswith("xl/worksheets/")]
+        return any(_FORMULA.search(packed.read(name)) for name in sheets)
+
+
+def _mark_unvalued(rows: list[Sequence[str]], formulas: Any) -> None:
+    """A program that is no spreadsheet writes formulas without their values: that is no empty cell."""
+    formulas.reset_dimensions()
+    for number, row in enumerate(formulas.iter_rows()):
+        texts = list(rows[number])
+        for column, cell in enumerate(row):
+            if cell.data_type == "f" and not (column < len(texts) and texts[column]):
+                texts += [""] * (column + 1 - len(texts))
+                texts[column] = UNVALUED
+        rows[number] = texts
 
 
 def _text(cell: Any) -> str:

@@ -17,6 +17,8 @@ from services.connectors.model import RefusedRowError, RowFault
 
 Separator = Literal[",", ";", "\t", "|"]
 SEPARATORS: Final[tuple[Separator, ...]] = (",", ";", "\t", "|")
+#: What a spreadsheet writes where it cannot work a cell out; signs alone where a column is too narrow.
+BROKEN_CELLS: Final = frozenset({"#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NUM!", "#NULL!", "#SPILL!", "#CALC!"})
 #: Rows in which a header or a row of hashtags is looked for (the HXL standard says 25).
 HEAD_ROWS: Final = 25
 #: Separators of one line, at most: a line of separators alone would cost memory for nothing.
@@ -80,7 +82,12 @@ class Table(msgspec.Struct, frozen=True):
             for cell in [record.get("", ""), *row[len(self.columns) :]]:
                 if cell:
                     return RowFault("too_many_cells", cell=cell)
-        if is_damaged("".join(row)):
+        whole = "".join(row)
+        if "#" in whole:
+            for name, cell in record.items():
+                if cell in BROKEN_CELLS or (len(cell) > 1 and not cell.strip("#")):
+                    return RowFault("broken_cell", name, cell)
+        if is_damaged(whole):
             for name, cell in record.items():
                 if is_damaged(cell):
                     return RowFault("damaged_text", name, cell.encode("utf-8", "replace").decode())

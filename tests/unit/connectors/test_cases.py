@@ -295,3 +295,34 @@ def test_any_table_is_read_by_a_map() -> None:
         "casualties": {"killed": 2},
         "source": {"name": "Desk"},
     }
+
+
+OF_PARTS = "#event+id,#date+occurred,#event+type,#geo+lat,#geo+lon,{killed}\n27,2016-05-08,shelling,36.2,37.1,1,2,3\n"
+
+
+def test_a_count_in_parts_is_never_the_first_part_alone() -> None:
+    with pytest.raises(RefusedRowError) as refused:
+        outcomes(OF_PARTS.format(killed="#affected+killed+f,#affected+m+killed,#meta+note").encode())
+    assert [(fault.code, fault.column) for fault in refused.value.faults] == [
+        ("repeated_column", "#affected+killed+f"), ("repeated_column", "#affected+m+killed"),
+    ]  # fmt: skip
+
+
+def test_a_count_of_all_beside_its_parts_is_the_count() -> None:
+    [one] = outcomes(OF_PARTS.format(killed="#affected+killed+f,#affected+killed+m,#affected+killed").encode())
+    assert report(one)["casualties"] == {"killed": 3}
+    tables = AdapterMap(fields={"casualties.killed": "#affected+killed+m"})
+    [one] = outcomes(OF_PARTS.format(killed="#affected+killed+f,#affected+killed+m,#meta+note").encode(), tables)
+    assert report(one)["casualties"] == {"killed": 2}
+
+
+@pytest.mark.parametrize("cell", ["#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#####"])
+def test_what_a_spreadsheet_could_not_work_out_is_no_name_and_no_id(cell: str) -> None:
+    columns = ("external_id", "perpetrators", "location.place", "description")
+    head = "external_id,occurred.date,act,location.lat,location.lon,perpetrators,location.place,source.name,description"
+    cells = "a,2016-05-08,shelling,36.2,37.1,rebels,Midan,Desk,#4 of them"
+    row = dict(zip(head.split(","), cells.split(","), strict=True))
+    rows = [row, *({**row, column: cell} for column in columns)]
+    fine, *broken = outcomes("\n".join([head, *(",".join(one.values()) for one in rows)]).encode())
+    assert report(fine)["description"] == "#4 of them"
+    assert [told(one)[0].partition(":")[0] for one in broken] == [f"column {name}, “{cell}”" for name in columns]

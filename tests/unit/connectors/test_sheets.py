@@ -95,3 +95,13 @@ def test_a_packed_file_that_unpacks_beyond_measure_is_refused_before_it_does() -
         for _ in range(MAX_UNPACKED // 2**24 + 1):
             part.write(b"\0" * 2**24)
     assert refusal(file.getvalue()).code == "too_large"
+
+
+def test_a_formula_without_its_value_is_no_empty_cell() -> None:
+    found = list(outcomes(workbook([HEADER, [*ROW[:6], "=1+1"], ["=A2", *ROW[1:]], ROW])))
+    assert [told(one) for one in found[:2]] == [
+        [f"column {name}, “#VALUE!”: The spreadsheet could not work this cell out, or did not write it out. "
+         "Enter the value itself."]
+        for name in ("casualties.killed", "external_id")
+    ]  # fmt: skip
+    assert report(found[2])["casualties"] == {"killed": 2}
