@@ -7,7 +7,9 @@ import click
 from rich.markup import escape
 
 from schemas.vocabulary import Role
+from schemas.wording.words import words
 from services.cli.ask import ask, client_options, complain, say
+from services.cli.language import spoken_language
 from services.client import AsyncClient
 
 ROLES: Final[tuple[Role, ...]] = ("partner", "monitor", "operator")
@@ -27,7 +29,7 @@ def create(role: Role, name: str, expires_at: str | None, url: str, key: str | N
     """Make an API key and print it, once: it is kept nowhere in readable form. Needs an operator's key."""
     wanted = {"name": name, "role": role} | ({"expires_at": expires_at} if expires_at else {})
     made = ask(url, key, lambda api: api.request("POST", "/v1/keys", wanted)).body
-    complain(f"key {escape(made['id'])} for {escape(name)} ({role}); it is not shown again:")
+    complain(escape(words(spoken_language()).say("keys.made", id=made["id"], name=name, role=role)))
     click.echo(made["key"])
 
 
@@ -36,11 +38,16 @@ def create(role: Role, name: str, expires_at: str | None, url: str, key: str | N
 def list_keys(url: str, key: str | None) -> None:
     """Every API key with its id, role and name. Needs an operator's key."""
 
+    spoken = words(spoken_language())
+
     async def tell(api: AsyncClient) -> None:
         async for one in api.pages("/v1/keys"):
-            ended = f"  revoked {one['revoked_at']}" if one.get("revoked_at") else ""
-            expires = f"  expires {one['expires_at']}" if one.get("expires_at") else ""
-            say(escape(f"{one['id']}  {one['role']:8}  {one['name']}{expires}{ended}"))
+            told = [one["id"], f"{one['role']:8}", one["name"]]
+            if one.get("expires_at"):
+                told.append(spoken.say("keys.expires", at=one["expires_at"]))
+            if one.get("revoked_at"):
+                told.append(spoken.say("keys.was_revoked", at=one["revoked_at"]))
+            say(escape("  ".join(told)))
 
     ask(url, key, tell)
 
@@ -51,4 +58,4 @@ def list_keys(url: str, key: str | None) -> None:
 def revoke(id: str, url: str, key: str | None) -> None:
     """Revoke the API key ID: it no longer counts, and its open streams end. Needs an operator's key."""
     ask(url, key, lambda api: api.request("DELETE", f"/v1/keys/{quote(id, safe='')}"))
-    say(escape(f"revoked {id}"))
+    say(escape(words(spoken_language()).say("keys.revoked", id=id)))

@@ -15,6 +15,7 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
+from schemas.wording.words import words
 from services.cli.language import language_option, spoken_language
 from services.client import AsyncClient, RefusedError, UnreachableError
 from services.platform.failures import RetryLaterError
@@ -81,11 +82,11 @@ def ask(url: str, key: str | None, job: Callable[[AsyncClient], Coroutine[Any, A
     try:
         return asyncio.run(work())
     except RefusedError as error:
-        complain(f"[red]refused:[/] {escape(str(error))}")
+        complain(f"[red]{words(spoken_language()).say('cli.refused')}:[/] {escape(str(error))}")
         for fault in error.faults:
             complain(f"  {escape(fault.pointer)}: {escape(fault.detail)}")
         if key is None:
-            complain("  no key was sent: name one by --key or TRUCEWATCH_KEY")
+            complain(f"  {words(spoken_language()).say('cli.no_key')}")
     except UnreachableError as error:
-        complain(f"[red]no answer:[/] {escape(str(error))}")
+        complain(f"[red]{words(spoken_language()).say('cli.no_answer')}:[/] {escape(str(error))}")
     sys.exit(SERVER_REFUSED)

@@ -9,7 +9,9 @@ from typing import Any, Final
 import click
 from rich.markup import escape
 
+from schemas.wording.words import words
 from services.cli.ask import ask, client_options, complain, say, setting
+from services.cli.language import spoken_language
 from services.cli.receiver import Receiver
 from services.client import AsyncClient
 from services.platform.clock import SystemClock
@@ -40,7 +42,7 @@ def listen(host: str, port: int, secret: str | None, hook: str | None, url: str,
         else:
             asyncio.run(_listen_with(host, port, secret))
     except KeyboardInterrupt:
-        complain("stopped")
+        complain(words(spoken_language()).say("listen.stopped"))
     except OSError as error:
         raise click.ClickException(f"{host}:{port}: {error.strerror}") from error
 
@@ -48,7 +50,7 @@ def listen(host: str, port: int, secret: str | None, hook: str | None, url: str,
 async def _listen_with(host: str, port: int, secret: str) -> None:
     async with Receiver(SystemClock(), _show, host, port) as receiver:
         receiver.trust(secret)
-        say(f"listening on {receiver.url}")
+        say(escape(words(spoken_language()).say("listen.listening", url=receiver.url)))
         await asyncio.Event().wait()
 
 
@@ -57,7 +59,7 @@ async def _listen(host: str, port: int, hook: str | None, api: AsyncClient) -> N
         Receiver(SystemClock(), _show, host, port) as receiver,
         _subscription(api, receiver, hook or receiver.url) as subscription,
     ):
-        say(f"listening on {receiver.url}, subscription {escape(subscription)}")
+        say(escape(words(spoken_language()).say("listen.subscribed", url=receiver.url, id=subscription)))
         await _tell_status(api, subscription)
         await asyncio.Event().wait()
 
@@ -84,7 +86,8 @@ async def _tell_status(api: AsyncClient, subscription: str) -> None:
     while True:
         now = await api.get_subscription(subscription)
         if told != (told := (now["status"], now["status_reason"])):
-            say(escape(f"subscription {now['status']}" + (f": {told[1]}" if told[1] else "")))
+            key = "listen.status_why" if told[1] else "listen.status"
+            say(escape(words(spoken_language()).say(key, status=told[0], reason=told[1])))
         if now["status"] != "pending":
             return
         await clock.sleep(POLL_S)
@@ -93,6 +96,7 @@ async def _tell_status(api: AsyncClient, subscription: str) -> None:
 def _show(message: Mapping[str, Any]) -> None:
     """One line for each message, with its first words."""
     data = message["data"]
-    words = data.get("headline") or ", ".join(one["headline"] for one in data.get("alerts", ()))
-    say(f"[green]signed[/] {escape(message['timestamp'])} [bold]{escape(message['type'])}[/] {escape(words)}")
+    headlines = data.get("headline") or ", ".join(one["headline"] for one in data.get("alerts", ()))
+    signed = words(spoken_language()).say("listen.signed")
+    say(f"[green]{signed}[/] {escape(message['timestamp'])} [bold]{escape(message['type'])}[/] {escape(headlines)}")
     sys.stdout.flush()

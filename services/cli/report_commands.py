@@ -11,6 +11,7 @@ from rich.markup import escape
 
 from schemas.instants import format_instant, parse_instant
 from schemas.local_time import read_moment
+from schemas.wording.words import words
 from schemas.zones import find_zone
 from services.cli.ask import FILE_REFUSED, ask, client_options, complain, say, told_in_one_sentence
 from services.cli.bulletin import Bulletin, BulletinData, ReportedPeriod, make_bulletin
@@ -44,18 +45,19 @@ def retract(external_id: str, reason: str, partner: str | None, url: str, key: s
 async def _retract(api: AsyncClient, incident: IncidentSummary, reason: str) -> bool:
     id = incident["incident_id"]
     if incident["state"] == "retracted":
-        say(escape(f"{id} was taken back before"))
+        say(escape(words(spoken_language()).say("retract.before", id=id)))
         return True
     answer = await api.retract_report(id, reason)
-    say(escape(f"{id} is taken back, as revision {answer['revision']}"))
+    say(escape(words(spoken_language()).say("retract.done", id=id, revision=answer["revision"])))
     return True
 
 
 def _not_one(external_id: str, found: list[IncidentSummary]) -> str:
+    spoken = words(spoken_language())
     if not found:
-        return f"there is no report {external_id}"
-    partners = ", ".join(sorted(item["partner"] for item in found))
-    return f"{external_id} is an id of {partners}: say whose by --partner"
+        return spoken.say("retract.unknown", external_id=external_id)
+    partners = spoken.join(sorted(item["partner"] for item in found))
+    return spoken.say("retract.several", external_id=external_id, partners=partners)
 
 
 @click.command()

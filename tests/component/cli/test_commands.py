@@ -93,6 +93,16 @@ def test_a_server_that_is_not_there_is_no_traceback(tmp_path: Path) -> None:
     assert "no answer" in told.stderr
 
 
+@pytest.mark.parametrize(("language", "told"), [("en", "no answer"), ("ar", "لا جواب"), ("ru", "нет ответа")])
+@pytest.mark.parametrize(
+    "command", [["keys", "list"], ["retract", "r1", "--reason", "wrong"], ["listen", "--port", "0"]]
+)
+def test_what_a_command_says_is_in_the_language_that_is_asked_for(command: list[str], language: str, told: str) -> None:
+    failed = run(*command, "--url", f"http://127.0.0.1:{free_port()}", "--key", "tw_any", "--language", language)
+    assert failed.exit_code == 3
+    assert f"{told}:" in failed.stderr
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
