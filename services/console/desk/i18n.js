@@ -11,6 +11,7 @@ export const zone = root.dataset.zone;
 let words = {};
 let locale = "en-GB";
 let plural = null;
+let relative = null;
 let kept = new Map();
 
 export const wanted = () => {
@@ -25,6 +26,7 @@ export async function speak(chosen) {
   words = await answer.json();
   locale = LOCALES[chosen];
   plural = new Intl.PluralRules(locale);
+  relative = new Intl.RelativeTimeFormat(locale, { numeric: "auto" });
   kept = new Map();
   root.lang = chosen;
   root.dir = chosen === "ar" ? "rtl" : "ltr";
@@ -120,7 +122,6 @@ export function length(milliseconds) {
 }
 
 export function ago(at, now = Date.now()) {
-  const relative = new Intl.RelativeTimeFormat(locale, { numeric: "auto" });
   const past = (new Date(at) - now) / 1000;
   const [unit, size] = [["year", 31557600], ["month", 2629800], ["day", 86400], ["hour", 3600], ["minute", 60]].find(
     ([, one]) => Math.abs(past) >= one,

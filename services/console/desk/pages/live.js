@@ -1,5 +1,6 @@
 // Incidents as they come: a list that does not move what is being read.
 import { useEffect, useRef, useState } from "preact/hooks";
+import { useComputed } from "@preact/signals";
 import { address, get, key, send } from "../api.js";
 import { html } from "../html.js";
 import LateMap, { MapButton, useShown } from "../late_map.js";
@@ -61,8 +62,9 @@ export default function Live({ path, query }) {
         if (!stop.signal.aborted) setProblem(error);
       }
     };
-    const take = (page) => {
+    const take = (answer) => {
       const before = shown.current;
+      const page = { ...answer, items: asBefore(answer.items, before || []) };
       const known = new Set((before || []).map((one) => one.incident_id));
       const fresh = page.items.filter((one) => !known.has(one.incident_id));
       if (before && fresh.length && isReading(top.current)) {
@@ -149,6 +151,12 @@ export default function Live({ path, query }) {
   </${Page}>`;
 }
 
+// What did not change stays the very same object, and its row is not made anew.
+function asBefore(items, before) {
+  const known = new Map(before.map((one) => [one.incident_id, one]));
+  return items.map((one) => (JSON.stringify(known.get(one.incident_id)) === JSON.stringify(one) ? known.get(one.incident_id) : one));
+}
+
 // Whether somebody is within the list: scrolled into it, or on one of its rows.
 function isReading(list) {
   if (!list) return false;
@@ -181,6 +189,9 @@ async function listen(stop, heard) {
   }
 }
 
+// Its text alone changes with the clock, and not the row.
+const Received = ({ at }) => html`${useComputed(() => t("desk.live.received", { ago: ago(at, now.value) }))}`;
+
 export function Row({ incident }) {
   const report = incident.report;
   const place = report.location || {};
@@ -193,7 +204,7 @@ export function Row({ incident }) {
       <small class="quiet">${incident.state === "retracted" ? html`<${Chip} kind="warn">${t("desk.state.retracted")}</${Chip}> ` : ""}${incident.severity ? `${term("severity", incident.severity)} · ` : ""}${report.source ? html`<bdi>${report.source.name}</bdi>` : ""}</small>
     </div>
     <div class="row-truces">${(incident.truces || []).map((id) => html`<${Chip}><bdi>${truceName(id)}</bdi></${Chip}>`)}</div>
-    <div class="row-when"><${Span} from=${incident.occurred.from} until=${incident.occurred.to} /><small class="quiet">${t("desk.live.received", { ago: ago(incident.received_at, now.value) })}</small></div>
+    <div class="row-when"><${Span} from=${incident.occurred.from} until=${incident.occurred.to} /><small class="quiet"><${Received} key=${incident.received_at} at=${incident.received_at} /></small></div>
   </li>`;
 }
 
