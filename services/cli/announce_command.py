@@ -13,7 +13,9 @@ from rich.markup import escape
 from schemas.instants import SECOND, format_instant
 from schemas.local_time import read_moment
 from schemas.registry import Action
+from schemas.wording.words import words
 from services.cli.ask import FILE_REFUSED, SERVER_REFUSED, ask, client_options, complain, say
+from services.cli.language import spoken_language
 from services.cli.registry_load import registry_zone
 from services.cli.registry_text import as_registry_time, flip_lines, local, windows_of_change_lines
 from services.client import Answer, AsyncClient, RefusedError
@@ -65,16 +67,19 @@ def announce(truce: str, action: Action, url: str, key: str | None, **options: A
     Times are local to the registry ("2016-05-10 00:01", a date for its first instant, 24:00 for its end) or RFC 3339.
     First it shows the windows before and after and the verdicts that would change, then it asks.
     """
+    spoken = words(spoken_language())
     rehearsed = _ask(url, key, lambda api: _rehearse(api, truce, action, options))
     _show(rehearsed)
     if options["dry_run"]:
-        say("nothing was changed")
+        say(spoken.say("announce.unchanged"))
         return
-    if not options["yes"] and not click.confirm("Announce it?"):
+    if not options["yes"] and not click.confirm(spoken.say("announce.question")):
         sys.exit(FILE_REFUSED)
     answer = _ask(url, key, lambda api: _send(api, rehearsed, options["reason"]))
-    work = f"; reassessment {answer['reassessment']}" if answer.get("reassessment") else ""
-    say(escape(f"announced as {rehearsed.announcement['id']}; version {answer['registry_version']}{work}"))
+    told = [spoken.say("announce.done", id=rehearsed.announcement["id"], version=answer["registry_version"])]
+    if answer.get("reassessment"):
+        told.append(spoken.say("announce.reassessment", id=answer["reassessment"]))
+    say(escape("; ".join(told)))
 
 
 def _ask(url: str, key: str | None, job: Any) -> Any:
@@ -89,12 +94,13 @@ def _ask(url: str, key: str | None, job: Any) -> Any:
     answer = ask(url, key, work)
     if not isinstance(answer, RefusedError):
         return answer
-    complain(f"[red]refused:[/] {escape(str(answer))}")
+    spoken = words(spoken_language())
+    complain(f"[red]{spoken.say('cli.refused')}:[/] {escape(str(answer))}")
     for fault in answer.faults:
         name = _OPTIONS.get(fault.pointer.removeprefix("/"), fault.pointer)
         complain(escape(f"  {name}: {fault.detail}" if name else f"  {fault.detail}"))
     if answer.status == 412:
-        complain("The truce was changed since it was shown: run the command again.")
+        complain(spoken.say("announce.changed"))
     sys.exit(SERVER_REFUSED)
 
 
@@ -178,6 +184,7 @@ def _show(rehearsed: _Rehearsed) -> None:
         say(escape(line))
     for line in flip_lines(effect["flips"], effect["flip_count"], rehearsed.named):
         say(escape(line))
+    headed = f"[yellow]{words(spoken_language()).say('announce.warning')}:[/]"
     for warning in effect.get("warnings", ()):
         name = _OPTIONS.get(warning["pointer"].removeprefix("/"), warning["pointer"])
-        complain(f"[yellow]warning:[/] {escape(name)} {escape(warning['detail'])}")
+        complain(f"{headed} {escape(name)} {escape(warning['detail'])}")
