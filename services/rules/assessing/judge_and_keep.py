@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import compress
+from types import MappingProxyType
 from typing import Final, Protocol
 
 import msgspec
@@ -17,6 +18,7 @@ from services.rules.assessing.domain.alerting import AlertState
 from services.rules.assessing.domain.decisions import DecisionChange, with_decisions
 from services.rules.assessing.domain.keeping import (
     CurrentAssessment,
+    KeyedCause,
     LastJudgement,
     NewAssessment,
     Rekeyed,
@@ -45,8 +47,8 @@ class Judgements(Protocol):
         """Of each of these incidents that was judged before."""
         ...
 
-    async def judged_for(self, cause: str, incident_ids: Collection[str]) -> Collection[tuple[str, int]]:
-        """Which revisions of these incidents were judged for that cause (:func:`key_of`)."""
+    async def judged_for(self, causes: Mapping[str, str]) -> Collection[tuple[str, int]]:
+        """Which revisions of these incidents were judged for the cause (:func:`key_of`) that each is given with."""
         ...
 
     async def current(self, incident_ids: Collection[str]) -> Mapping[str, CurrentAssessment]:
@@ -101,30 +103,30 @@ async def judge_and_keep(
     cause: Cause,
     judging: Judging,
     change: DecisionChange | None = None,
-    key: str | None = None,
+    own: Mapping[str, KeyedCause] = MappingProxyType({}),
 ) -> list[NewAssessment]:
     """Judge each case by the current registry and the decisions that stand on it, keep its assessment, and publish it
     with the alert that follows. A ``change`` of decisions is kept with them; without a case to judge it is not made.
 
-    Idempotent by (incident, revision, cause): ``key`` tells causes apart, :func:`key_of` if absent. A case older than
-    the revision judged last is passed over. What is judged after a change of the registry was answered is judged by
-    that change, whichever process made it. For a change of the registry that leaves an assessment as it is, none is
-    kept. Raises RetryLaterError.
+    Idempotent by (incident, revision, cause), which :func:`key_of` tells apart. ``own`` has, by incident, causes that
+    say more than ``cause`` does, of its kind and by the same actor. A case older than the revision judged last is
+    passed over. What is judged after a change of the registry was answered is judged by that change, whichever process
+    made it. For a change of the registry that leaves an assessment as it is, none is kept. Raises RetryLaterError.
     """
-    key = key or key_of(cause)
+    causes = {id: own.get(id) or KeyedCause(cause, key_of(cause)) for id in {one.case.incident_id for one in cases}}
     while True:
         current = judging.current
         if cause.kind == "registry" and current.judge.registry.version < (cause.registry_version or 0):
             await current.catch_up()
         judge, wording = current.judge, current.wording
-        fresh, last = await _load(cases, key, judging.judgements, change)
+        fresh, last = await _load(cases, causes, judging.judgements, change)
         if not fresh:
             return []
         linked = await judging.linking.link(judge, [one.case for one in fresh], cause)
         last = {**last, **await _load_threads(fresh, last, linked, judging.judgements)}
         before = await _load_compared(fresh, cause, judging.judgements)
         judged = [_with_links(one, linked) for one in fresh]
-        parts = (judge, wording, judged, last, before, {id: its.thread for id, its in linked.items()}, cause, key)
+        parts = (judge, wording, judged, last, before, {id: its.thread for id, its in linked.items()}, causes)
         batch, rekeyed = await asyncio.to_thread(_decide, *parts, judging.now())
         try:
             await judging.judgements.save(batch, judge.registry.version, rekeyed, change)
@@ -136,7 +138,10 @@ async def judge_and_keep(
 
 
 async def _load(
-    cases: Sequence[ReportedCase], cause: str, judgements: Judgements, change: DecisionChange | None
+    cases: Sequence[ReportedCase],
+    causes: Mapping[str, KeyedCause],
+    judgements: Judgements,
+    change: DecisionChange | None,
 ) -> tuple[list[ReportedCase], Mapping[str, LastJudgement]]:
     last = await judgements.last({one.case.incident_id for one in cases})
     again = {
@@ -144,7 +149,7 @@ async def _load(
         for one in cases
         if (known := last.get(one.case.incident_id)) is not None and known.revision == one.case.revision
     }
-    judged = await judgements.judged_for(cause, again) if again else ()
+    judged = await judgements.judged_for({id: causes[id].key for id in again}) if again else ()
     return [_as_decided(one, last, change) for one in select_unjudged(cases, last, judged)], last
 
 
@@ -193,8 +198,7 @@ def _decide(
     last: Mapping[str, LastJudgement],
     before: Mapping[str, CurrentAssessment],
     threads: Mapping[str, Sequence[str]],
-    cause: Cause,
-    key: str,
+    causes: Mapping[str, KeyedCause],
     now: int,
 ) -> tuple[list[NewAssessment], list[Rekeyed]]:
     """Off the event loop and outside every transaction: a large registry takes a while, and so do the sentences."""
@@ -210,11 +214,12 @@ def _decide(
     new = [not one for one in stands]
     kept = list(compress(cases, new))
     caused = [
-        msgspec.structs.replace(assessment, cause=cause_of(cause, one.case, version))
+        msgspec.structs.replace(assessment, cause=cause_of(causes[one.case.incident_id].cause, one.case, version))
         for one, assessment in zip(kept, compress(assessments, new), strict=True)
     ]
     its_keys, surround = list(compress(keys, new)), wording.surroundings_of
-    return decide_batch(kept, caused, its_keys, last, key, surround, judge.areas_of, threads), rekeyed
+    names = [causes[one.case.incident_id].key for one in kept]
+    return decide_batch(kept, caused, its_keys, last, names, surround, judge.areas_of, threads), rekeyed
 
 
 def _stands(before: CurrentAssessment | None, assessment: Assessment) -> bool:

@@ -133,8 +133,8 @@ class SqlJudgements:
     async def last(self, incident_ids: Collection[str]) -> Mapping[str, LastJudgement]:
         return await self.database.read(partial(_load_last, list(incident_ids)))
 
-    async def judged_for(self, cause: str, incident_ids: Collection[str]) -> Collection[tuple[str, int]]:
-        return await self.database.read(partial(_load_judged_for, cause, list(incident_ids)))
+    async def judged_for(self, causes: Mapping[str, str]) -> Collection[tuple[str, int]]:
+        return await self.database.read(partial(_load_judged_for, causes))
 
     async def current(self, incident_ids: Collection[str]) -> Mapping[str, CurrentAssessment]:
         rows = await self.database.read(lambda connection: select_by_key(connection, _CURRENT, list(incident_ids)))
@@ -232,9 +232,9 @@ def _load_last(incident_ids: Sequence[str], connection: Connection) -> dict[str,
     }
 
 
-def _load_judged_for(cause: str, incident_ids: Sequence[str], connection: Connection) -> set[tuple[str, int]]:
-    rows = select_by_key(connection, _JUDGED_FOR, incident_ids)
-    return {(incident_id, revision) for incident_id, revision, its in rows if its == cause}
+def _load_judged_for(causes: Mapping[str, str], connection: Connection) -> set[tuple[str, int]]:
+    rows = select_by_key(connection, _JUDGED_FOR, list(causes))
+    return {(incident_id, revision) for incident_id, revision, its in rows if its == causes[incident_id]}
 
 
 def _save(

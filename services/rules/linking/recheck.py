@@ -15,7 +15,7 @@ import msgspec
 from schemas.causes import Actor, Cause
 from schemas.codec import decode_as
 from schemas.envelope import Event
-from services.rules.assessing.domain.keeping import JudgedReport
+from services.rules.assessing.domain.keeping import JudgedReport, KeyedCause
 from services.rules.assessing.domain.linked import UNLINKED, links_differ
 from services.rules.assessing.judge_and_keep import Judging, judge_and_keep
 from services.rules.linking.use_cases import Profiles, linked_of
@@ -112,20 +112,24 @@ async def _judge_again(
     read = [id for id in incident_ids if id not in known or linked[id] != UNLINKED]
     judged = await parts.judged.reports(read)
     decided = {one.incident_id: one for one in owed if one.by is not None}
+    # In batches by who changed the links, mostly nobody: each assessment names the others that its own changed with.
     causes: dict[Cause, list[JudgedReport]] = defaultdict(list)
+    own: dict[str, KeyedCause] = {}
     for incident_id, one in judged.items():
         if others := links_differ(one.assessment, linked[incident_id]):
-            causes[_cause(others, decided.get(incident_id))].append(one)
+            cause = _cause_of(decided.get(incident_id))
+            its = msgspec.structs.replace(cause, resources=tuple(f"incidents/{id}" for id in others))
+            own[incident_id] = KeyedCause(its, _key(one))
+            causes[cause].append(one)
     for cause, some in causes.items():
-        await judge_and_keep([one.case for one in some], cause, parts.judging, key=_key(some))
+        await judge_and_keep([one.case for one in some], cause, parts.judging, own=own)
 
 
-def _cause(others: Sequence[str], decided: Recheck | None) -> Cause:
-    by, reason = (None, None) if decided is None else (decided.by, decided.reason)
-    return Cause("link", by, reason, tuple(f"incidents/{id}" for id in others))
+def _cause_of(decided: Recheck | None) -> Cause:
+    return Cause("link") if decided is None else Cause("link", decided.by, decided.reason)
 
 
-def _key(some: Sequence[JudgedReport]) -> str:
+def _key(one: JudgedReport) -> str:
     """The same links may come and go: each assessment is replaced once."""
-    replaced = "\n".join(f"{one.assessment.incident_id}-{one.sequence}" for one in some)
+    replaced = f"{one.assessment.incident_id}-{one.sequence}"
     return f"link/{hashlib.sha256(replaced.encode()).hexdigest()[:16]}"

@@ -62,6 +62,25 @@ async def test_alerts_of_linked_incidents_share_a_thread_and_a_certainty_that_ro
     assert update.cause.kind == "link"
 
 
+async def test_incidents_whose_links_changed_are_judged_again_as_one_batch_each_for_its_own_cause(
+    rules: EmbeddedLinkingRules,
+) -> None:
+    batches: list[list[str]] = []
+    judging = replace(rules.parts.judging, observe=lambda kept, _: batches.append([one.incident_id for one in kept]))
+    rules.parts = replace(rules.parts, judging=judging)
+    at = {name: Location(lat=36.2 + step, lon=37.1, radius_km=0.1) for step, name in enumerate("ace")}
+    await rules.take(*(event_of(name, said_by("one", location=where)) for name, where in at.items()))
+    others = {"a": "b", "c": "d", "e": "f"}
+    await rules.take(*(event_of(others[name], said_by("two", location=where)) for name, where in at.items()))
+    batches.clear()
+    await rules.settle()
+    assert [sorted(batch) for batch in batches] == [["a", "c", "e"]]
+    for name, other in others.items():
+        judged = await rules.now(name)
+        assert set(links_of(judged)) == {other}
+        assert judged.cause.resources == (f"incidents/{other}",)
+
+
 async def test_reports_of_one_batch_are_linked_too(rules: EmbeddedLinkingRules) -> None:
     await rules.take(event_of("a", said_by("one")), event_of("b", said_by("two")))
     assert [(await rules.now(id)).certainty for id in ("a", "b")] == ["Observed", "Observed"]

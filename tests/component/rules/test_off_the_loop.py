@@ -55,7 +55,7 @@ class Nothing:
     async def last(self, _incident_ids: Collection[str]) -> Mapping[str, LastJudgement]:
         return {}
 
-    async def judged_for(self, _cause: str, _incident_ids: Collection[str]) -> Collection[tuple[str, int]]:
+    async def judged_for(self, _causes: Mapping[str, str]) -> Collection[tuple[str, int]]:
         return ()
 
     async def current(self, _incident_ids: Collection[str]) -> Mapping[str, CurrentAssessment]:

@@ -38,7 +38,7 @@ def test_a_revision_is_judged_once_for_each_cause_however_causes_repeat_and_batc
         fresh = select_unjudged(cases, last, {(id, revision) for id, revision, known in kept if known == key})
         found = JUDGE.assess([one.case for one in fresh], 0)
         keys = JUDGE.keys_of([one.case for one in fresh])
-        for new in decide_batch(fresh, found, keys, last, key, lambda _: Surroundings(), lambda _: ()):
+        for new in decide_batch(fresh, found, keys, last, [key] * len(fresh), lambda _: Surroundings(), lambda _: ()):
             id, revision = new.assessment.incident_id, new.assessment.revision
             assert new.sequence == sum(one[0] == id for one in kept) + 1
             assert revision >= max((one[1] for one in kept if one[0] == id), default=0)

@@ -92,6 +92,14 @@ class NewAssessment:
     events: tuple[Event, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class KeyedCause:
+    """A cause, and the key that tells it from others (:func:`key_of`)."""
+
+    cause: Cause
+    key: str
+
+
 def key_of(cause: Cause) -> str:
     """The key by which two causes are the same one: an incident's revision is judged once for each."""
     match cause.kind:
@@ -156,18 +164,19 @@ def decide_batch(
     assessments: Sequence[Assessment],
     keys: Sequence[IncidentKeys],
     last: Mapping[str, LastJudgement],
-    cause: str,
+    causes: Sequence[str],
     surround: Surround,
     areas_of: AreasOf,
     threads: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> list[NewAssessment]:
-    """The new assessments to be kept, in order; several of one incident follow on one another.
+    """The new assessments to be kept, in order; several of one incident follow on one another. ``causes``
+    are their keys.
 
     ``threads``: the incidents whose alerts belong into an incident's thread; what is known of them is in ``last``.
     """
     known = dict(last)
     decided: list[NewAssessment] = []
-    for one, assessment, its in zip(cases, assessments, keys, strict=True):
+    for one, assessment, its, cause in zip(cases, assessments, keys, causes, strict=True):
         linked = threads.get(assessment.incident_id, ())
         new = decide_next(known, one, assessment, its, cause, surround, areas_of, linked)
         known[assessment.incident_id] = LastJudgement(assessment.revision, new.sequence, new.alert, new.alert_body)
