@@ -1,6 +1,6 @@
 """The schedules of the truces as they were published last, in one row."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -55,8 +55,9 @@ class SqlSchedules:
             return True
         before = {} if row is None else _decode(row.body)
         since = 0 if row is None else row.version
+        cause_of = _causes(connection, since)
         changed = [
-            structs.replace(one, version=version, recorded_at=format_instant(now), cause=_cause(connection, one, since))
+            structs.replace(one, version=version, recorded_at=format_instant(now), cause=cause_of(one.truce))
             for one in _changed(before, schedules, version)
         ]
         outbox.append(
@@ -82,14 +83,22 @@ def _facts(schedule: TruceScheduled) -> TruceScheduled:
     return structs.replace(schedule, version=0, recorded_at="", cause=Cause("registry"))
 
 
-def _cause(connection: Connection, schedule: TruceScheduled, since: int) -> Cause:
-    """The last change of the truce after a version of the registry; the last of all where the truce itself is as it
-    was."""
+def _causes(connection: Connection, since: int) -> Callable[[str], Cause]:
+    """By truce, its last change after a version of the registry; the last of all where the truce itself is as it was.
+    Read at once: a registry may have thousands of truces, and nothing is judged meanwhile."""
     r, v = registry_resources.c, registry_versions.c
-    own = select(func.max(r.version)).where(r.kind == "truces", r.id == schedule.truce, r.version > since)
-    newest = connection.execute(own).scalar() or connection.execute(select(func.max(v.version))).scalar()
-    made = connection.execute(select(v.actor_key, v.actor, v.reason).where(v.version == newest)).first()
-    resources = (f"truces/{schedule.truce}",)
-    if made is None:
-        return Cause("registry", None, None, resources, newest)
-    return Cause("registry", Actor(made.actor_key, made.actor), made.reason, resources, newest)
+    own = select(r.id, func.max(r.version)).where(r.kind == "truces", r.version > since).group_by(r.id)
+    newest = {truce: version for truce, version in connection.execute(own)}  # noqa: C416 - rows are no pairs to mypy
+    last = connection.execute(select(func.max(v.version))).scalar()
+    made_by = select(v.version, v.actor_key, v.actor, v.reason)
+    versions = {*newest.values(), *([] if last is None else [last])}
+    made = {row.version: row for row in connection.execute(made_by.where(v.version.in_(versions)))}
+
+    def cause_of(truce: str) -> Cause:
+        version = newest.get(truce, last)
+        row, resources = made.get(version), (f"truces/{truce}",)
+        if row is None:
+            return Cause("registry", None, None, resources, version)
+        return Cause("registry", Actor(row.actor_key, row.actor), row.reason, resources, version)
+
+    return cause_of
