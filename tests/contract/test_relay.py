@@ -6,12 +6,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
+from sqlalchemy import text
 
 from schemas.envelope import Event
 from services.platform.bus import relay as relaying
 from services.platform.bus.relay import OutboxRelay
 from services.platform.db import outbox
 from services.platform.db.engine import Database
+from services.platform.db.notices import tell_relay
 from services.platform.db.postgres_outbox import PostgresOutbox
 from services.platform.failures import NeverRetryError, RetryLaterError
 from services.platform.settings.config import normal_url
@@ -118,6 +120,14 @@ async def test_a_commit_wakes_the_relay_at_once(url: str, database: Database, mo
             await put(database, event(number))
             # Not by its timer: that is an hour away.
             await until(lambda number=number: len(log.events) == number + 1, 60)  # type: ignore[misc]
+
+
+async def test_a_notice_that_fails_is_left_out(database: Database) -> None:
+    with database.engine.connect() as connection:
+        connection.execute(text("SELECT pg_backend_pid()"))
+        connection.connection.driver_connection.close()  # type: ignore[union-attr]
+        tell_relay(connection)
+        connection.invalidate()
 
 
 async def test_of_two_relays_one_works_and_the_other_takes_over(url: str, database: Database) -> None:

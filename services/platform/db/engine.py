@@ -32,6 +32,7 @@ from services.platform.db.connecting import (
     translated,
 )
 from services.platform.db.driver import raw
+from services.platform.db.notices import tell_relay
 from services.platform.db.sync import Syncer
 from services.platform.db.timeouts import AnswerTimeouts, after_closing
 from services.platform.failures import RetryLaterError
@@ -234,6 +235,8 @@ class Database:
         except RetryLaterError as error:
             results = [error if unit.durable else result for unit, result in zip(group, results, strict=True)]
         self._answer(group, results, committed_events)
+        if committed_events is not None and not self.is_log and self._writer is not None:
+            tell_relay(self._writer)
 
     def _refuse(self, unit: _Unit, error: BaseException) -> None:
         if not unit.loop.is_closed():

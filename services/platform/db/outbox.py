@@ -3,19 +3,16 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, func, select
 
 from schemas.envelope import Event
 from services.platform.db.bulk import insert_rows
 from services.platform.db.committed_events import CommittedEvents
 from services.platform.db.tables import outbox, positions
 
-#: The channel on which PostgreSQL tells the relay that rows committed.
-CHANNEL: Final = "outbox"
 #: How many rows are not published yet.
 COUNT: Final = select(func.count()).select_from(outbox)
 _COLUMNS: Final = ("topic", "key", "id", "type", "source", "time", "data", "traceparent", "reason")
-_NOTIFY = text(f"NOTIFY {CHANNEL}")
 
 
 def append(connection: Connection, events: Sequence[Event]) -> None:
@@ -31,7 +28,6 @@ def append(connection: Connection, events: Sequence[Event]) -> None:
     else:
         insert_rows(connection, outbox, _COLUMNS, [_row(e) for e in events])
         committed_events.add((0, e) for e in events)
-        connection.execute(_NOTIFY)
 
 
 def holds_topic(connection: Connection, topic: str) -> bool:

@@ -13,7 +13,7 @@ from psycopg.conninfo import make_conninfo
 from sqlalchemy.engine import make_url
 
 from schemas.envelope import Event
-from services.platform.db.outbox import CHANNEL
+from services.platform.db.notices import CHANNEL
 from services.platform.db.timeouts import TCP, hang_up
 from services.platform.failures import RetryLaterError
 
@@ -90,6 +90,8 @@ class PostgresOutbox:
             try:
                 self._connection = psycopg.connect(self._conninfo, autocommit=True)
                 self._connection.execute(f"SET idle_session_timeout = {self._silence_ms}".encode())
+                # Deletions that a crash of the server undoes are published once more, as after a crash before them.
+                self._connection.execute("SET synchronous_commit = off")
             except psycopg.Error as error:
                 raise self._lost(error) from error
         return self._connection
