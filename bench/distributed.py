@@ -81,7 +81,7 @@ def _stage(directory: Path, consumers: int, *, peer: bool) -> tuple[float, float
     """Warm rules processes work off what came while they stood still; the peer does the same on the same broker. Also
     how many events a second our producer alone brings to it."""
     counts: dict[Kind, int] = {"ingest": 1, "rules": consumers, "notify": 0}
-    with Cluster(directory, counts) as cluster:
+    with Cluster(directory, counts, durable=True) as cluster:
         bootstrap, services = cluster.kafka.bootstrap, cluster.of("rules")
         with cluster.client() as client:
             client.put("/v1/registry", json=registry(), timeout=120).raise_for_status()
@@ -165,7 +165,7 @@ def _faststream(bootstrap: str) -> float:
 
 @contextmanager
 def _cluster(directory: Path, sink_port: int) -> Iterator[tuple[Cluster, Target]]:
-    with Cluster(directory) as cluster:
+    with Cluster(directory, durable=True) as cluster:
         with cluster.client() as client:
             client.put("/v1/registry", json=registry(), timeout=120).raise_for_status()
             _subscribe(client, sink_port)

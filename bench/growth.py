@@ -55,7 +55,7 @@ def _serving(folder: Path) -> Iterator[tuple[Service, httpx.Client]]:
 
 def measure_services(directory: Path, many: int = MANY) -> dict[str, tuple[int, int]]:
     """Resident bytes of each service, one of each on Kafka and PostgreSQL, after few and after many reports."""
-    with Cluster(directory) as cluster, cluster.client(timeout_s=120) as client:
+    with Cluster(directory, durable=True) as cluster, cluster.client(timeout_s=120) as client:
         client.put("/v1/registry", json=registry_document()).raise_for_status()
         _post(client, 0, FEW)
         few = {kind: cluster.one(kind).memory() for kind in KINDS}

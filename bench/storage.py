@@ -84,7 +84,7 @@ def measure_sqlite(directory: Path, sent: list[dict[str, Any]]) -> Stored:
 
 
 def measure_postgres(directory: Path, sent: list[dict[str, Any]]) -> Stored:
-    with sink("http") as port, Cluster(directory) as cluster, cluster.client(timeout_s=120) as client:
+    with sink("http") as port, Cluster(directory, durable=True) as cluster, cluster.client(timeout_s=120) as client:
         return _measure(client, port, sent, lambda: _relations(cluster.database_uri), dict)
 
 

@@ -37,15 +37,20 @@ def owner_of(path: str) -> str:
 class Cluster:
     """Everything on loopback, in ``directory``; what the broker and the database hold survives their restarts.
 
-    ``counts`` says how many of each service start with it.
+    ``counts`` says how many of each service start with it; with ``durable`` the database syncs each commit to disk.
     """
 
     def __init__(
-        self, directory: Path, counts: Mapping[Kind, int] | None = None, env: Mapping[str, str] | None = None
+        self,
+        directory: Path,
+        counts: Mapping[Kind, int] | None = None,
+        env: Mapping[str, str] | None = None,
+        *,
+        durable: bool = False,
     ) -> None:
         self.directory = directory
         self.kafka = Kafka(directory / "kafka")
-        self.postgres = Postgres(directory / "postgres")
+        self.postgres = Postgres(directory / "postgres", durable=durable)
         self.services: list[Service] = []
         self._counts: Mapping[Kind, int] = dict.fromkeys(KINDS, 1) if counts is None else counts
         self._extra = dict(env or {})

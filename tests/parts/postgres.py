@@ -32,8 +32,7 @@ with warnings.catch_warnings():
 
 #: PostgreSQL refuses to run as root: the wheel's helper makes this account when it has to.
 ACCOUNT: Final = "pgserver"
-#: Durability that tests do without: a power cut of the machine is not among the faults that we inject.
-TEST_SETTINGS: Final = ("shared_buffers=64MB", "max_connections=100", "synchronous_commit=on", "fsync=off")
+TEST_SETTINGS: Final = ("shared_buffers=64MB", "max_connections=100", "synchronous_commit=on")
 
 
 def binaries() -> Path:
@@ -67,12 +66,14 @@ class Tls:
 class Postgres:
     """A server with its own port; what it holds survives kill and start.
 
-    Its log is in ``directory``; its data in ``home``, a temporary directory that is removed on exit.
+    Its log is in ``directory``; its data in ``home``, a temporary directory that is removed on exit. Tests do without
+    ``durable``: a power cut of the machine is not among the faults that we inject.
     """
 
     directory: Path
     port: int = field(default_factory=free_port)
     tls: Tls | None = None
+    durable: bool = False
     process: Process = field(init=False)
     home: Path = field(init=False)
     _remove: Callable[[], object] = field(init=False)
@@ -85,7 +86,11 @@ class Postgres:
         user = self._account()
         self._initialise(data, user)
         where = ["-D", str(data), "-h", "127.0.0.1", "-p", str(self.port), "-k", ""]
-        given = (*TEST_SETTINGS, *(self._set_up_tls(data, user) if self.tls else ()))
+        given = (
+            *TEST_SETTINGS,
+            f"fsync={'on' if self.durable else 'off'}",
+            *(self._set_up_tls(data, user) if self.tls else ()),
+        )
         settings = [part for setting in given for part in ("-c", setting)]
         self.process = Process(
             "postgres",
