@@ -487,12 +487,29 @@ async def test_a_task_of_aiokafka_that_was_cancelled_ends_no_reader(kafka: Kafka
                 inner = await reader._opened()
                 inner._coordinator._coordination_task.cancel()
                 if stubborn:
+                    await asyncio.wait([inner._coordinator._coordination_task])
                     inner._coordinator._coordination_task = asyncio.create_task(_stay(released))
                 await reader._abandon()
                 assert await _fetched(reader)
         finally:
             released.set()
             await reader.close()
+
+
+async def test_a_client_whose_metadata_failed_leaves_no_connection_open(kafka: Kafka) -> None:
+    """Its own ending waits for the task first, raises what that raised, and comes to no connection."""
+    async with opened(kafka) as bus:
+        assert await bus.healthy()
+        client = bus._producer.client  # type: ignore[union-attr]
+        client._sync_task.cancel()
+        client._sync_task = asyncio.create_task(_fail())
+        connections = list(client._conns.values())
+    assert connections
+    assert not any(connection.connected() for connection in connections)
+
+
+async def _fail() -> None:
+    raise ConnectionAbortedError
 
 
 async def _stay(released: asyncio.Event) -> None:

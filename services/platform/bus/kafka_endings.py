@@ -110,4 +110,8 @@ async def _disconnected(client: Any) -> None:
     try:
         await _within(CLOSE_S, client.close())
     except (TimeoutError, *AWAY) as error:
-        log.info("a connection to kafka was left open: %r", error)
+        log.info("a client of kafka did not end: %r", error)
+    finally:
+        # It does not come to them where a task that it waits for first has failed.
+        for connection in list(client._conns.values()):
+            connection.close()
