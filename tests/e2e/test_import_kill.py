@@ -1,6 +1,7 @@
 """An import that is killed in the middle is run again: nothing is lost, nothing is taken twice."""
 
 import csv
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from tests.e2e.test_ucdp import every, trucewatch
 from tests.parts.service import ROOT, Service
 from tests.scenario import OPERATOR_KEY, SCENARIO, bearer
 
-ROWS: Final = 2_000
+ROWS: Final = 5_000
 
 
 def write_table(file: Path) -> None:
@@ -46,7 +47,9 @@ def test_a_killed_import_is_run_again_and_loses_and_doubles_nothing(tmp_path: Pa
 
         again = trucewatch(service.url, "import", str(file))
         assert again.returncode == 0, again.stderr
-        assert f"{ROWS - taken:,} accepted" in again.stdout, again.stdout
+        # The server may still have been taking what had reached it when the import was killed.
+        accepted = int(re.search(r"^([\d,]+) accepted", again.stdout, re.MULTILINE)[1].replace(",", ""))  # type: ignore[index]
+        assert 0 < accepted <= ROWS - taken, again.stdout
         found = rows_of(client)
         assert sorted(found) == sorted(f"row-{number}" for number in range(ROWS))
         assert set(found.values()) == {1}
