@@ -107,6 +107,8 @@ async def _within(seconds: float, ending: Coroutine[Any, Any, None]) -> None:
 
 
 async def _disconnected(client: Any) -> None:
+    # A task of aiokafka that outlives its ending makes no new connection.
+    client._get_conn = _no_connection
     try:
         await _within(CLOSE_S, client.close())
     except (TimeoutError, *AWAY) as error:
@@ -115,3 +117,7 @@ async def _disconnected(client: Any) -> None:
         # It does not come to them where a task that it waits for first has failed.
         for connection in list(client._conns.values()):
             connection.close()
+
+
+async def _no_connection(*_: Any, **__: Any) -> None:
+    """As aiokafka answers where a broker cannot be reached."""
