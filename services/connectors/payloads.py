@@ -77,7 +77,7 @@ def read_payload(kind: AdapterKind, payload: Any, context: RowContext) -> Iterat
     """Each record of a posted body or of a page of a list, of a kind that is JSON."""
     server = SERVERS[kind]
     for record in server.split(payload):
-        yield ReadRecord(with_terms(server.read(record, context), context), server.strip(record, context))
+        yield ReadRecord(SOURCES[kind].read(record, context), server.strip(record, context))
 
 
 def _read_form_page(kind: AdapterKind, body: bytes, context: RowContext, _url: str) -> ListPage:

@@ -84,9 +84,7 @@ def build_keep_alive(
 
     return KeepAlive(
         {
-            "stay": lambda now: database.write(
-                lambda connection: stay(connection, stores.instance, now), durable=False
-            ),
+            "stay": say_alive,
             "adopt": partial(stores.queue.adopt, alone=database.is_log),
             "release_stranded": StrandedClaims(stores.queue, dispatcher).release,
             "find_proofs": observer.find_proofs,

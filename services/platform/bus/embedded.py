@@ -175,10 +175,11 @@ class EmbeddedBus:
         """
         done = await self._database.read(lambda connection: self._done_with(connection, strangers))
         forgotten = 0
-        for topic, reached in sorted(done.items()):
+        for topic in sorted(done.keys() - _COMPACTED):
             gone = TRIM_SLICE
-            while topic not in _COMPACTED and gone == TRIM_SLICE:
-                gone = await self._database.write(partial(_forget, topic, reached), durable=False, rows=TRIM_SLICE)
+            while gone == TRIM_SLICE:
+                work = partial(_forget, topic, done[topic])
+                gone = await self._database.write(work, durable=False, rows=TRIM_SLICE)
                 forgotten += gone
         return forgotten
 

@@ -75,11 +75,10 @@ judged = Table(
     Index("ix_judged_verdict", "verdict", "occurred_from", "incident_id"),
 )
 #: Written out, not bound: a partial index serves only a statement that says the same in so many words.
-_is_long: Final = text(f"judged.occurred_to - judged.occurred_from > {LONGEST}")
-_LONG_ONES: Final = text(f"occurred_to - occurred_from > {LONGEST}")
+_IS_LONG: Final = text(f"occurred_to - occurred_from > {LONGEST}")
 Index(
     "ix_judged_long", judged.c.occurred_from, judged.c.incident_id,
-    sqlite_where=_LONG_ONES, postgresql_where=_LONG_ONES,
+    sqlite_where=_IS_LONG, postgresql_where=_IS_LONG,
 )  # fmt: skip
 
 Index(
@@ -339,4 +338,4 @@ def _current_pages(query: PageQuery) -> Iterator[Any]:
             yield page
         else:
             yield page.where(judged.c.occurred_from > query.start - LONGEST)
-            yield page.where(_is_long)
+            yield page.where(_IS_LONG)
