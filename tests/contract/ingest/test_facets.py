@@ -1,15 +1,16 @@
 """Lists by facets on both databases: what they hold, in what order, and which index finds it."""
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine
 
 from schemas.assessments import Assessment, Finding, FoundWindow, Interval, ResolvedParty, ResolvedPlace
 from schemas.boxes import box_of, read_box
@@ -27,6 +28,7 @@ from services.ingest.sql import SqlIncidents
 from services.ingest.use_cases import Filing, follow_assessments, take
 from services.platform.paging import PageQuery
 from tests.component.ingest.running import judged, report
+from tests.plans import plans_of
 from tests.tables import create_tables
 
 FIRST: Final = parse_instant("2016-05-01T00:00:00Z")
@@ -218,20 +220,8 @@ def test_an_index_leads_to_the_page_of_each_list(database_url: str) -> None:
         connection.exec_driver_sql("ANALYZE")
         for chosen, start, index in LED_BY:
             for find in (list_incidents, list_placed):
-                plans = "\n".join(_plans(connection, PageQuery("occurred", True, None, 20, start, None, chosen), find))
+                query = PageQuery("occurred", True, None, 20, start, None, chosen)
+                plans = "\n".join(plans_of(connection, partial(find, connection, query)))
                 assert index in plans, plans
                 assert "SCAN incident_revisions\n" not in plans, plans
     engine.dispose()
-
-
-def _plans(
-    connection: Connection, query: PageQuery, find: Callable[[Connection, PageQuery], Sequence[Any]]
-) -> Iterator[str]:
-    """How the database finds the rows of each statement of a list."""
-    said: list[tuple[str, Any]] = []
-    sqlite = connection.dialect.name == "sqlite"
-    event.listen(connection, "before_cursor_execute", lambda _c, _cursor, sql, given, *_: said.append((sql, given)))
-    find(connection, query)
-    for sql, given_values in [*said]:
-        rows = connection.exec_driver_sql(f"EXPLAIN {'QUERY PLAN ' if sqlite else ''}{sql}", given_values).all()
-        yield from (str(row[-1]) for row in rows)

@@ -11,13 +11,13 @@ from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, Engine, create_engine, event, insert
+from sqlalchemy import Connection, Engine, create_engine, insert
 
 from schemas.report import Report
 from schemas.zones import UTC
 from services.ingest import text_search
 from services.ingest.facets import GROUPS
-from services.ingest.listing import list_incidents
+from services.ingest.listing import Listed, list_incidents
 from services.ingest.sql import SqlIncidents
 from services.ingest.statistics import add_up
 from services.ingest.tallies import period_starts
@@ -28,6 +28,7 @@ from services.platform.paging import PageQuery
 from tests.component.ingest.running import report
 from tests.contract.ingest.test_facets import NoAnswers, event_of, make_incidents
 from tests.contract.ingest.test_statistics import with_claims
+from tests.plans import plans_of
 from tests.tables import create_tables
 
 MIGRATIONS: Final = Path(__file__).parents[3] / "deploy" / "migrations"
@@ -120,29 +121,14 @@ def test_the_index_of_words_leads_to_the_incidents(database_url: str) -> None:
         connection.execute(insert(text_search.words), others)
         follow_assessments(SqlIncidents(connection), [event_of(one) for one in incidents])
         connection.exec_driver_sql("ANALYZE")
-        plans = "\n".join(plans_of(connection, PageQuery("occurred", True, None, 20, None, None, {"q": ("1042",)})))
+        query, found = PageQuery("occurred", True, None, 20, None, None, {"q": ("1042",)}), list[Listed]()
+        plans = "\n".join(plans_of(connection, lambda: found.extend(list_incidents(connection, query))))
+        assert len(found) == 1
     engine.dispose()
     index = "incident_text VIRTUAL TABLE INDEX" if "sqlite" in database_url else "ix_incident_words_words"
     assert index in plans, plans
     assert "SCAN incident_revisions" not in plans, plans
     assert "Seq Scan" not in plans.replace("Seq Scan on incident_deaths", ""), plans
-
-
-def plans_of(connection: Connection, query: PageQuery) -> list[str]:
-    """How the database finds the rows of each statement, in the order and with the settings that they are made with."""
-    plans: list[str] = []
-    explain = "EXPLAIN QUERY PLAN" if connection.dialect.name == "sqlite" else "EXPLAIN"
-
-    def note(_c: Any, cursor: Any, sql: str, given: Any, *_: Any) -> None:
-        if sql.startswith("SELECT"):
-            cursor.execute(f"{explain} {sql}", given)
-            plans.extend(str(row[-1]) for row in cursor.fetchall())
-
-    event.listen(connection, "before_cursor_execute", note)
-    found = list_incidents(connection, query)
-    event.remove(connection, "before_cursor_execute", note)
-    assert len(found) == 1
-    return plans
 
 
 def test_incidents_from_before_get_their_words_and_claims(kept: tuple[Engine, dict[str, dict[str, Any]]]) -> None:

@@ -3,13 +3,14 @@
 from collections import Counter
 from collections.abc import Iterator
 from datetime import date
-from typing import Any, Final
+from functools import partial
+from typing import Final
 
 import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Engine, create_engine
 
 from schemas.assessments import Link, Reason
 from schemas.instants import DAY, to_datetime
@@ -35,6 +36,7 @@ from tests.contract.ingest.test_facets import (
     make_incidents,
     passes,
 )
+from tests.plans import plans_of
 from tests.tables import create_tables
 
 KEYS: Final = {
@@ -151,23 +153,9 @@ def test_the_index_of_facets_leads_to_all_statistics(database_url: str) -> None:
         connection.exec_driver_sql("SELECT 1" if engine.dialect.name == "sqlite" else "SET enable_seqscan = off")
         for group, chosen in FOUND_BY:
             query = PageQuery("", True, None, 100, FIRST, FIRST + 2 * DAY, chosen)
-            plans = "\n".join(plans_of(connection, query, [f"{group}/{key}" for key in KEYS[group]]))
+            keys = [f"{group}/{key}" for key in KEYS[group]]
+            plans = "\n".join(plans_of(connection, partial(add_up, connection, query, keys, BY_DAY)))
             assert "incident_facets" in plans, plans
             assert "SCAN incident_" not in plans, plans
             assert "Seq Scan on incident_" not in plans, plans
     engine.dispose()
-
-
-def plans_of(connection: Connection, query: PageQuery, keys: list[str]) -> Iterator[str]:
-    """How the database finds the rows of each statement."""
-    said: list[tuple[str, Any]] = []
-
-    def note(_c: Any, _cursor: Any, sql: str, given: Any, *_: Any) -> None:
-        said.append((sql, given))
-
-    event.listen(connection, "before_cursor_execute", note)
-    add_up(connection, query, keys, BY_DAY)
-    event.remove(connection, "before_cursor_execute", note)
-    explain = "EXPLAIN QUERY PLAN" if connection.dialect.name == "sqlite" else "EXPLAIN"
-    for sql, given_values in said:
-        yield from (str(row[-1]) for row in connection.exec_driver_sql(f"{explain} {sql}", given_values))

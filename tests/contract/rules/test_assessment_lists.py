@@ -1,19 +1,21 @@
 """Lists of current assessments on both databases: what they hold, in what order, and which index leads to it."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from functools import partial
+from typing import Final
 
 import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine
 
 from schemas.instants import DAY
 from schemas.vocabulary import OUTCOMES
 from services.platform.paging import PageQuery
 from services.rules.assessing.sql import assessments, judged, load_current
 from tests.contract.ingest.test_facets import FIRST, TIMES, TRUCES, Known, make_incidents
+from tests.plans import plans_of
 from tests.tables import create_tables
 
 PARTNERS: Final = ("one", "two", "three")
@@ -115,23 +117,10 @@ def test_an_index_leads_to_the_page_of_each_list(database_url: str) -> None:
         keep(connection, make_incidents(4_000))
         connection.exec_driver_sql("ANALYZE")
         for chosen, start, partner, indexes in LED_BY:
-            plans = "\n".join(plans_of(connection, PageQuery("occurred", True, None, 20, start, None, chosen), partner))
+            query = PageQuery("occurred", True, None, 20, start, None, chosen)
+            plans = "\n".join(plans_of(connection, partial(load_current, connection, query, partner)))
             for index in indexes:
                 assert index in plans, plans
             for scanned in ("SCAN judged\n", "Seq Scan on judged", "TEMP B-TREE", "Sort Key"):
                 assert scanned not in plans, plans
     engine.dispose()
-
-
-def plans_of(connection: Connection, query: PageQuery, partner: str | None) -> Iterator[str]:
-    said: list[tuple[str, Any]] = []
-
-    def note(_c: Any, _cursor: Any, sql: str, given_values: Any, *_: Any) -> None:
-        said.append((sql, given_values))
-
-    event.listen(connection, "before_cursor_execute", note)
-    load_current(connection, query, partner)
-    event.remove(connection, "before_cursor_execute", note)
-    explain = "EXPLAIN QUERY PLAN" if connection.dialect.name == "sqlite" else "EXPLAIN"
-    for sql, given_values in said:
-        yield from (str(row[-1]) for row in connection.exec_driver_sql(f"{explain} {sql}", given_values))
