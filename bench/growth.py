@@ -1,7 +1,6 @@
 """Costs that must not grow with the history: memory after many reports, the time of a start and of reading on a full
 storage."""
 
-import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from pathlib import Path
 import httpx
 
 from bench import reading
+from bench.filling import post_batch, until_quiet
 from bench.storage import generated
 from tests.parts.cluster import KINDS, Cluster
 from tests.parts.service import Service
@@ -77,23 +77,7 @@ def _start_s(folder: Path) -> float:
 
 def _post(client: httpx.Client, first: int, last: int) -> None:
     for start in range(first, last, BATCH):
-        _post_all(client, json.dumps(generated(min(BATCH, last - start), start)))
+        post_batch(client, generated(min(BATCH, last - start), start))
         if start % 50_000 == 0:
-            _until_assessed(client)
-    _until_assessed(client)
-
-
-def _post_all(client: httpx.Client, batch: str) -> None:
-    """As a partner does: again, when it is asked to come later."""
-    while (answer := client.post("/v1/incidents/batch", content=batch)).status_code == httpx.codes.SERVICE_UNAVAILABLE:
-        time.sleep(float(answer.headers["retry-after"]))
-    answer.raise_for_status()
-
-
-def _until_assessed(client: httpx.Client) -> None:
-    """Until nothing has waited for anybody at two looks in a row."""
-    quiet = 0
-    while quiet < 2:
-        parts = client.get("/status").json()["components"]
-        quiet = quiet + 1 if not any(parts[who].get("lag", 1) for who in ("rules", "notify")) else 0
-        time.sleep(1.0)
+            until_quiet(client)
+    until_quiet(client)

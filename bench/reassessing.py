@@ -15,7 +15,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +24,7 @@ from sqlalchemy import Connection, create_engine, select
 
 from bench.copies import copy_incidents
 from bench.end_to_end import TRUCES, registry
+from bench.filling import post_batch, until_quiet
 from bench.load import Plan, complete, finish, percentile, start
 from schemas.examples import REPORT
 from schemas.instants import DAY, parse_instant
@@ -147,20 +147,10 @@ def _fill(client: httpx.Client, touched: int) -> None:
     before = [_stored(n, _BEFORE + timedelta(minutes=n * 7_919 % _BEFORE_MINUTES)) for n in range(touched, 2 * touched)]
     reports = [*last_week, *before]
     for first in range(0, len(reports), _BATCH):
-        body = json.dumps(reports[first : first + _BATCH])
-        while (
-            answer := client.post("/v1/incidents/batch", content=body)
-        ).status_code == HTTPStatus.SERVICE_UNAVAILABLE:
-            time.sleep(float(answer.headers["retry-after"]))
-        answer.raise_for_status()
+        post_batch(client, reports[first : first + _BATCH])
         if first % (10 * _BATCH) == 0:
-            _until_caught_up(client)
-    _until_caught_up(client)
-
-
-def _until_caught_up(client: httpx.Client) -> None:
-    while any(client.get("/status").json()["components"][who].get("lag", 1) for who in ("rules", "notify")):
-        time.sleep(0.5)
+            until_quiet(client)
+    until_quiet(client)
 
 
 def _until_done(client: httpx.Client) -> dict[str, Any]:

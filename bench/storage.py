@@ -7,7 +7,6 @@ form counts by topic, as far as it is not trimmed yet.
 import json
 import random
 import sqlite3
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,6 +17,7 @@ import httpx
 import psycopg
 
 from bench.channels import sink
+from bench.filling import post_batch, until_quiet
 from schemas.zones import UTC
 from services.platform.settings.config import DATABASE_FILE
 from tests.parts.cluster import Cluster
@@ -102,11 +102,11 @@ def _measure(client: httpx.Client, port: int, sent: list[dict[str, Any]], pages:
     client.put("/v1/registry", json=registry_document()).raise_for_status()
     channel = {"type": "webhook", "url": f"http://127.0.0.1:{port}/"}
     client.post("/v1/subscriptions", json={"name": "bench", "channel": channel, "verified": True}).raise_for_status()
-    _until_quiet(client)
+    until_quiet(client)
     before, said = pages(), events()
     for first in range(0, len(sent), BATCH):
-        client.post("/v1/incidents/batch", json=sent[first : first + BATCH]).raise_for_status()
-    _until_quiet(client)
+        post_batch(client, sent[first : first + BATCH])
+    until_quiet(client)
     count = len(sent)
     posted = sum(len(json.dumps(one, ensure_ascii=False).encode()) for one in sent) / count
     return Stored(count, posted, _each(pages(), before, count), _each(events(), said, count))
@@ -114,16 +114,6 @@ def _measure(client: httpx.Client, port: int, sent: list[dict[str, Any]], pages:
 
 def _each(after: dict[str, int], before: dict[str, int], count: int) -> dict[str, float]:
     return {name: (size - before.get(name, 0)) / count for name, size in after.items()}
-
-
-def _until_quiet(client: httpx.Client) -> None:
-    """Until nothing has waited for anybody at three looks in a row."""
-    quiet = 0
-    while quiet < 3:
-        status = client.get("/status").json()
-        waiting = sum(status["components"][name].get("lag", 1) for name in ("rules", "notify"))
-        quiet = 0 if waiting or status["deliveries"]["backlog"] else quiet + 1
-        time.sleep(1.0)
 
 
 def _pages(data: Path) -> dict[str, int]:
