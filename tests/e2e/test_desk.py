@@ -29,11 +29,8 @@ def running(tmp_path_factory: pytest.TempPathFactory, chromium: Chromium) -> Ite
 
 @pytest.fixture
 def desk(running: Desk) -> Iterator[Desk]:
-    """Nothing may go wrong on the page while a test uses it."""
-    running.forget()
-    running.page.set_viewport_size(WIDE)
-    yield running
-    assert running.complaints == []
+    with running.watched(WIDE) as watched:
+        yield watched
 
 
 @pytest.mark.parametrize(("number", "page"), list(enumerate(PAGES)))

@@ -29,11 +29,8 @@ def running(tmp_path_factory: pytest.TempPathFactory, chromium: Chromium) -> Ite
 
 @pytest.fixture
 def desk(running: Desk) -> Iterator[Desk]:
-    """Nothing may go wrong on the page while a test uses it."""
-    running.forget()
-    running.page.set_viewport_size(LOW)
-    yield running
-    assert running.complaints == []
+    with running.watched(LOW) as watched:
+        yield watched
 
 
 def test_the_operators_own_base_is_read_in_parts_and_attributed(desk: Desk) -> None:

@@ -97,6 +97,14 @@ class Desk:
         self.complaints.clear()
         self.answers.clear()
 
+    @contextmanager
+    def watched(self, viewport: Any) -> Iterator["Desk"]:
+        """The desk at this size; nothing may go wrong on the page meanwhile."""
+        self.forget()
+        self.page.set_viewport_size(viewport)
+        yield self
+        assert self.complaints == []
+
 
 @cache
 def _axe() -> str:
