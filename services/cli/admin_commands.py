@@ -7,9 +7,8 @@ import click
 from rich.markup import escape
 
 from schemas.vocabulary import Role
-from schemas.wording.words import words
 from services.cli.ask import ask, client_options, complain, say
-from services.cli.language import spoken_language
+from services.cli.language import spoken_words
 from services.client import AsyncClient
 
 ROLES: Final[tuple[Role, ...]] = ("partner", "monitor", "operator")
@@ -29,7 +28,7 @@ def create(role: Role, name: str, expires_at: str | None, url: str, key: str | N
     """Make an API key and print it, once: it is kept nowhere in readable form. Needs an operator's key."""
     wanted = {"name": name, "role": role} | ({"expires_at": expires_at} if expires_at else {})
     made = ask(url, key, lambda api: api.request("POST", "/v1/keys", wanted)).body
-    complain(escape(words(spoken_language()).say("keys.made", id=made["id"], name=name, role=role)))
+    complain(escape(spoken_words().say("keys.made", id=made["id"], name=name, role=role)))
     click.echo(made["key"])
 
 
@@ -38,7 +37,7 @@ def create(role: Role, name: str, expires_at: str | None, url: str, key: str | N
 def list_keys(url: str, key: str | None) -> None:
     """Every API key with its id, role and name. Needs an operator's key."""
 
-    spoken = words(spoken_language())
+    spoken = spoken_words()
 
     async def tell(api: AsyncClient) -> None:
         async for one in api.pages("/v1/keys"):
@@ -58,4 +57,4 @@ def list_keys(url: str, key: str | None) -> None:
 def revoke(id: str, url: str, key: str | None) -> None:
     """Revoke the API key ID: it no longer counts, and its open streams end. Needs an operator's key."""
     ask(url, key, lambda api: api.request("DELETE", f"/v1/keys/{quote(id, safe='')}"))
-    say(escape(words(spoken_language()).say("keys.revoked", id=id)))
+    say(escape(spoken_words().say("keys.revoked", id=id)))

@@ -13,9 +13,8 @@ from rich.markup import escape
 from schemas.instants import SECOND, format_instant
 from schemas.local_time import read_moment
 from schemas.registry import Action
-from schemas.wording.words import words
 from services.cli.ask import FILE_REFUSED, SERVER_REFUSED, ask, client_options, complain, say
-from services.cli.language import spoken_language
+from services.cli.language import spoken_words
 from services.cli.registry_load import registry_zone
 from services.cli.registry_text import as_registry_time, flip_lines, local, windows_of_change_lines
 from services.client import Answer, AsyncClient, RefusedError
@@ -67,7 +66,7 @@ def announce(truce: str, action: Action, url: str, key: str | None, **options: A
     Times are local to the registry ("2016-05-10 00:01", a date for its first instant, 24:00 for its end) or RFC 3339.
     First it shows the windows before and after and the verdicts that would change, then it asks.
     """
-    spoken = words(spoken_language())
+    spoken = spoken_words()
     rehearsed = _ask(url, key, lambda api: _rehearse(api, truce, action, options))
     _show(rehearsed)
     if options["dry_run"]:
@@ -94,7 +93,7 @@ def _ask(url: str, key: str | None, job: Any) -> Any:
     answer = ask(url, key, work)
     if not isinstance(answer, RefusedError):
         return answer
-    spoken = words(spoken_language())
+    spoken = spoken_words()
     complain(f"[red]{spoken.say('cli.refused')}:[/] {escape(str(answer))}")
     for fault in answer.faults:
         name = _OPTIONS.get(fault.pointer.removeprefix("/"), fault.pointer)
@@ -184,7 +183,7 @@ def _show(rehearsed: _Rehearsed) -> None:
         say(escape(line))
     for line in flip_lines(effect["flips"], effect["flip_count"], rehearsed.named):
         say(escape(line))
-    headed = f"[yellow]{words(spoken_language()).say('announce.warning')}:[/]"
+    headed = f"[yellow]{spoken_words().say('announce.warning')}:[/]"
     for warning in effect.get("warnings", ()):
         name = _OPTIONS.get(warning["pointer"].removeprefix("/"), warning["pointer"])
         complain(f"{headed} {escape(name)} {escape(warning['detail'])}")

@@ -15,8 +15,7 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
-from schemas.wording.words import words
-from services.cli.language import language_option, spoken_language
+from services.cli.language import language_option, spoken_language, spoken_words
 from services.client import AsyncClient, RefusedError, UnreachableError
 from services.platform.failures import RetryLaterError
 from services.platform.settings.environment import Environment, SettingsError
@@ -82,11 +81,11 @@ def ask(url: str, key: str | None, job: Callable[[AsyncClient], Coroutine[Any, A
     try:
         return asyncio.run(work())
     except RefusedError as error:
-        complain(f"[red]{words(spoken_language()).say('cli.refused')}:[/] {escape(str(error))}")
+        complain(f"[red]{spoken_words().say('cli.refused')}:[/] {escape(str(error))}")
         for fault in error.faults:
             complain(f"  {escape(fault.pointer)}: {escape(fault.detail)}")
         if key is None:
-            complain(f"  {words(spoken_language()).say('cli.no_key')}")
+            complain(f"  {spoken_words().say('cli.no_key')}")
     except UnreachableError as error:
-        complain(f"[red]{words(spoken_language()).say('cli.no_answer')}:[/] {escape(str(error))}")
+        complain(f"[red]{spoken_words().say('cli.no_answer')}:[/] {escape(str(error))}")
     sys.exit(SERVER_REFUSED)

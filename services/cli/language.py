@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from schemas.vocabulary import LANGUAGES, Language
+from schemas.wording.words import Words, words
 
 T = TypeVar("T")
 _KEPT: Final = "trucewatch.language"
@@ -33,6 +34,11 @@ def spoken_language() -> Language:
     context = click.get_current_context(silent=True)
     chosen: Any = None if context is None else context.meta.get(_KEPT)
     return chosen or terminal_language(os.environ)
+
+
+def spoken_words() -> Words:
+    """The catalogue in that language."""
+    return words(spoken_language())
 
 
 def terminal_language(environment: Mapping[str, str]) -> Language:

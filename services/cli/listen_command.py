@@ -9,9 +9,8 @@ from typing import Any, Final
 import click
 from rich.markup import escape
 
-from schemas.wording.words import words
 from services.cli.ask import ask, client_options, complain, say, setting
-from services.cli.language import spoken_language
+from services.cli.language import spoken_words
 from services.cli.receiver import Receiver
 from services.client import AsyncClient
 from services.platform.clock import SystemClock
@@ -42,7 +41,7 @@ def listen(host: str, port: int, secret: str | None, hook: str | None, url: str,
         else:
             asyncio.run(_listen_with(host, port, secret))
     except KeyboardInterrupt:
-        complain(words(spoken_language()).say("listen.stopped"))
+        complain(spoken_words().say("listen.stopped"))
     except OSError as error:
         raise click.ClickException(f"{host}:{port}: {error.strerror}") from error
 
@@ -50,7 +49,7 @@ def listen(host: str, port: int, secret: str | None, hook: str | None, url: str,
 async def _listen_with(host: str, port: int, secret: str) -> None:
     async with Receiver(SystemClock(), _show, host, port) as receiver:
         receiver.trust(secret)
-        say(escape(words(spoken_language()).say("listen.listening", url=receiver.url)))
+        say(escape(spoken_words().say("listen.listening", url=receiver.url)))
         await asyncio.Event().wait()
 
 
@@ -59,7 +58,7 @@ async def _listen(host: str, port: int, hook: str | None, api: AsyncClient) -> N
         Receiver(SystemClock(), _show, host, port) as receiver,
         _subscription(api, receiver, hook or receiver.url) as subscription,
     ):
-        say(escape(words(spoken_language()).say("listen.subscribed", url=receiver.url, id=subscription)))
+        say(escape(spoken_words().say("listen.subscribed", url=receiver.url, id=subscription)))
         await _tell_status(api, subscription)
         await asyncio.Event().wait()
 
@@ -87,7 +86,7 @@ async def _tell_status(api: AsyncClient, subscription: str) -> None:
         now = await api.get_subscription(subscription)
         if told != (told := (now["status"], now["status_reason"])):
             key = "listen.status_why" if told[1] else "listen.status"
-            say(escape(words(spoken_language()).say(key, status=told[0], reason=told[1])))
+            say(escape(spoken_words().say(key, status=told[0], reason=told[1])))
         if now["status"] != "pending":
             return
         await clock.sleep(POLL_S)
@@ -97,6 +96,6 @@ def _show(message: Mapping[str, Any]) -> None:
     """One line for each message, with its first words."""
     data = message["data"]
     headlines = data.get("headline") or ", ".join(one["headline"] for one in data.get("alerts", ()))
-    signed = words(spoken_language()).say("listen.signed")
+    signed = spoken_words().say("listen.signed")
     say(f"[green]{signed}[/] {escape(message['timestamp'])} [bold]{escape(message['type'])}[/] {escape(headlines)}")
     sys.stdout.flush()

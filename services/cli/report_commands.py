@@ -11,12 +11,11 @@ from rich.markup import escape
 
 from schemas.instants import format_instant, parse_instant
 from schemas.local_time import read_moment
-from schemas.wording.words import words
 from schemas.zones import find_zone
 from services.cli.ask import FILE_REFUSED, ask, client_options, complain, say, told_in_one_sentence
 from services.cli.bulletin import Bulletin, BulletinData, ReportedPeriod, make_bulletin
 from services.cli.bulletin_formats import FORMATS
-from services.cli.language import spoken_language
+from services.cli.language import spoken_language, spoken_words
 from services.cli.registry_text import as_registry_time
 from services.client import AsyncClient, IncidentSummary
 from services.client.wire import AssessmentQuery
@@ -45,15 +44,15 @@ def retract(external_id: str, reason: str, partner: str | None, url: str, key: s
 async def _retract(api: AsyncClient, incident: IncidentSummary, reason: str) -> bool:
     id = incident["incident_id"]
     if incident["state"] == "retracted":
-        say(escape(words(spoken_language()).say("retract.before", id=id)))
+        say(escape(spoken_words().say("retract.before", id=id)))
         return True
     answer = await api.retract_report(id, reason)
-    say(escape(words(spoken_language()).say("retract.done", id=id, revision=answer["revision"])))
+    say(escape(spoken_words().say("retract.done", id=id, revision=answer["revision"])))
     return True
 
 
 def _not_one(external_id: str, found: list[IncidentSummary]) -> str:
-    spoken = words(spoken_language())
+    spoken = spoken_words()
     if not found:
         return spoken.say("retract.unknown", external_id=external_id)
     partners = spoken.join(sorted(item["partner"] for item in found))

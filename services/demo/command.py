@@ -14,10 +14,9 @@ import msgspec
 import uvloop
 from rich.console import Console
 
-from schemas.wording.words import words
 from services.app import Assembly, serve
 from services.cli.ask import WrongSettingError
-from services.cli.language import language_option, spoken_language
+from services.cli.language import language_option, spoken_language, spoken_words
 from services.cli.receiver import Receiver
 from services.client import AsyncClient, RefusedError, UnreachableError
 from services.demo.mailbox import Mailbox
@@ -77,7 +76,7 @@ def demo(leave: bool, pace: float | None, host: str, port: int, data: Path | Non
 
 async def run_demo(data: Path, host: str, port: int, pace_s: float, leave: bool) -> bool:
     """Run the demo, then stay until stopped unless ``leave``. Returns whether it was stopped or every alert arrived."""
-    clock, output, admin = SystemClock(), DemoOutput(Console(), words(spoken_language())), new_secret()
+    clock, output, admin = SystemClock(), DemoOutput(Console(), spoken_words()), new_secret()
     inbox = Inbox(output)
     try:
         listener = bind(host, port)
