@@ -1,4 +1,4 @@
-"""What is measured, beside what, with which target: the one table that ``make bench`` and the README go by.
+"""The one table of measures, each with its peer and its target, that ``make bench`` and the README go by.
 
 Ratios are what counts; absolute numbers are a machine's at an hour. Nothing here decides a test of behaviour.
 """
@@ -153,7 +153,7 @@ def tell(one: Figure) -> str:
 
 
 def load(file: Path = RESULTS) -> dict[str, Figure]:
-    """What was measured last, by key; nothing where nothing was."""
+    """The figures measured last, by key; none where none were."""
     if not file.exists():
         return {}
     kept: dict[str, Any] = json.loads(file.read_text("utf-8"))

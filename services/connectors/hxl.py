@@ -34,7 +34,7 @@ PREFIX: Final = "hxl-"
 SOURCE: Final = "HXL file"
 #: Attributes of a date that is no day.
 _COARSE: Final = frozenset({"year", "month", "quarter"})
-#: What a count is of.
+#: Attributes of counts.
 _COUNTED: Final = frozenset({"killed", "injured"})
 #: Our paths, each with the tags that stand for it, the first that a file has.
 TAGS: Final[Mapping[str, Sequence[str]]] = {

@@ -17,7 +17,7 @@ from services.connectors.model import RefusedRowError, RowFault
 
 Separator = Literal[",", ";", "\t", "|"]
 SEPARATORS: Final[tuple[Separator, ...]] = (",", ";", "\t", "|")
-#: What a spreadsheet writes where it cannot work a cell out; signs alone where a column is too narrow.
+#: Cells that a spreadsheet could not work out; signs alone stand where a column is too narrow.
 BROKEN_CELLS: Final = frozenset({"#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NUM!", "#NULL!", "#SPILL!", "#CALC!"})
 #: Rows in which a header or a row of hashtags is looked for (the HXL standard says 25).
 HEAD_ROWS: Final = 25

@@ -24,7 +24,7 @@ def find_incident(connection: Connection, incident_id: str, reader: Reader) -> I
     if not rows or len({row.incident_id for row in rows}) > 1 or reader.partner not in (None, rows[0].partner):
         return None
     facts = [read_fact(unpack(row.body)) for row in rows]
-    # What the newest revision withholds, those before it do not tell.
+    # Earlier revisions do not tell what the newest withholds.
     withheld = is_withheld(bytes(facts[0].report))
     kept = [
         RevisionView(

@@ -1,4 +1,4 @@
-"""What the terms of a source withhold from whom: the one place where a report is made what its reader may see.
+"""The terms of a source: the one place where a report is made what its reader may see.
 
 Of a report whose source's ``terms`` are ``no_redistribution`` a monitor gets neither the words nor where they stand:
 ``description``, ``evidence``, ``url`` and ``quotes`` of the source. Operators get all, and so does the partner that

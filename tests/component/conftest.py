@@ -1,4 +1,4 @@
-"""What every test of a service on real storage has."""
+"""Fixtures of every test of a service on real storage."""
 
 from collections.abc import Iterator
 

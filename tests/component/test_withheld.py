@@ -1,4 +1,4 @@
-"""What a source's terms withhold reaches no monitor on any way out, and operators and the partner on each."""
+"""Words that a source's terms withhold reach no monitor on any way out, and operators and the partner on each."""
 
 import asyncio
 import json
@@ -53,7 +53,7 @@ async def report(running: Assembled, partner: str, **changes: Any) -> str:
 
 
 async def retried(running: Assembled, receiver: Receiver) -> list[Delivery]:
-    """What came to the webhooks, once each has both messages."""
+    """The messages at the webhooks, once each has both."""
     while len(sent := receiver.received(challenges=True)) < 2 * len(HOOKS):
         await running.at(60)
     return sent
@@ -97,7 +97,7 @@ async def stream(running: Assembled, key: str, cursor: str, until: bytes) -> byt
 
 
 async def read_all(running: Assembled, key: str, ids: dict[str, str]) -> dict[tuple[str, str], str]:
-    """What every address answers in every form."""
+    """The answer of every address in every form."""
     found = {}
     for path in paths(ids):
         for form in FORMS:

@@ -139,7 +139,7 @@ async def test_of_two_relays_one_works_and_the_other_takes_over(url: str, databa
             await put(database, *(event(n) for n in range(100)))
             await until(lambda: len(log.events) >= 100)
             assert not (first.leading and second.leading)
-            # What is published but not yet deleted, the next one publishes again.
+            # The next one publishes again all that is published but not yet deleted.
             async with asyncio.timeout(10):
                 while await left(database):  # noqa: ASYNC110 - a database offers no event to wait for
                     await asyncio.sleep(0.01)

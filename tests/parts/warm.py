@@ -1,5 +1,5 @@
-"""What every process of ours imports late, or reads once and keeps. Imported by the process that the others are forked
-from, so that each has it without doing it again."""
+"""Modules that every process of ours imports late, and files that it reads once and keeps. Imported by the process that
+the others are forked from, so that each has them without doing it again."""
 
 import encodings.idna
 

@@ -1,4 +1,4 @@
-"""What the status page asks for is found by indexes
+"""The status page finds by indexes all that it asks for
 
 Revision ID: 0023
 Revises: 0022

@@ -79,7 +79,7 @@ export function Preview({ preview }) {
   </div>${preview.flips.length > 0 && html`<${FlipMap} preview=${preview} />`}`;
 }
 
-// What would flip, on the map, as it would be judged then. The map's feed has the beginnings of ids.
+// The flips on the map, as they would be judged then. The map's feed has the beginnings of ids.
 function FlipMap({ preview }) {
   const [found] = useLoad(async (signal) => {
     const feed = await get("/v1/incidents", spanOf(preview.windows.flatMap((one) => [...one.before, ...one.after])), { signal, headers: { accept: "application/geo+json" } });

@@ -1,1 +1,1 @@
-"""What the service is made of, put together room by room."""
+"""The parts of the service, put together room by room."""

@@ -1,4 +1,4 @@
-"""What the service reads off the log."""
+"""The loops that read the log."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial

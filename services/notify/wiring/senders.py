@@ -42,7 +42,7 @@ def open_mail(settings: Settings) -> SmtpSender | None:
 
 
 def sender_of(settings: Settings) -> Sender:
-    """Who mail is from. Raises SettingsError."""
+    """The sender of mail. Raises SettingsError."""
     try:
         return parse_sender(settings.mail_from)
     except BadHeaderError as error:

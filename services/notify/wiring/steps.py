@@ -1,4 +1,4 @@
-"""What the service does by the clock: the sweeps, and what keeps the process known as alive."""
+"""The steps by the clock: the sweeps, and those that keep the process known as alive."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -29,7 +29,7 @@ from services.platform.process.runtime import Runtime
 def build_sweeper(
     runtime: Runtime, stores: Stores, directory: Directory, dispatcher: Dispatcher, observer: AttemptObserver
 ) -> Sweeper:
-    """What is due is queued, and what is queued is claimed."""
+    """Queues all that is due, and claims all that is queued."""
     orphans = partial(
         hold_ownerless,
         keys=runtime.keys,

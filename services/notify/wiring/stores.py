@@ -47,7 +47,7 @@ class Stores:
 
     @classmethod
     async def open(cls, runtime: Runtime, instance: str) -> Self:
-        """What is sealed is sealed by the newest key from here on. Raises SettingsError."""
+        """Secrets are sealed by the newest key from here on. Raises SettingsError."""
         database, note = runtime.database, runtime.faults.note
         sealer = open_sealer(runtime.settings.secret_keys, database.file, in_use=await holds_sealed(database))
         await seal_anew(database, sealer)

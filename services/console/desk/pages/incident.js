@@ -57,7 +57,7 @@ function Save({ path, name, accept, children }) {
   return html`<${Action} run=${save}>${children}</${Action}>`;
 }
 
-// What is known of it, beside a small map of its place and of the areas of the truces that were found to apply.
+// The facts beside a small map of the place and of the areas of the truces that were found to apply.
 function Where({ incident, children }) {
   const [shown, turn] = useShown();
   const { assessment } = incident;

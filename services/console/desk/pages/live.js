@@ -151,7 +151,7 @@ export default function Live({ path, query }) {
   </${Page}>`;
 }
 
-// What did not change stays the very same object, and its row is not made anew.
+// An incident that did not change stays the very same object, and its row is not made anew.
 function asBefore(items, before) {
   const known = new Map(before.map((one) => [one.incident_id, one]));
   return items.map((one) => (JSON.stringify(known.get(one.incident_id)) === JSON.stringify(one) ? known.get(one.incident_id) : one));
